@@ -1,0 +1,103 @@
+"""A CT volume: Hounsfield units on a grid with a known place in the patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+# Axes of the canonical order as LPS directions: k to the head (+S), j to the back (+P), i to the patient's left (+L).
+_CANONICAL_LPS_AXES = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class AxisOrder:
+    """How a volume's axes are permuted and flipped to reach the canonical order.
+
+    `axes[n]` is the source axis that becomes axis n; `flipped[n]` tells whether axis n then runs backwards.
+    """
+
+    axes: tuple[int, int, int]
+    flipped: tuple[bool, bool, bool]
+
+    def apply(self, array: np.ndarray) -> np.ndarray:
+        """Source order (3 axes) to canonical order, as a contiguous copy."""
+        return np.ascontiguousarray(array.transpose(self.axes)[self._steps()])
+
+    def undo(self, array: np.ndarray) -> np.ndarray:
+        """Canonical order (3 axes) back to source order, as a contiguous copy."""
+        return np.ascontiguousarray(array[self._steps()].transpose(np.argsort(self.axes)))
+
+    def _steps(self) -> tuple[slice, ...]:
+        return tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)
+
+
+@dataclass(frozen=True)
+class CTVolume:
+    """A CT scan.
+
+    Parameters
+    ----------
+    voxels
+        int16 Hounsfield units, shape (K, J, I), not below -1024 (scanner padding is clamped by the readers).
+    kji_to_lps
+        (4, 4) float64 affine that takes a voxel-centre index (k, j, i, 1) to patient coordinates (x, y, z, 1) in LPS mm.
+        Its axes are orthogonal, whatever their order, direction or obliquity.
+    info
+        What is known of the acquisition: `path`, and where the source tells them `series_uid`, `kernel`, `modality`.
+    warnings
+        Sentences for the user about how the scan was read (a series chosen, slices interpolated).
+    """
+
+    voxels: np.ndarray
+    kji_to_lps: np.ndarray
+    info: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 3 or self.voxels.dtype != np.int16:
+            raise ValueError(f"expected int16 voxels of shape (K, J, I), got {self.voxels.dtype} {self.voxels.shape}")
+        if np.shape(self.kji_to_lps) != (4, 4):
+            raise ValueError(f"expected a 4x4 affine, got shape {np.shape(self.kji_to_lps)}")
+
+    @property
+    def shape_kji(self) -> tuple[int, int, int]:
+        return self.voxels.shape  # type: ignore[return-value]
+
+    @property
+    def spacing_mm_kji(self) -> np.ndarray:
+        """Voxel size along k, j, i in mm, shape (3,)."""
+        return np.linalg.norm(self.kji_to_lps[:3, :3], axis=0)
+
+    def axis_order(self) -> AxisOrder:
+        """The permutation and flips that bring this volume closest to the canonical order."""
+        directions = self.kji_to_lps[:3, :3] / self.spacing_mm_kji
+        cosines = _CANONICAL_LPS_AXES @ directions  # (canonical axis, own axis)
+        _, axes = linear_sum_assignment(-np.abs(cosines))
+        flipped = [bool(cosines[n, axes[n]] < 0) for n in range(3)]
+        return AxisOrder(tuple(int(a) for a in axes), tuple(flipped))  # type: ignore[arg-type]
+
+    def canonical(self) -> CTVolume:
+        """The same voxels with k to the head, j to the back and i to the patient's left.
+
+        This is the one place that permutes and flips; preprocessing and networks see no other order.
+        """
+        order = self.axis_order()
+        to_source = np.zeros((4, 4))
+        to_source[3, 3] = 1.0
+        for n, (axis, flip) in enumerate(zip(order.axes, order.flipped, strict=True)):
+            to_source[axis, n] = -1.0 if flip else 1.0
+            to_source[axis, 3] = self.voxels.shape[axis] - 1 if flip else 0.0
+        return CTVolume(order.apply(self.voxels), self.kji_to_lps @ to_source, self.info, self.warnings)
+
+
+def index_to_world(kji_to_lps: np.ndarray, index_kji: np.ndarray) -> np.ndarray:
+    """Voxel indices (..., 3), fractional allowed, to LPS mm (..., 3)."""
+    return np.asarray(index_kji, dtype=float) @ kji_to_lps[:3, :3].T + kji_to_lps[:3, 3]
+
+
+def world_to_index(kji_to_lps: np.ndarray, point_lps_mm: np.ndarray) -> np.ndarray:
+    """LPS mm (..., 3) to fractional voxel indices (..., 3)."""
+    return (np.asarray(point_lps_mm, dtype=float) - kji_to_lps[:3, 3]) @ np.linalg.inv(kji_to_lps[:3, :3]).T

@@ -1,0 +1,33 @@
+"""Shared fixtures. The real scans are used where they are at hand and skipped with a reason elsewhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_SCANS = {
+    "LIDC-IDRI-0001": "LIDC-IDRI-0001",
+    "LIDC-IDRI-0002": "LIDC-IDRI-0002.nrrd",
+    "LIDC-IDRI-0314": "LIDC-IDRI-0314.nrrd",
+    "CMB-CRC-MSB-01068": "CMB-CRC-MSB-01068.nrrd",
+    "4D-Lung-P113": "4D-Lung-P113.nrrd",
+}
+
+
+def real_data_folder() -> Path:
+    """`LUNGCANCERDX_DATA`, or the folder `shared/data` beside the clone."""
+    beside_clone = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(os.environ.get("LUNGCANCERDX_DATA", beside_clone))
+
+
+@pytest.fixture(scope="session")
+def real_scan_path():
+    """A function from a scan's name (see REAL_SCANS) to its path; skips the test where the scans are not at hand."""
+
+    def path(name: str) -> Path:
+        found = real_data_folder() / REAL_SCANS[name]
+        if not found.exists():
+            pytest.skip(f"real scan {name} not at hand (set LUNGCANCERDX_DATA to the folder that holds it)")
+        return found
+
+    return path

@@ -78,6 +78,7 @@ class Preset:
     scored_nodules: int = 5
     score_above_logit: float = -1.0
     crop_size: int = 96
+    crop_start: Literal["nearest", "truncated"] = "nearest"  # of (centre - half the crop), to a whole voxel
     crop_padding: int = 170
     classifier_input: Literal["normalised", "raw"] = "normalised"
     classifier_dropout: float = 0.0
@@ -100,6 +101,7 @@ GRT123 = Preset(
     location="image ends -0.5 to 0.5",
     detector_dropout=0.2,
     tile_grid=TileGrid(core=144, margin=32, padding="edge"),
+    crop_start="truncated",
     crop_padding=160,
     classifier_input="raw",
     classifier_dropout=0.5,

@@ -43,7 +43,7 @@ class CTVolume:
     voxels
         int16 Hounsfield units, shape (K, J, I), not below -1024 (scanner padding is clamped by the readers).
     kji_to_lps
-        (4, 4) float64 affine that takes a voxel-centre index (k, j, i, 1) to patient coordinates (x, y, z, 1) in LPS mm.
+        (4, 4) float64 affine from a voxel-centre index (k, j, i, 1) to patient coordinates (x, y, z, 1) in LPS mm.
         Its axes are orthogonal, whatever their order, direction or obliquity.
     info
         What is known of the acquisition: `path`, and where the source tells them `series_uid`, `kernel`, `modality`.
@@ -78,6 +78,10 @@ class CTVolume:
         _, axes = linear_sum_assignment(-np.abs(cosines))
         flipped = [bool(cosines[n, axes[n]] < 0) for n in range(3)]
         return AxisOrder(tuple(int(a) for a in axes), tuple(flipped))  # type: ignore[arg-type]
+
+    def canonical_spacing_mm(self) -> np.ndarray:
+        """Voxel size along head-foot, front-back and left-right in mm, shape (3,)."""
+        return self.spacing_mm_kji[list(self.axis_order().axes)]
 
     def canonical(self) -> CTVolume:
         """The same voxels with k to the head, j to the back and i to the patient's left.

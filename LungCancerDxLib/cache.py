@@ -1,0 +1,85 @@
+"""Preprocessed scans and their proposals kept on disk, so that a second question about a scan takes seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .compute import Compute
+from .errors import OutputError
+from .models.bundle import Model
+from .preprocessing import Preprocessed
+from .preset import Preset
+from .volume import CTVolume
+
+
+class ScanCache:
+    """One scan's entries in a cache folder.
+
+    Entries are named by the scan's content, the preset's constants and the software's version, proposals also by the
+    model and the way it ran; a damaged entry is made anew.
+    """
+
+    def __init__(self, folder: Path, volume: CTVolume, preset: Preset) -> None:
+        digest = hashlib.sha256(np.ascontiguousarray(volume.voxels).data)
+        digest.update(np.ascontiguousarray(volume.kji_to_lps).tobytes())
+        digest.update(repr((__version__, volume.shape_kji, sorted(asdict(preset).items()))).encode())
+        self._stem = Path(folder) / digest.hexdigest()[:32]
+
+    def preprocessed(self, make: Callable[[], Preprocessed]) -> Preprocessed:
+        """The kept preprocessing, or a new one, which is then kept."""
+        path = self._stem.with_suffix(".scan.npz")
+        kept = _read(path)
+        try:
+            if kept is not None:
+                warnings = tuple(str(word) for word in kept.pop("warnings"))
+                return Preprocessed(**kept, warnings=warnings)
+        except (TypeError, KeyError):
+            pass
+        scan = make()
+        _write(path, {**vars(scan), "warnings": np.array(scan.warnings, dtype=str)})
+        return scan
+
+    def proposals(
+        self, model: Model, compute: Compute, make: Callable[[], tuple[np.ndarray, tuple[str, ...]]]
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The kept proposals (N, 5) and warnings of the detector, or new ones, which are then kept."""
+        way = f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz"
+        path = self._stem.with_suffix(way)
+        kept = _read(path)
+        if kept is not None and set(kept) == {"proposals", "warnings"}:
+            return kept["proposals"], tuple(str(word) for word in kept["warnings"])
+        proposals, warnings = make()
+        _write(path, {"proposals": proposals, "warnings": np.array(warnings, dtype=str)})
+        return proposals, warnings
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    staging = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            staging = Path(file.name)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(staging, path)
+    except OSError as error:
+        raise OutputError(f"The cache {path.parent} cannot be written ({error.strerror}); choose another.") from error
+    finally:
+        if staging is not None:
+            staging.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""The command `lungcancerdx`. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import LungCancerDxError, OutOfMemoryError
+from .interrupt import run_until_stopped
+
+_EXIT_CODES = (
+    "exit codes: 0 done; 2 bad usage; 3 unreadable or unsuitable input; 4 model missing or damaged; 5 out of memory; "
+    "6 result could not be written; 130 cancelled"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.DEBUG if parsed.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    json_progress = getattr(parsed, "progress", "none") == "json"
+    try:
+        words = run_until_stopped(
+            lambda stop: importlib.import_module(f".commands.{parsed.command}", __package__).run(parsed, stop)
+        )
+    except (LungCancerDxError, MemoryError) as error:
+        if parsed.verbose:
+            logging.getLogger("lungcancerdx").exception("failed")
+        known = error if isinstance(error, LungCancerDxError) else OutOfMemoryError("Not enough memory.")
+        if json_progress:
+            print(json.dumps({"error": str(known), "exit_code": known.exit_code}), flush=True)
+        print(f"lungcancerdx: {known}", file=sys.stderr)
+        return known.exit_code
+    print(words, file=sys.stderr if json_progress else sys.stdout)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lungcancerdx",
+        description="Find lung nodules in a chest CT and score them and the case (Liao et al., the 3D deep leaky "
+        "noisy-or network). Research use only.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    score = commands.add_parser("score", help="detect and score the nodules of a CT", epilog=_EXIT_CODES)
+    score.add_argument("ct", metavar="CT", type=Path, help="DICOM folder or multi-frame file, NIfTI, NRRD, MetaImage")
+    score.add_argument("--out", metavar="DIR", type=Path, required=True, help="result folder, made anew")
+    score.add_argument("--overwrite", action="store_true", help="replace an earlier result in DIR")
+    _add_scoring_options(score)
+
+    demo = commands.add_parser("demo", help="the same on a synthetic patient made on the spot")
+    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("lungcancerdx-demo"))
+    _add_scoring_options(demo)
+
+    figure = commands.add_parser("figure", help="draw the preprocessing steps of a CT (needs matplotlib)")
+    figure.add_argument("ct", metavar="CT", type=Path)
+    figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .png, .pdf or .svg file")
+    figure.add_argument("--preset", choices=("DEFAULT", "PAPER", "GRT123"), default="DEFAULT")
+    figure.add_argument(
+        "--slices",
+        metavar="K",
+        type=int,
+        nargs="+",
+        help="slices from the feet (default: a middle and a low one)",
+    )
+    for command in (score, demo, figure):
+        command.add_argument("-v", "--verbose", action="store_true", help="say more when something fails")
+    return parser
+
+
+def _add_scoring_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME|DIR", help="a model's name or its folder (default: the default model)")
+    parser.add_argument("--points", metavar="CSV", type=Path, help="also classify these spots: columns x,y,z in LPS mm")
+    parser.add_argument("--classify-all", action="store_true", help="give every listed nodule its malignancy")
+    parser.add_argument("--cache", metavar="DIR", type=Path, help="keep the preprocessed scan for a second question")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    parser.add_argument("--max-memory", metavar="GB", type=float, help="memory for the networks' maps (default 2)")
+    parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar" if sys.stderr.isatty() else "none")

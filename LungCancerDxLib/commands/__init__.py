@@ -1,0 +1,1 @@
+"""The subcommands of `lungcancerdx`; each module imports what it needs only when it runs."""

@@ -1,0 +1,39 @@
+"""`lungcancerdx demo`: the main job on a synthetic patient made on the spot."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+import numpy as np
+
+from ..interrupt import Stop
+from ..phantom import synthetic_chest
+from ..result_folder import CASE_FILE, write_result, write_volume
+from ..staging import whole_folder
+from ..terminal import summary
+from .score import score_file
+
+_SEED = 1
+_CT_FILE = "ct.nrrd"
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Make a patient, write the CT, read and score it as any other; returns the words for the terminal."""
+    with whole_folder(arguments.out, CASE_FILE) as staging:
+        patient = synthetic_chest(np.random.default_rng(_SEED))
+        write_volume(patient.volume, staging / _CT_FILE)
+        result, volume = score_file(staging / _CT_FILE, arguments, stop)
+        result = dataclasses.replace(result, input={**result.input, "path": str(arguments.out / _CT_FILE)})
+        write_result(result, volume, staging)
+    truth = [
+        f"      {' '.join(f'{x:8.1f}' for x in nodule.center_lps_mm)}   {nodule.diameter_mm:5.1f} mm  {nodule.kind}"
+        for nodule in patient.nodules
+    ]
+    return "\n".join(
+        [
+            "A synthetic patient with nodules at (centre L, P, S in mm, diameter):",
+            *truth,
+            summary(result, arguments.out),
+        ]
+    )

@@ -1,0 +1,55 @@
+"""`lungcancerdx score`: a CT on disk to a result folder."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+
+from ..case import CaseResult
+from ..compute import choose_compute
+from ..interrupt import Stop
+from ..models.locate import find_model
+from ..pipeline import detect_and_score
+from ..progress import part
+from ..readers import read_ct
+from ..result_folder import CASE_FILE, write_result
+from ..staging import check_target, whole_folder
+from ..terminal import make_progress, summary
+from ..volume import CTVolume
+from .points import read_points
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Do what the arguments of `score` say; returns the words for the terminal."""
+    replaceable = CASE_FILE if arguments.overwrite else None
+    check_target(arguments.out, replaceable)
+    result, volume = score_file(arguments.ct, arguments, stop)
+    with whole_folder(arguments.out, replaceable) as staging:
+        write_result(result, volume, staging)
+    return summary(result, arguments.out)
+
+
+def score_file(path: Path, arguments: argparse.Namespace, stop: Stop) -> tuple[CaseResult, CTVolume]:
+    """Read and score a CT with the options of the command line, reporting progress as they say."""
+    start = time.perf_counter()
+    points = read_points(arguments.points) if arguments.points else []
+    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory)
+    model = find_model(arguments.model)
+    progress = stop.watched(make_progress(arguments.progress))
+    progress("reading the CT", 0.0)
+    volume = read_ct(path)
+    reading_s = time.perf_counter() - start
+    result = detect_and_score(
+        volume,
+        model,
+        compute,
+        points_lps_mm=points,
+        classify_all=arguments.classify_all,
+        cache=arguments.cache,
+        progress=part(progress, 0.1, 1.0),
+    )
+    total_s = time.perf_counter() - start
+    timing = {"reading": reading_s, **result.timing_s, "total": total_s}
+    return dataclasses.replace(result, timing_s=timing), volume

@@ -1,0 +1,84 @@
+"""Where and how precisely the networks run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from .errors import UsageError
+
+Net = TypeVar("Net", bound=nn.Module)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DEVICES = ("cpu", "cuda", "mps")
+DEFAULT_MEMORY_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Device, floating-point type, and how much memory the networks' activations may take."""
+
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
+    dtype: torch.dtype = torch.float32
+    memory_gb: float = DEFAULT_MEMORY_GB
+
+    @property
+    def precision(self) -> str:
+        """The type's name on the command line."""
+        return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+
+    def on_cpu(self) -> Compute:
+        """The same on the processor: the last fallback when a device runs out of memory."""
+        dtype = torch.float32 if self.dtype == torch.float16 else self.dtype
+        return Compute(torch.device("cpu"), dtype, self.memory_gb)
+
+
+def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: float | None = None) -> Compute:
+    """The best device at hand or the one asked for; "auto" precision is float32, the reference.
+
+    Raises
+    ------
+    UsageError
+        Where the asked-for device is not there or cannot compute in the asked-for type.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if available[name])
+    if device not in available:
+        raise UsageError(f"unknown device '{device}'; expected auto, {', '.join(DEVICES)}")
+    if not available[device]:
+        at_hand = ", ".join(name for name in DEVICES if available[name])
+        raise UsageError(f"device '{device}' is not available here (at hand: {at_hand}); use --device auto")
+    if precision != "auto" and precision not in DTYPES:
+        raise UsageError(f"unknown precision '{precision}'; expected auto, {', '.join(DTYPES)}")
+    if memory_gb is not None and not memory_gb > 0:
+        raise UsageError(f"the memory limit must be greater than zero, got {memory_gb} GB")
+    dtype = DTYPES.get(precision, torch.float32)
+    return Compute(torch.device(device), dtype, DEFAULT_MEMORY_GB if memory_gb is None else memory_gb)
+
+
+def ready_to_run(net: Net, compute: Compute) -> Net:
+    """A copy of a network for evaluation on the device and in the type asked for; the original keeps its precision."""
+    copied = copy.deepcopy(net).eval()
+    return copied.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """No gradients, and float32 that is float32: cuDNN would use TF32 (10 bits of mantissa) without a word."""
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the processor could not give the memory asked for."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words)

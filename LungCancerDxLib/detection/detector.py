@@ -1,0 +1,83 @@
+"""Section IV as one call: a preprocessed scan to its nodule proposals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..compute import Compute, is_out_of_memory, ready_to_run
+from ..errors import OutOfMemoryError
+from ..networks.nnet import STRIDE, NNet, stem_halo
+from ..preprocessing import Preprocessed
+from ..preset import Preset
+from ..progress import Progress, silent
+from .anchors import decode
+from .location import location_scale
+from .nms import suppress
+from .tiles import tiled_output
+from .whole_scan import slab_thickness, whole_scan_output
+
+
+def detect(
+    scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The scan's proposals, best first, at most `preset.listed_nodules`.
+
+    Memory that runs out halves the slab, then moves the work to the processor; the answer stays the same.
+
+    Returns
+    -------
+    proposals
+        (N, 5) float64: logit, k, j, i, d in working voxels.
+    warnings
+        Sentences for the user.
+
+    Raises
+    ------
+    OutOfMemoryError
+        After every fallback.
+    """
+    output, warnings = network_output(scan, net, preset, compute, progress)
+    proposals = decode(output, preset.anchors_mm, preset.list_above_logit)
+    if preset.inside_lungs_only:
+        proposals = proposals[_inside(scan.dilated, proposals[:, 1:4])]
+    return suppress(proposals, preset.nms_iou, preset.listed_nodules), warnings
+
+
+def network_output(
+    scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """N-Net's raw output over the scan, (Z', Y', X', anchors, 5) float32, by the preset's way through it."""
+    location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)  # type: ignore[arg-type]
+    halo = stem_halo(preset)
+    slab = slab_thickness(scan.image.shape, halo, compute)
+    warnings: tuple[str, ...] = ()
+    while True:
+        try:
+            ready = ready_to_run(net, compute)
+            if preset.tile_grid is not None:
+                return tiled_output(ready, scan.image, location, preset, compute, progress), warnings
+            output = whole_scan_output(ready, scan.image, location, preset, compute, halo, slab, progress)
+            return output, warnings
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if preset.tile_grid is None and slab > STRIDE:
+            slab = max(min(slab, scan.image.shape[0]) // 2 // STRIDE * STRIDE, STRIDE)
+        elif compute.device.type != "cpu":
+            warnings = (f"The {compute.device.type} device ran out of memory; the detector ran on the processor.",)
+            compute = compute.on_cpu()
+            slab = slab_thickness(scan.image.shape, halo, compute)
+        else:
+            raise OutOfMemoryError(
+                "Not enough memory to run the detector, even in the thinnest slabs. Close other programs or use a "
+                "machine with more memory."
+            )
+
+
+def _inside(mask: np.ndarray, centers_kji: np.ndarray) -> np.ndarray:
+    """Whether each centre (N, 3), in voxels, lies in a mask (Z, Y, X): (N,) bool."""
+    nearest = np.rint(centers_kji).astype(int)
+    within = ((nearest >= 0) & (nearest < mask.shape)).all(axis=1)
+    inside = np.zeros(len(centers_kji), dtype=bool)
+    inside[within] = mask[tuple(nearest[within].T)]
+    return inside

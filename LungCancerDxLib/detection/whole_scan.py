@@ -1,0 +1,98 @@
+"""N-Net over a whole scan in one exact pass, with memory bounded by slabs (instead of the tiles of section IV-G).
+
+Only the layers up to stride 4 hold large maps. They run in slabs along k, each with a halo that covers all they see,
+so their output is that of one pass. From there on the maps of a whole scan fit at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..compute import Compute, exact_arithmetic
+from ..networks.nnet import DEEPEST_STRIDE, STRIDE, NNet
+from ..preset import Preset
+from ..progress import Progress, part, silent
+from .location import LocationScale
+
+_STEM_SHARE = 0.4  # of all operations, for the progress
+_LIVE_MAPS = 4  # full-resolution maps of 24 channels that are alive at once in the stem
+
+
+def normalised(grey: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """uint8 grey values to the detector's input, (grey - 128) / 128."""
+    return ((grey.to(torch.float32) - 128) / 128).to(dtype)
+
+
+def slab_thickness(shape_kji: tuple[int, ...], halo: int, compute: Compute) -> int:
+    """Voxels along k that a slab may have without its halo, a multiple of 4, within the memory allowed; at least 4."""
+    plane_bytes = shape_kji[1] * shape_kji[2] * 24 * _LIVE_MAPS * compute.dtype.itemsize
+    planes = int(compute.memory_gb * 1e9 / plane_bytes) - 2 * halo
+    return max(planes // STRIDE * STRIDE, STRIDE)
+
+
+def stem_in_slabs(
+    net: NNet, image: torch.Tensor, slab: int, halo: int, compute: Compute, progress: Progress = silent
+) -> torch.Tensor:
+    """`net.stem` of the whole image, slab by slab.
+
+    Parameters
+    ----------
+    image
+        (Z, Y, X) uint8 or float on the host, each axis a multiple of 4; uint8 is normalised slab by slab.
+    slab
+        Thickness along k in voxels without halo, a multiple of 4.
+    halo
+        See `stem_halo`.
+
+    Returns
+    -------
+    (1, 32, Z/4, Y/4, X/4) on the device.
+    """
+    size = image.shape[0]
+    parts = []
+    for start in range(0, size, slab):
+        progress("detecting nodules", start / size)
+        low, end = max(start - halo, 0), min(start + slab, size)
+        seen = image[low : min(end + halo, size)].to(compute.device)
+        seen = normalised(seen, compute.dtype) if seen.dtype == torch.uint8 else seen.to(compute.dtype)
+        out = net.stem(seen[None, None])
+        parts.append(out[:, :, (start - low) // STRIDE : (end - low) // STRIDE].clone())
+        del out, seen
+    return torch.cat(parts, dim=2)
+
+
+def whole_scan_output(
+    net: NNet,
+    image: np.ndarray,
+    location: LocationScale,
+    preset: Preset,
+    compute: Compute,
+    halo: int,
+    slab: int,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Network output of a whole scan.
+
+    Parameters
+    ----------
+    net
+        On the device and of the type that `compute` names, in evaluation mode.
+    image
+        (Z, Y, X) uint8.
+
+    Returns
+    -------
+    (ceil(Z/4), ceil(Y/4), ceil(X/4), anchors, 5) float32.
+    """
+    cells = [-(-n // STRIDE) for n in image.shape]
+    padding = [(0, -n % DEEPEST_STRIDE) for n in image.shape]
+    padded = np.pad(image, padding, constant_values=preset.tissue_value)
+    padded_cells = tuple(n // STRIDE for n in padded.shape)
+    with exact_arithmetic():
+        place = torch.from_numpy(location.map(np.zeros(3), padded_cells))[None].to(compute.device, compute.dtype)
+        stem = stem_in_slabs(net, torch.from_numpy(padded), slab, halo, compute, part(progress, 0.0, _STEM_SHARE))
+        progress("detecting nodules", _STEM_SHARE)
+        output = net.head(net.trunk(stem, place))[0, : cells[0], : cells[1], : cells[2]].float().cpu()
+    progress("detecting nodules", 1.0)
+    return output.numpy()

@@ -1,0 +1,91 @@
+"""The steps of the preprocessing on real slices: the paper's Figs. 3 and 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import LungCancerDxError, UsageError
+from ..preprocessing.alignment import aligned_to_patient
+from ..preprocessing.hull import dilate_lungs, hull_lung
+from ..preprocessing.intensity import mask_grey, to_grey
+from ..preprocessing.lung_mask import air_components, lung_components
+from ..preprocessing.lungs import LEFT, RIGHT, find_lungs
+from ..preset import Preset
+from ..volume import CTVolume
+
+_PANELS = (
+    "(a) CT",
+    "(b) air in each slice",
+    "(c) lungs (published rules)",
+    "(d) left and right",
+    "(e) convex hulls",
+    "(f) dilated, combined",
+    "(g) masked, 8 bit",
+    "(h) cropped, no bone",
+)
+
+
+def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Sequence[int] | None = None) -> None:
+    """Draw every step of section III-B on axial slices, seen from the feet, the patient's right on the left.
+
+    Parameters
+    ----------
+    slices
+        Slice numbers from the feet in canonical order; by default one half-way up the lungs and one low in them, where
+        slices are crescents whose hull is refused.
+
+    Raises
+    ------
+    UsageError
+        For slices outside the scan.
+    NoLungsError
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise LungCancerDxError("Drawing needs matplotlib: pip install 'lungcancerdx[evaluate]'.") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    ct = aligned_to_patient(volume.canonical())
+    spacing = ct.spacing_mm_kji
+    air = air_components(ct.voxels, spacing, preset)
+    published = lung_components(air, spacing, preset)
+    lungs = find_lungs(ct.voxels, spacing, preset)
+    hulls = [hull_lung(lungs.labels == label, preset) for label in (LEFT, RIGHT)]
+    hull_labels = np.select(hulls, [LEFT, RIGHT], 0).astype(np.uint8)
+    dilated = dilate_lungs(hull_labels > 0, spacing, preset)
+    grey = to_grey(ct.voxels, preset)
+    masked = np.where(dilated, grey, np.uint8(preset.tissue_value))
+    final = mask_grey(grey, dilated, lungs.mask, preset)
+    crop = tuple(slice(*np.flatnonzero(lungs.mask.any(axis=axes))[[0, -1]]) for axes in ((0, 2), (0, 1)))
+
+    slices = _default_slices(lungs.labels) if slices is None else slices
+    if any(not 0 <= k < len(air) for k in slices):
+        raise UsageError(f"Slices {list(slices)} are not all within the scan's 0..{len(air) - 1}.")
+    steps = (grey, air, published, lungs.labels, hull_labels, dilated, masked, final)
+    figure, rows = pyplot.subplots(len(slices), 8, figsize=(24, 3.4 * len(slices)), squeeze=False)
+    for axes_row, k in zip(rows, slices, strict=True):
+        for axes, title, step in zip(axes_row, _PANELS, steps, strict=True):
+            shown = step[k]
+            if step is final:
+                margins = [round(preset.crop_margin_low / s) for s in spacing[1:]]
+                box = [slice(max(c.start - m, 0), c.stop + m) for c, m in zip(crop, margins, strict=True)]
+                shown = shown[tuple(box)]
+            top = 2 if step.dtype == np.uint8 and step.max() <= RIGHT else 255 if step.dtype == np.uint8 else 1
+            axes.imshow(shown, cmap="gray", vmin=0, vmax=top, aspect=spacing[1] / spacing[2], interpolation="nearest")
+            axes.set_title(title, fontsize=11)
+            axes.set_axis_off()
+        axes_row[0].text(0, -0.03, f"slice {k}", transform=axes_row[0].transAxes, va="top", fontsize=9)
+    figure.suptitle(f"Preprocessing (III-B), preset {preset.name}", fontsize=13)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def _default_slices(labels: np.ndarray) -> list[int]:
+    occupied = np.flatnonzero((labels > 0).any(axis=(1, 2)))
+    return [int(occupied[int(len(occupied) * share)]) for share in (0.55, 0.15)]

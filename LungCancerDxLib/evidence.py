@@ -1,0 +1,69 @@
+"""How nodules make up a case: the joins of section V in closed form, and each one's share.
+
+Plain Python, so that a user interface can follow a user who overrules a nodule without the networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .errors import UsageError
+
+_ALMOST_ONE = 1 - 1e-7
+NOISY_JOINS = ("noisy-or", "leaky-noisy-or")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """score: the case's. shares: of each nodule, leak and blanks, summing to one; None where the join has none."""
+
+    score: float
+    shares: tuple[float | None, ...]
+    leak_share: float | None
+    blank_share: float | None
+
+
+def combine(
+    join: str, malignancy: Sequence[float], leak: float | None, blank_malignancy: float | None, blank_count: int
+) -> Evidence:
+    """The case's score from the malignancies P_i of the nodules that count.
+
+    With a noisy-or join a share is -log(1 - P_i) over -log(1 - P): the evidence adds up to that of the case. The
+    probabilities are clamped to 1 - 1e-7 for it; without evidence (P = 0) there are no shares.
+
+    Parameters
+    ----------
+    leak
+        Pd of Eq. 5; None for joins without.
+    blank_malignancy, blank_count
+        The malignancy of a blank proposal and how many of them count; None and 0 where blanks are ignored.
+
+    Raises
+    ------
+    UsageError
+        For feature combining, which has no closed form over nodules.
+    """
+    blanks = [blank_malignancy] * blank_count if blank_malignancy is not None else []
+    if join == "max-p":
+        return Evidence(max([*malignancy, *blanks], default=0.0), (None,) * len(malignancy), None, None)
+    if join not in NOISY_JOINS:
+        raise UsageError(f"A case scored by {join} cannot be overruled: its nodules have no score of their own.")
+    nodules = [_evidence(p) for p in malignancy]
+    leaked = _evidence(leak or 0.0)
+    blank = sum(_evidence(p) for p in blanks)
+    total = sum(nodules) + leaked + blank
+    score = -math.expm1(-total)
+    if total == 0:
+        return Evidence(score, (None,) * len(nodules), None, None)
+    return Evidence(
+        score,
+        tuple(e / total for e in nodules),
+        leaked / total if leak is not None else None,
+        blank / total if blanks else None,
+    )
+
+
+def _evidence(probability: float) -> float:
+    return -math.log1p(-min(probability, _ALMOST_ONE))

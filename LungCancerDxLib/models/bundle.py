@@ -1,0 +1,164 @@
+"""A model is a folder: `model.json` says what it is, `weights.safetensors` holds the numbers of both networks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+
+from ..case import OUTCOMES
+from ..errors import ModelError
+from ..networks.cnet import CNet
+from ..networks.nnet import NNet
+from ..networks.pooling import JOINS
+from ..preset import PRESETS, Preset
+from ..staging import whole_folder
+
+SCHEMA = "lungcancerdx/model/1"
+CARD_FILE = "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """Both networks and what is known of them.
+
+    Parameters
+    ----------
+    outcome
+        What the malignancies were trained on: "clinical", "synthetic" or "none" (untrained).
+    trained_on
+        Data and recipe in words.
+    sha256
+        Of the weights; empty until the model is saved or loaded.
+    """
+
+    name: str
+    preset: Preset
+    join: str
+    outcome: str
+    trained_on: str
+    detector: NNet
+    classifier: CNet
+    sha256: str = ""
+
+
+def save_model(model: Model, folder: Path) -> str:
+    """Write a bundle, whole or not at all; returns the weights' sha256."""
+    weights = save(_tensors(model))
+    digest = hashlib.sha256(weights).hexdigest()
+    card = {
+        "schema": SCHEMA,
+        "name": model.name,
+        "preset": model.preset.name,
+        "preset_values": asdict(model.preset),
+        "join": model.join,
+        "outcome": model.outcome,
+        "trained_on": model.trained_on,
+        "weights": {"file": WEIGHTS_FILE, "sha256": digest},
+    }
+    with whole_folder(folder) as staging:
+        (staging / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (staging / WEIGHTS_FILE).write_bytes(weights)
+    return digest
+
+
+def load_model(folder: Path) -> Model:
+    """Read a bundle.
+
+    Raises
+    ------
+    ModelError
+        Where the folder is no bundle, is damaged, or was made for other constants than this version's.
+    """
+    card = _read_card(folder)
+    preset = _checked_preset(card, folder)
+    join, outcome = card["join"], card["outcome"]
+    if join not in JOINS or outcome not in OUTCOMES:
+        raise ModelError(
+            f"{folder / CARD_FILE} names join '{join}' and outcome '{outcome}'; expected one of {', '.join(JOINS)} and "
+            f"one of {', '.join(OUTCOMES)}. The bundle is from another program or version."
+        )
+    tensors = _read_weights(folder / WEIGHTS_FILE, card["weights"]["sha256"])
+    detector, classifier = NNet(preset), CNet(preset, join)
+    for prefix, net in (("detector.", detector), ("classifier.", classifier)):
+        own = {key.removeprefix(prefix): value.float() for key, value in tensors.items() if key.startswith(prefix)}
+        try:
+            net.load_state_dict(own)
+        except RuntimeError as error:
+            raise ModelError(
+                f"{folder / WEIGHTS_FILE} does not fit the networks of preset {preset.name}: {error}"
+            ) from error
+    return Model(
+        card["name"], preset, join, outcome, card["trained_on"], detector, classifier, card["weights"]["sha256"]
+    )
+
+
+def weights_digest(model: Model) -> str:
+    """sha256 that the model's weights file has or would have."""
+    return hashlib.sha256(save(_tensors(model))).hexdigest()
+
+
+def _tensors(model: Model) -> dict[str, torch.Tensor]:
+    """Every tensor once by name; counters of batch norm, which nothing reads, left out."""
+    nets = {"detector.": model.detector, "classifier.": model.classifier}
+    return {
+        prefix + key: value.detach().cpu().contiguous()
+        for prefix, net in nets.items()
+        for key, value in net.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / CARD_FILE
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card["schema"] != SCHEMA:
+            raise ModelError(f"{path} has schema '{card['schema']}', expected '{SCHEMA}': another version wrote it.")
+        for key in ("name", "preset", "preset_values", "join", "outcome", "trained_on"):
+            card[key]
+        card["weights"]["sha256"]
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is no model bundle: it has no {CARD_FILE}. Expected {CARD_FILE} and {WEIGHTS_FILE} in it."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged ({error!r}); copy or download the bundle again.") from error
+    return card
+
+
+def _checked_preset(card: dict[str, Any], folder: Path) -> Preset:
+    name = card["preset"]
+    if name not in PRESETS:
+        raise ModelError(f"{folder / CARD_FILE} names preset '{name}'; this version has {', '.join(PRESETS)}.")
+    ours = json.loads(json.dumps(asdict(PRESETS[name])))
+    differing = [key for key, value in card["preset_values"].items() if ours.get(key) != value]
+    if differing:
+        raise ModelError(
+            f"{folder / CARD_FILE} was made for a preset {name} with other values of {', '.join(differing)}; its "
+            "weights would meet foreign preprocessing. Use the version of LungCancerDx that made it."
+        )
+    return PRESETS[name]
+
+
+def _read_weights(path: Path, expected_sha256: str) -> dict[str, torch.Tensor]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); copy or download the bundle again.") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected_sha256:
+        raise ModelError(
+            f"{path} has sha256 {found}, but {CARD_FILE} says {expected_sha256}: the file is damaged or was exchanged. "
+            "Copy or download the bundle again."
+        )
+    try:
+        return load(content)
+    except Exception as error:
+        raise ModelError(f"{path} is not a safetensors file ({error}).") from error

@@ -1,0 +1,84 @@
+"""N-Net, the nodule detector: a 3D U-Net with a region proposal head (section IV-B, Fig. 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..preset import Preset
+from .blocks import residual_block, upsampling
+
+STRIDE = 4  # voxels per output cell
+DEEPEST_STRIDE = 16  # inputs are a multiple of this
+FEATURE_CHANNELS = 128
+BOX_FIELDS = 5  # logit, dz, dy, dx, log(d / anchor)
+
+
+class NNet(nn.Module):
+    """Nodule proposals for a patch or a whole scan.
+
+    The forward pass is three steps that can be run apart: `stem` (full resolution down to stride 4, where nearly all
+    memory goes), `trunk` (everything from stride 4 on, with the location input) and `head`.
+
+    Attribute names and state-dict keys of preset `GRT123` are those of the checkpoints published in 2017.
+    """
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        units, back_units = preset.units_per_block, preset.units_per_back_block
+        self.anchors = len(preset.anchors_mm)
+        self.preBlock = nn.Sequential(
+            nn.Conv3d(1, 24, 3, padding=1),
+            nn.BatchNorm3d(24),
+            nn.ReLU(inplace=True),
+            nn.Conv3d(24, 24, 3, padding=1),
+            nn.BatchNorm3d(24),
+            nn.ReLU(inplace=True),
+        )
+        self.pool = nn.MaxPool3d(2)
+        self.forw1 = residual_block(24, 32, units[0])
+        self.forw2 = residual_block(32, 64, units[1])
+        self.forw3 = residual_block(64, 64, units[2])
+        self.forw4 = residual_block(64, 64, units[3])
+        self.path1 = upsampling(64)
+        self.back3 = residual_block(64 + 64, 64, back_units)
+        self.path2 = upsampling(64)
+        self.back2 = residual_block(64 + 64 + 3, FEATURE_CHANNELS, back_units)
+        self.drop = nn.Dropout3d(preset.detector_dropout)
+        self.output = nn.Sequential(
+            nn.Conv3d(FEATURE_CHANNELS, 64, 1), nn.ReLU(), nn.Conv3d(64, self.anchors * BOX_FIELDS, 1)
+        )
+
+    def stem(self, image: torch.Tensor) -> torch.Tensor:
+        """(B, 1, Z, Y, X) to (B, 32, Z/4, Y/4, X/4)."""
+        return self.pool(self.forw1(self.pool(self.preBlock(image))))
+
+    def trunk(self, stem: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
+        """Stem map and (B, 3, Z/4, Y/4, X/4) location map to the feature map (B, 128, Z/4, Y/4, X/4)."""
+        out2 = self.forw2(stem)
+        out3 = self.forw3(self.pool(out2))
+        out4 = self.forw4(self.pool(out3))
+        back3 = self.back3(torch.cat((self.path1(out4), out3), dim=1))
+        return self.back2(torch.cat((self.path2(back3), out2, location), dim=1))
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """Feature map to (B, Z/4, Y/4, X/4, anchors, 5): logit, dz, dy, dx, log(d / anchor) per anchor."""
+        boxes = self.output(self.drop(features))
+        return boxes.movedim(1, -1).unflatten(-1, (self.anchors, BOX_FIELDS))
+
+    def features(self, image: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
+        """Image (B, 1, Z, Y, X), normalised as the preset says, to (B, 128, Z/4, Y/4, X/4)."""
+        return self.trunk(self.stem(image), location)
+
+    def forward(self, image: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(image, location))
+
+
+def stem_halo(preset: Preset) -> int:
+    """Voxels that a stem output at stride 4 may see beyond its own, rounded up to whole cells.
+
+    Two 3x3x3 convolutions at stride 1 and two a unit of forw1 at stride 2: 2 + 4 * units, so 12 for two units and 16
+    (from 14) for three.
+    """
+    reach = 2 + 4 * preset.units_per_block[0]
+    return -(-reach // STRIDE) * STRIDE

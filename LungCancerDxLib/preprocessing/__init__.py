@@ -1,0 +1,86 @@
+"""From a CT to what the networks see: section III-B, step by step.
+
+find_lungs -> hull_lung -> dilate_lungs -> to_grey -> mask_grey -> resample_grey
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..preset import Preset
+from ..progress import Progress, silent
+from ..volume import CTVolume
+from .alignment import aligned_to_patient, labels_onto
+from .hull import dilate_lungs, hull_lung
+from .intensity import mask_grey, to_grey
+from .lungs import LEFT, RIGHT, find_lungs
+from .resample import lung_grid, resample_grey, resample_mask
+
+__all__ = ["LEFT", "RIGHT", "Preprocessed", "preprocess"]
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """A scan as the networks see it.
+
+    Parameters
+    ----------
+    image
+        (Z, Y, X) uint8 on the working grid, cropped to the lungs with a margin, tissue outside the dilated mask.
+    kji_to_lps
+        (4, 4) affine from working index to LPS mm: the only way back to the patient.
+    dilated
+        (Z, Y, X) bool on the working grid: the mask after hull and dilation.
+    lung_ends_kji
+        (2, 3) first and last working index of the lungs on each axis, fractional.
+    lungs
+        (K, J, I) uint8 label map on the CT's own grid and order: 1 left lung, 2 right lung.
+    warnings
+        Sentences for the user.
+    """
+
+    image: np.ndarray
+    kji_to_lps: np.ndarray
+    dilated: np.ndarray
+    lung_ends_kji: np.ndarray
+    lungs: np.ndarray
+    warnings: tuple[str, ...]
+
+    @property
+    def spacing_mm(self) -> float:
+        """Edge of a working voxel in mm (the geometric mean where the grid is only nearly isotropic)."""
+        return float(abs(np.linalg.det(self.kji_to_lps[:3, :3])) ** (1 / 3))
+
+
+def preprocess(volume: CTVolume, preset: Preset, progress: Progress = silent) -> Preprocessed:
+    """Section III-B on a CT in any orientation.
+
+    Raises
+    ------
+    NoLungsError
+        Where the image holds no lungs.
+    """
+    canonical = volume.canonical()
+    ct = aligned_to_patient(canonical)
+    spacing = ct.spacing_mm_kji
+    progress("finding the lungs", 0.0)
+    lungs = find_lungs(ct.voxels, spacing, preset)
+    progress("masking", 0.7)
+    hulls = hull_lung(lungs.labels == LEFT, preset) | hull_lung(lungs.labels == RIGHT, preset)
+    dilated = dilate_lungs(hulls, spacing, preset)
+    grey = mask_grey(to_grey(ct.voxels, preset), dilated, lungs.mask, preset)
+    progress("resampling", 0.9)
+    grid = lung_grid(lungs.mask, spacing, preset)
+    ends = np.array([np.flatnonzero(lungs.mask.any(axis=axes))[[0, -1]] for axes in ((1, 2), (0, 2), (0, 1))]).T
+    preprocessed = Preprocessed(
+        image=resample_grey(grey, grid),
+        kji_to_lps=grid.kji_to_lps(ct.kji_to_lps),
+        dilated=resample_mask(dilated, grid),
+        lung_ends_kji=ends / np.array(grid.step_kji) - np.array(grid.start_kji),
+        lungs=volume.axis_order().undo(labels_onto(lungs.labels, ct.kji_to_lps, canonical)),
+        warnings=lungs.warnings,
+    )
+    progress("preprocessing done", 1.0)
+    return preprocessed

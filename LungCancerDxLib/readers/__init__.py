@@ -1,0 +1,50 @@
+"""Reading a chest CT, whatever its format: `read_ct(path)` gives a `CTVolume` or says why it cannot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from LungCancerDxLib.errors import CTReadError
+from LungCancerDxLib.readers.checks import check_chest_ct
+from LungCancerDxLib.readers.dicom import read_dicom_file, read_dicom_folder
+from LungCancerDxLib.readers.image_file import image_extension, read_image_file
+from LungCancerDxLib.volume import CTVolume
+
+__all__ = ["read_ct"]
+
+
+def read_ct(path: str | os.PathLike) -> CTVolume:
+    """Read a chest CT.
+
+    Parameters
+    ----------
+    path
+        A DICOM folder (nested folders and foreign files allowed), a multi-frame DICOM file, or a NIfTI, NRRD or
+        MetaImage file.
+
+    Returns
+    -------
+    CTVolume
+        int16 Hounsfield units (K, J, I), not below -1024, on an evenly spaced orthogonal grid; its affine takes
+        (k, j, i, 1) to LPS mm. `warnings` tells what was chosen or repaired on the way.
+
+    Raises
+    ------
+    CTReadError
+        Where there is no readable chest CT; the message names the file, what was found, and what to do.
+    """
+    path = Path(path)
+    volume = _read(path)
+    check_chest_ct(volume, path)
+    return volume
+
+
+def _read(path: Path) -> CTVolume:
+    if path.is_dir():
+        return read_dicom_folder(path)
+    if not path.exists():
+        raise CTReadError(f"{path}: no such file or folder; check the path.")
+    if image_extension(path):
+        return read_image_file(path)
+    return read_dicom_file(path)

@@ -1,0 +1,54 @@
+"""A case's result as a folder of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .case import CaseResult
+from .volume import CTVolume
+
+CASE_FILE = "case.json"
+LUNGS_FILE = "lungs.nrrd"
+
+
+def write_result(result: CaseResult, volume: CTVolume, folder: Path) -> None:
+    """Write `case.json` and `lungs.nrrd` (label map on the CT's own grid: 1 left lung, 2 right lung) into a folder.
+
+    Raises
+    ------
+    OSError
+        Where a file could not be written whole.
+    """
+    (folder / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
+    if result.lung_labels is not None:
+        _write_image(result.lung_labels, volume, folder / LUNGS_FILE)
+
+
+def write_volume(volume: CTVolume, path: Path) -> None:
+    """A CT to a compressed image file (NRRD, NIfTI, MetaImage).
+
+    Raises
+    ------
+    OSError
+        Where the file could not be written whole.
+    """
+    _write_image(volume.voxels, volume, path)
+
+
+def _write_image(array: np.ndarray, volume: CTVolume, path: Path) -> None:
+    """An array (K, J, I) on a volume's grid, read back because ITK can lose the end of a file without a word."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing([float(s) for s in volume.spacing_mm_kji[::-1]])
+    image.SetOrigin([float(x) for x in volume.kji_to_lps[:3, 3]])
+    directions = (volume.kji_to_lps[:3, :3] / volume.spacing_mm_kji)[:, ::-1]
+    image.SetDirection([float(d) for d in directions.ravel()])
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+        whole = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), array)
+    except RuntimeError as error:
+        raise OSError(f"{path.name} could not be written: {error}") from error
+    if not whole:
+        raise OSError(f"{path.name} could not be written whole")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +18,7 @@ from .errors import OutputError
 from .models.bundle import Model
 from .preprocessing import Preprocessed
 from .preset import Preset
+from .staging import in_work
 from .volume import CTVolume
 
 
@@ -66,20 +67,16 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile):  # all that a damaged zip file may raise
         return None
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    staging = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            staging = Path(file.name)
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(staging, path)
+        with in_work(path.with_suffix(f".{uuid.uuid4().hex[:8]}.part")) as staging:
+            with staging.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            os.replace(staging, path)
     except OSError as error:
         raise OutputError(f"The cache {path.parent} cannot be written ({error.strerror}); choose another.") from error
-    finally:
-        if staging is not None:
-            staging.unlink(missing_ok=True)

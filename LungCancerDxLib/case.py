@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import LungCancerDxError
-from .evidence import combine
+from .evidence import check_overrulable, combine
 
 SCHEMA = "lungcancerdx/case/1"
 
@@ -94,6 +94,7 @@ class CaseResult:
         ValueError
             For a rank that is not there or that has no malignancy yet.
         """
+        check_overrulable(self.case.join)
         known = {nodule.rank: nodule.malignancy for nodule in self.nodules}
         unknown = [rank for rank in ranks if known.get(rank) is None]
         if unknown:

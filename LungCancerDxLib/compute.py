@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -33,10 +33,14 @@ class Compute:
         """The type's name on the command line."""
         return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
 
+    def in_float32(self) -> Compute:
+        """The same in full precision: the fallback when a half type overflows."""
+        return replace(self, dtype=torch.float32)
+
     def on_cpu(self) -> Compute:
         """The same on the processor: the last fallback when a device runs out of memory."""
         dtype = torch.float32 if self.dtype == torch.float16 else self.dtype
-        return Compute(torch.device("cpu"), dtype, self.memory_gb)
+        return replace(self, device=torch.device("cpu"), dtype=dtype)
 
 
 def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: float | None = None) -> Compute:

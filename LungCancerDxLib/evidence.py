@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .errors import UsageError
 
 _ALMOST_ONE = 1 - 1e-7
-NOISY_JOINS = ("noisy-or", "leaky-noisy-or")
+_OVERRULABLE_JOINS = ("max-p", "noisy-or", "leaky-noisy-or")
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,10 @@ def combine(
     UsageError
         For feature combining, which has no closed form over nodules.
     """
+    check_overrulable(join)
     blanks = [blank_malignancy] * blank_count if blank_malignancy is not None else []
     if join == "max-p":
         return Evidence(max([*malignancy, *blanks], default=0.0), (None,) * len(malignancy), None, None)
-    if join not in NOISY_JOINS:
-        raise UsageError(f"A case scored by {join} cannot be overruled: its nodules have no score of their own.")
     nodules = [_evidence(p) for p in malignancy]
     leaked = _evidence(leak or 0.0)
     blank = sum(_evidence(p) for p in blanks)
@@ -63,6 +62,12 @@ def combine(
         leaked / total if leak is not None else None,
         blank / total if blanks else None,
     )
+
+
+def check_overrulable(join: str) -> None:
+    """Raise `UsageError` for a join whose nodules have no score of their own."""
+    if join not in _OVERRULABLE_JOINS:
+        raise UsageError(f"A case scored by {join} cannot be overruled: its nodules have no score of their own.")
 
 
 def _evidence(probability: float) -> float:

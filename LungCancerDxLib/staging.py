@@ -1,12 +1,12 @@
-"""Folders that appear whole or not at all."""
+"""Folders that appear whole or not at all, and what is in work."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError, UsageError
@@ -29,18 +29,14 @@ def check_target(target: Path, replaceable_if: str | None = None) -> None:
     OutputError
         Where nothing can be written.
     """
-    if target.is_dir():
-        occupied = any(target.iterdir())
-        if occupied and not (replaceable_if and (target / replaceable_if).is_file()):
-            may = " (--overwrite replaces an earlier result only)" if replaceable_if else "; or pass --overwrite"
-            raise UsageError(f"The output folder {target} exists and is not empty. Choose another folder{may}.")
-    elif target.exists():
-        raise UsageError(f"The output {target} exists and is a file; expected a folder that does not exist yet.")
-    existing = target.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise OutputError(f"Nothing can be written to {target}: no permission in {existing}. Choose another folder.")
+    try:
+        _refuse_occupied(target, replaceable_if)
+        existing = target.absolute().parent
+        while not existing.exists():
+            existing = existing.parent
+        Path(tempfile.mkdtemp(dir=existing)).rmdir()  # what os.access says does not hold everywhere
+    except OSError as error:
+        raise OutputError(f"Nothing can be written to {target} ({error.strerror}). Choose another folder.") from error
 
 
 @contextmanager
@@ -53,37 +49,82 @@ def whole_folder(target: Path, replaceable_if: str | None = None) -> Iterator[Pa
         See `check_target`; also `OutputError` for any failure to write within the block.
     """
     check_target(target, replaceable_if)
+    target = target.resolve()
+    with in_work(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")) as staging:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staging.mkdir()
+            yield staging
+            _take_the_place_of(target, staging)
+        except OSError as error:
+            raise OutputError(
+                f"The result could not be written to {target} ({error.strerror or error}); nothing was left behind. "
+                "Make room on the disk or choose another folder."
+            ) from error
+
+
+@contextmanager
+def in_work(path: Path) -> Iterator[Path]:
+    """A file or folder that is removed when the block ends, if still there, or when the process is stopped."""
+    _in_work.add(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise OutputError(f"Nothing can be written to {target} ({error.strerror}). Choose another folder.") from error
-    _in_work.add(staging)
-    try:
-        yield staging
-        staging.chmod(0o755)
-        _take_the_place_of(target, staging)
-    except OSError as error:
-        raise OutputError(
-            f"The result could not be written to {target} ({error.strerror or error}); nothing was left behind. Make "
-            "room on the disk or choose another folder."
-        ) from error
+        yield path
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        _in_work.discard(staging)
+        _remove(path)
+        _in_work.discard(path)
 
 
 def remove_unfinished() -> None:
-    """Remove every folder still in work: for a process that is about to be stopped."""
-    for staging in list(_in_work):
-        shutil.rmtree(staging, ignore_errors=True)
+    """Remove everything still in work: for a process that is about to be stopped while another thread may write."""
+    for path in list(_in_work):
+        doomed = path.with_name(f"{path.name}.stopped")
+        try:
+            path.rename(doomed)  # so that nothing more is written into it
+        except OSError:
+            doomed = path
+        _remove(doomed)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _refuse_occupied(target: Path, replaceable_if: str | None) -> None:
+    if target.is_dir():
+        if any(target.iterdir()):
+            if replaceable_if is None:
+                raise UsageError(
+                    f"The output folder {target} exists and is not empty. Choose another folder, or pass --overwrite "
+                    "to replace an earlier result."
+                )
+            if not (target / replaceable_if).is_file():
+                raise UsageError(
+                    f"The output folder {target} exists and holds something else than an earlier result (it has no "
+                    f"{replaceable_if}). Choose another folder."
+                )
+        if target.is_mount() or target.resolve() == Path.cwd():
+            raise UsageError(
+                f"The output folder {target} is the current folder or a mount point, which cannot be made anew. "
+                "Choose a new folder in it."
+            )
+    elif target.exists():
+        raise UsageError(f"The output {target} exists and is a file; expected a folder that does not exist yet.")
 
 
 def _take_the_place_of(target: Path, staging: Path) -> None:
-    if target.exists():
-        old = staging.with_name(staging.name + ".old")
-        target.rename(old)
+    if not target.exists():
         staging.rename(target)
-        shutil.rmtree(old)
-    else:
+        return
+    old = staging.with_name(f"{staging.name}.old")
+    target.rename(old)
+    try:
         staging.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    with in_work(old):
+        pass

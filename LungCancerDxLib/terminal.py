@@ -40,13 +40,15 @@ class _Bar:
 
 
 class _JsonLines:
-    """One JSON object a line: stage, fraction, seconds_left (null until it can be told)."""
+    """One JSON object a line: stage, fraction (never falls), seconds_left (null until it can be told)."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._start = time.monotonic()
+        self._reached = 0.0
 
     def __call__(self, stage: str, fraction: float) -> None:
+        fraction = self._reached = max(fraction, self._reached)
         elapsed = time.monotonic() - self._start
         left = round(elapsed * (1 - fraction) / fraction, 1) if fraction > 0 else None
         report = {"stage": stage, "fraction": round(fraction, 4), "seconds_left": left}

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is loaded: threads that spin while they wait crawl where other work shares the processor.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 REAL_SCANS = {
     "LIDC-IDRI-0001": "LIDC-IDRI-0001",
     "LIDC-IDRI-0002": "LIDC-IDRI-0002.nrrd",

@@ -10,7 +10,7 @@ import torch
 from ..compute import Compute, exact_arithmetic, is_out_of_memory, ready_to_run
 from ..detection.location import location_scale
 from ..detection.whole_scan import normalised
-from ..errors import OutOfMemoryError
+from ..errors import ModelError, OutOfMemoryError
 from ..networks.cnet import CaseScore, CNet, central_max
 from ..networks.nnet import STRIDE
 from ..preprocessing import Preprocessed
@@ -43,7 +43,7 @@ def classify_nodules(
     OutOfMemoryError
         After falling back to the processor.
     """
-    scale = location_scale(preset, scan.image.shape, scan.lung_ends_kji)  # type: ignore[arg-type]
+    scale = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
     inputs = []
     for center in centers_kji:
         start = crop_start(center, preset)
@@ -66,23 +66,33 @@ def case_probability(features: np.ndarray, net: CNet) -> float:
 def _score(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
 ) -> NoduleScores:
-    warnings: tuple[str, ...] = ()
+    features, warnings = _within_memory(inputs, net, preset, compute, progress)
+    if not np.isfinite(features).all() and compute.dtype != torch.float32:
+        words = f"The classifier overflowed in {compute.precision}; it ran in float32."
+        features, warnings = _within_memory(inputs, net, preset, compute.in_float32(), progress)
+        warnings = (*warnings, words)
+    if not np.isfinite(features).all():
+        raise ModelError("The classifier's output is not finite: the model's weights are damaged or badly trained.")
+    malignancy = _join(features, net).malignancy
+    return NoduleScores(features, None if malignancy is None else malignancy[0].double().numpy(), warnings)
+
+
+def _within_memory(
+    inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
+) -> tuple[np.ndarray, tuple[str, ...]]:
     try:
-        features = _features(inputs, net, preset, compute, progress)
+        return _features(inputs, net, preset, compute, progress), ()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         if compute.device.type == "cpu":
             raise OutOfMemoryError("Not enough memory to classify a nodule; close other programs.") from error
-        warnings = (f"The {compute.device.type} device ran out of memory; nodules were classified on the processor.",)
-        features = _features(inputs, net, preset, compute.on_cpu(), progress)
-    malignancy = _join(features, net).malignancy
-    return NoduleScores(features, None if malignancy is None else malignancy[0].double().numpy(), warnings)
+    warnings = (f"The {compute.device.type} device ran out of memory; nodules were classified on the processor.",)
+    return _features(inputs, net, preset, compute.on_cpu(), progress), warnings
 
 
 def _join(features: np.ndarray, net: CNet) -> CaseScore:
     """The last two layers, which are so small that they always run on the processor in float32."""
-    net.eval()
     with exact_arithmetic():
         return net.score(torch.from_numpy(features)[None], torch.ones(1, len(features), dtype=torch.bool))
 

@@ -12,7 +12,7 @@ from ..phantom import synthetic_chest
 from ..result_folder import CASE_FILE, write_result, write_volume
 from ..staging import whole_folder
 from ..terminal import summary
-from .score import score_file
+from .score import refuse_inputs_within, score_file
 
 _SEED = 1
 _CT_FILE = "ct.nrrd"
@@ -20,6 +20,7 @@ _CT_FILE = "ct.nrrd"
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Make a patient, write the CT, read and score it as any other; returns the words for the terminal."""
+    refuse_inputs_within(arguments.out, [arguments.points, arguments.cache])
     with whole_folder(arguments.out, CASE_FILE) as staging:
         patient = synthetic_chest(np.random.default_rng(_SEED))
         write_volume(patient.volume, staging / _CT_FILE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..case import CaseResult
 from ..compute import choose_compute
+from ..errors import UsageError
 from ..interrupt import Stop
 from ..models.locate import find_model
 from ..pipeline import detect_and_score
@@ -23,12 +24,25 @@ from .points import read_points
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Do what the arguments of `score` say; returns the words for the terminal."""
+    refuse_inputs_within(arguments.out, [arguments.ct, arguments.points, arguments.cache])
     replaceable = CASE_FILE if arguments.overwrite else None
     check_target(arguments.out, replaceable)
     result, volume = score_file(arguments.ct, arguments, stop)
     with whole_folder(arguments.out, replaceable) as staging:
         write_result(result, volume, staging)
     return summary(result, arguments.out)
+
+
+def refuse_inputs_within(out: Path, inputs: list[Path | None]) -> None:
+    """Refuse an output folder that holds what goes in, since it is made anew as a whole.
+
+    Raises
+    ------
+    UsageError
+    """
+    for given in inputs:
+        if given is not None and given.resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"{given} lies in the output folder {out}, which is made anew. Choose another folder.")
 
 
 def score_file(path: Path, arguments: argparse.Namespace, stop: Stop) -> tuple[CaseResult, CTVolume]:

@@ -11,6 +11,8 @@ import numpy as np
 from ..networks.nnet import STRIDE
 from .location import FIRST_CELL_CENTER
 
+_LARGEST_LOG_RATIO = 10.0  # of a box to its anchor: keeps every diameter finite
+
 
 def cell_centers(cells: np.ndarray) -> np.ndarray:
     """Cell numbers (..., 3) to the voxel index of their centres (..., 3)."""
@@ -42,5 +44,5 @@ def decode(output: np.ndarray, anchors_mm: tuple[float, ...], above_logit: float
     raw = output[(*cells, which)].astype(float)
     anchor = np.asarray(anchors_mm, dtype=float)[which]
     centers = cell_centers(np.column_stack(cells)) + raw[:, 1:4] * anchor[:, None]
-    proposals = np.column_stack([raw[:, 0], centers, anchor * np.exp(raw[:, 4])])
+    proposals = np.column_stack([raw[:, 0], centers, anchor * np.exp(np.minimum(raw[:, 4], _LARGEST_LOG_RATIO))])
     return proposals[np.argsort(-proposals[:, 0], kind="stable")]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from ..compute import Compute, is_out_of_memory, ready_to_run
-from ..errors import OutOfMemoryError
+from ..errors import ModelError, OutOfMemoryError
 from ..networks.nnet import STRIDE, NNet, stem_halo
 from ..preprocessing import Preprocessed
 from ..preset import Preset
@@ -46,8 +47,28 @@ def detect(
 def network_output(
     scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """N-Net's raw output over the scan, (Z', Y', X', anchors, 5) float32, by the preset's way through it."""
-    location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)  # type: ignore[arg-type]
+    """N-Net's raw output over the scan, (Z', Y', X', anchors, 5) float32, by the preset's way through it.
+
+    Raises
+    ------
+    ModelError
+        Where the output is not finite, even in float32.
+    OutOfMemoryError
+    """
+    output, warnings = _within_memory(scan, net, preset, compute, progress)
+    if not np.isfinite(output).all() and compute.dtype != torch.float32:
+        words = f"The detector overflowed in {compute.precision}; it ran in float32."
+        output, warnings = _within_memory(scan, net, preset, compute.in_float32(), progress)
+        warnings = (*warnings, words)
+    if not np.isfinite(output).all():
+        raise ModelError("The detector's output is not finite: the model's weights are damaged or badly trained.")
+    return output, warnings
+
+
+def _within_memory(
+    scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
     halo = stem_halo(preset)
     slab = slab_thickness(scan.image.shape, halo, compute)
     warnings: tuple[str, ...] = ()
@@ -56,8 +77,7 @@ def network_output(
             ready = ready_to_run(net, compute)
             if preset.tile_grid is not None:
                 return tiled_output(ready, scan.image, location, preset, compute, progress), warnings
-            output = whole_scan_output(ready, scan.image, location, preset, compute, halo, slab, progress)
-            return output, warnings
+            return whole_scan_output(ready, scan.image, location, preset, compute, halo, slab, progress), warnings
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -34,7 +34,7 @@ def location_grid(axes: list[np.ndarray]) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
 
 
-def location_scale(preset: Preset, image_shape_kji: tuple[int, int, int], lung_ends_kji: np.ndarray) -> LocationScale:
+def location_scale(preset: Preset, image_shape_kji: tuple[int, ...], lung_ends_kji: np.ndarray) -> LocationScale:
     """How the preset measures location.
 
     The paper: -1 and 1 at the two ends of the segmented lung. The published code: -0.5 and 0.5 at the first and last

@@ -92,7 +92,9 @@ def load_model(folder: Path) -> Model:
             net.load_state_dict(own)
         except RuntimeError as error:
             raise ModelError(
-                f"{folder / WEIGHTS_FILE} does not fit the networks of preset {preset.name}: {error}"
+                f"{folder / WEIGHTS_FILE} does not fit the networks of preset {preset.name}: the weights are those of "
+                "another architecture. Use the bundle that they came with, or name its preset in "
+                f"{CARD_FILE}."
             ) from error
     return Model(
         card["name"], preset, join, outcome, card["trained_on"], detector, classifier, card["weights"]["sha256"]
@@ -120,10 +122,13 @@ def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         if card["schema"] != SCHEMA:
-            raise ModelError(f"{path} has schema '{card['schema']}', expected '{SCHEMA}': another version wrote it.")
-        for key in ("name", "preset", "preset_values", "join", "outcome", "trained_on"):
-            card[key]
-        card["weights"]["sha256"]
+            raise ModelError(
+                f"{path} has schema '{card['schema']}', expected '{SCHEMA}': use the version of LungCancerDx that "
+                "made it."
+            )
+        words = [card[key] for key in ("name", "preset", "join", "outcome", "trained_on")] + [card["weights"]["sha256"]]
+        if not (all(isinstance(word, str) for word in words) and isinstance(card["preset_values"], dict)):
+            raise TypeError("an entry is of the wrong type")
     except FileNotFoundError:
         raise ModelError(
             f"{folder} is no model bundle: it has no {CARD_FILE}. Expected {CARD_FILE} and {WEIGHTS_FILE} in it."
@@ -136,7 +141,10 @@ def _read_card(folder: Path) -> dict[str, Any]:
 def _checked_preset(card: dict[str, Any], folder: Path) -> Preset:
     name = card["preset"]
     if name not in PRESETS:
-        raise ModelError(f"{folder / CARD_FILE} names preset '{name}'; this version has {', '.join(PRESETS)}.")
+        raise ModelError(
+            f"{folder / CARD_FILE} names preset '{name}'; this version has {', '.join(PRESETS)}. Use the version of "
+            "LungCancerDx that made it."
+        )
     ours = json.loads(json.dumps(asdict(PRESETS[name])))
     differing = [key for key, value in card["preset_values"].items() if ours.get(key) != value]
     if differing:
@@ -161,4 +169,4 @@ def _read_weights(path: Path, expected_sha256: str) -> dict[str, torch.Tensor]:
     try:
         return load(content)
     except Exception as error:
-        raise ModelError(f"{path} is not a safetensors file ({error}).") from error
+        raise ModelError(f"{path} is not a safetensors file ({error}); copy or download the bundle again.") from error

@@ -30,11 +30,11 @@ def user_model_folder() -> Path:
     """Where fetched and imported models are kept for this user."""
     home = Path.home()
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = home / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share"))
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     return base / "LungCancerDx" / "Models"
 
 

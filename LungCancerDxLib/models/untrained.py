@@ -26,8 +26,9 @@ def untrained_model(preset: Preset = DEFAULT, join: str = LeakyNoisyOr.name, see
     for net in (detector, classifier):
         initialise(net, generator)
     with torch.no_grad():
-        detector.output[-1].weight.mul_(_HEAD_GAIN)
-        detector.output[-1].bias.view(-1, BOX_FIELDS)[:, 0] = _RARE_LOGIT
+        *_, weight, bias = detector.output.parameters()
+        weight.mul_(_HEAD_GAIN)
+        bias.view(-1, BOX_FIELDS)[:, 0] = _RARE_LOGIT
     model = Model(f"untrained-{preset.name.lower()}", preset, join, "none", "nothing", detector, classifier)
     return replace(model, sha256=weights_digest(model))
 

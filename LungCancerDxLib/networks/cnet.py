@@ -59,7 +59,7 @@ class CNet(nn.Module):
 
     def score(self, features: torch.Tensor, counted: torch.Tensor) -> CaseScore:
         """Nodule features (B, K, 128) and which of them count (B, K) bool to the case's score."""
-        hidden = torch.relu(self.fc1(self.dropout(features)))
+        hidden = torch.relu(self.fc1(features))
         leak = self.leak
         probability, malignancy = self.join(hidden, self.fc2, counted, leak)
         return CaseScore(probability, malignancy, leak)
@@ -69,7 +69,7 @@ class CNet(nn.Module):
         features = self.nodule_features(crops.flatten(0, 1), locations.flatten(0, 1)).unflatten(0, crops.shape[:2])
         if counted is None:
             counted = torch.ones(crops.shape[:2], dtype=torch.bool, device=crops.device)
-        return self.score(features, counted)
+        return self.score(self.dropout(features), counted)
 
 
 def central_max(features: torch.Tensor) -> torch.Tensor:

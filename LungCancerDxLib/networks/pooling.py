@@ -15,6 +15,11 @@ OutputLayer = Callable[[torch.Tensor], torch.Tensor]
 Joined = tuple[torch.Tensor, torch.Tensor | None]
 
 
+def _greatest(values: torch.Tensor) -> torch.Tensor:
+    """Maximum over the nodules, dimension 1, of values >= 0; zero where there are none."""
+    return torch.cat((values, values.new_zeros(len(values), 1, *values.shape[2:])), dim=1).amax(dim=1)
+
+
 class FeatureCombining:
     """V-A: the hidden features are max-pooled over the nodules, then scored; nodules have no own score."""
 
@@ -25,7 +30,7 @@ class FeatureCombining:
         self, hidden: torch.Tensor, output: OutputLayer, counted: torch.Tensor, leak: torch.Tensor | None
     ) -> Joined:
         """hidden (B, K, 64), counted (B, K) bool; a case without nodules has hidden features of zero."""
-        pooled = hidden.masked_fill(~counted[..., None], 0).amax(dim=1)  # features are >= 0 after ReLU
+        pooled = _greatest(hidden.masked_fill(~counted[..., None], 0))  # features are >= 0 after ReLU
         return torch.sigmoid(output(pooled)).squeeze(-1), None
 
 
@@ -53,7 +58,7 @@ class MaxP(_PerNodule):
     name = "max-p"
 
     def join(self, malignancy: torch.Tensor, leak: torch.Tensor | None) -> torch.Tensor:
-        return malignancy.amax(dim=1)
+        return _greatest(malignancy)
 
 
 class NoisyOr(_PerNodule):

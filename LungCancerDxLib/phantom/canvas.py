@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from LungCancerDxLib.phantom.shapes import Solid
+from .shapes import Solid
 
 
 @dataclass(frozen=True)

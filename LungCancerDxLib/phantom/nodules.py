@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from LungCancerDxLib.phantom.canvas import Canvas
-from LungCancerDxLib.phantom.shapes import Ellipsoid, Point
+from .canvas import Canvas
+from .shapes import Ellipsoid, Point
 
 Kind = Literal["solid", "ground-glass", "calcified"]
 

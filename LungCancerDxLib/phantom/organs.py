@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from LungCancerDxLib.phantom.canvas import Canvas, blend
-from LungCancerDxLib.phantom.shapes import Ellipsoid, profile, superellipse, tubes
-from LungCancerDxLib.phantom.thorax import AORTA, LEFT, RIGHT, ThoraxFields
+from .canvas import Canvas, blend
+from .shapes import Ellipsoid, profile, superellipse, tubes
+from .thorax import AORTA, LEFT, RIGHT, ThoraxFields
 
 AIR_HU, FAT_HU, MEDIASTINAL_FAT_HU, MUSCLE_HU, WATER_HU = -1000.0, -100.0, -85.0, 50.0, 10.0
 BLOOD_HU, HEART_HU, LIVER_HU, SPLEEN_HU = 42.0, 40.0, 60.0, 48.0

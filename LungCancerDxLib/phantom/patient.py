@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from LungCancerDxLib.phantom.acquisition import scan_slice
-from LungCancerDxLib.phantom.canvas import Canvas, blend
-from LungCancerDxLib.phantom.nodules import SyntheticNodule, draw_nodules, paint_nodules
-from LungCancerDxLib.phantom.organs import AIR_HU, MUSCLE_HU, paint_chest_contents, paint_organs, paint_trunk
-from LungCancerDxLib.phantom.parenchyma import Parenchyma, draw_parenchyma
-from LungCancerDxLib.phantom.skeleton import paint_ribs, paint_shoulder_girdle, paint_spine, paint_sternum
-from LungCancerDxLib.phantom.thorax import LEFT, RIGHT, Thorax, draw_thorax
-from LungCancerDxLib.phantom.tree import (
+from ..volume import CTVolume
+from .acquisition import scan_slice
+from .canvas import Canvas, blend
+from .nodules import SyntheticNodule, draw_nodules, paint_nodules
+from .organs import AIR_HU, MUSCLE_HU, paint_chest_contents, paint_organs, paint_trunk
+from .parenchyma import Parenchyma, draw_parenchyma
+from .skeleton import paint_ribs, paint_shoulder_girdle, paint_spine, paint_sternum
+from .thorax import LEFT, RIGHT, Thorax, draw_thorax
+from .tree import (
     MAIN_BRONCHI,
     TRACHEA,
     LungTree,
@@ -22,7 +23,6 @@ from LungCancerDxLib.phantom.tree import (
     paint_airways,
     paint_vessels,
 )
-from LungCancerDxLib.volume import CTVolume
 
 # The field of view (x, y, z) around the body, LPS mm: air on all sides, from the shoulders to below the lungs.
 FIELD_LOW_MM, FIELD_HIGH_MM = (-185.0, -140.0, -190.0), (185.0, 140.0, 135.0)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from LungCancerDxLib.phantom.canvas import Canvas, blend
-from LungCancerDxLib.phantom.shapes import Ellipsoid, Solid, mirrored, superellipse, tubes
-from LungCancerDxLib.phantom.thorax import LEFT, RIGHT, spine_y, wall_front
+from .canvas import Canvas, blend
+from .shapes import Ellipsoid, Solid, mirrored, superellipse, tubes
+from .thorax import LEFT, RIGHT, spine_y, wall_front
 
 CORTEX_HU, MARROW_HU, CARTILAGE_HU, DISC_HU, CORD_HU = 650.0, 260.0, 110.0, 80.0, 30.0
 CORTEX_MM = 1.6

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from LungCancerDxLib.phantom.shapes import Ellipsoid, Point, Tube, not_below, profile, superellipse, tubes, union
+from .shapes import Ellipsoid, Point, Tube, not_below, profile, superellipse, tubes, union
 
 LEFT, RIGHT = 1.0, -1.0  # sides, as signs of x
 APEX_Z = 98.0  # the lung tops, a hand above the carina

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from LungCancerDxLib.phantom.canvas import Canvas
-from LungCancerDxLib.phantom.shapes import Point, Tube, mirrored, tubes
-from LungCancerDxLib.phantom.thorax import LEFT, RIGHT, Thorax
+from .canvas import Canvas
+from .shapes import Point, Tube, mirrored, tubes
+from .thorax import LEFT, RIGHT, Thorax
 
 MURRAY_EXPONENT = 2.9
 PATH_SHARE = 0.55  # cost of a mm from the root, against a mm to the tip

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import convex_hull_image
+from scipy.spatial import ConvexHull
 
 from ..preset import Preset
-from .lung_mask import FACE_NEIGHBOURS
-from .lung_split import bounding_box
+from .lung_mask import FACE_NEIGHBOURS, bounding_box
 
-_ROUNDING_MM = 1e-9  # four slices of 2.5 mm are 10 mm, also when the spacing comes out of an affine
+_ROUNDING = 1e-9  # four slices of 2.5 mm are 10 mm, also when the spacing comes out of an affine
 
 
 def hull_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
@@ -25,14 +24,44 @@ def hull_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
     """
     if not lung.any():
         return lung.copy()
-    box = bounding_box(lung)
     hull = lung.copy()
-    for hull_slice in hull[box]:
+    for hull_slice in hull[bounding_box(lung)]:
         if hull_slice.any():
-            convex = convex_hull_image(hull_slice)
+            convex = convex_hull(hull_slice)
             if convex.sum() <= preset.max_hull_ratio * hull_slice.sum():
                 hull_slice[:] = convex
     return hull
+
+
+def convex_hull(mask: np.ndarray) -> np.ndarray:
+    """Pixels whose centres lie in the convex hull of a non-empty mask (J, I), each mask pixel taken as a diamond.
+
+    What scikit-image's `convex_hull_image` gives, but filled row by row: within a row a convex figure is one run.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    row, column = np.concatenate([rows, rows]), np.concatenate([first, last])
+    diamonds = np.concatenate(
+        [np.column_stack([row + dj, column + di]) for dj, di in ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5))]
+    )
+    corners = diamonds[ConvexHull(diamonds).vertices]
+    top, bottom = rows[0], rows[-1] + 1
+    start, end = _run_in_each_row(corners, np.arange(top, bottom))
+    columns = np.arange(mask.shape[1])
+    filled = np.zeros_like(mask)
+    filled[top:bottom] = (columns >= start[:, None] - _ROUNDING) & (columns <= end[:, None] + _ROUNDING)
+    return filled
+
+
+def _run_in_each_row(corners: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a convex polygon with corners (N, 2) (row, column) begins and ends in each row."""
+    (row_a, column_a), (row_b, column_b) = corners.T, np.roll(corners, -1, axis=0).T
+    slanted = row_a != row_b
+    row_a, column_a, row_b, column_b = (side[slanted, None] for side in (row_a, column_a, row_b, column_b))
+    crossing = column_a + (column_b - column_a) * (rows - row_a) / (row_b - row_a)
+    crossed = (np.minimum(row_a, row_b) <= rows) & (rows <= np.maximum(row_a, row_b))
+    return np.where(crossed, crossing, np.inf).min(axis=0), np.where(crossed, crossing, -np.inf).max(axis=0)
 
 
 def dilate_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
@@ -49,15 +78,30 @@ def dilate_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     spacing_mm_kji
         (3,) voxel size in mm.
     """
-    if preset.dilation == "cross of the CT grid":
-        reach = np.full(3, preset.dilation_voxels)
-    else:
-        radius_mm = preset.dilation_voxels * preset.working_spacing_mm
-        reach = np.floor(radius_mm / spacing_mm_kji).astype(int) + 1
-    box = tuple(slice(max(side.start - r, 0), side.stop + r) for side, r in zip(bounding_box(mask), reach, strict=True))
+    ball = preset.dilation == "ball of the working grid"
+    radius_mm = preset.dilation_voxels * preset.working_spacing_mm
+    reach = np.ceil(radius_mm / spacing_mm_kji).astype(int) if ball else np.full(3, preset.dilation_voxels)
+    box = bounding_box(mask, reach)
     dilated = mask.copy()
-    if preset.dilation == "cross of the CT grid":
-        dilated[box] = ndimage.binary_dilation(mask[box], FACE_NEIGHBOURS, iterations=preset.dilation_voxels)
+    if ball:
+        dilated[box] = _dilate_by_ball(mask[box], radius_mm, spacing_mm_kji)
     else:
-        dilated[box] = ndimage.distance_transform_edt(~mask[box], sampling=spacing_mm_kji) <= radius_mm + _ROUNDING_MM
+        dilated[box] = ndimage.binary_dilation(mask[box], FACE_NEIGHBOURS, iterations=preset.dilation_voxels)
+    return dilated
+
+
+def _dilate_by_ball(mask: np.ndarray, radius_mm: float, spacing_mm_kji: np.ndarray) -> np.ndarray:
+    """Voxels at most `radius_mm` from the mask: in each slice near it, within the disc that the ball has there."""
+    in_plane_mm = np.full(mask.shape, np.inf, dtype=np.float32)
+    for distance, mask_slice in zip(in_plane_mm, mask, strict=True):
+        if mask_slice.any():
+            distance[:] = ndimage.distance_transform_edt(~mask_slice, sampling=spacing_mm_kji[1:])
+    dilated = np.zeros_like(mask)
+    for offset in range(int(radius_mm / spacing_mm_kji[0] + _ROUNDING) + 1):
+        disc_mm = np.sqrt(max(radius_mm**2 - (offset * spacing_mm_kji[0]) ** 2, 0)) + 1e-5  # float32 distances
+        near = in_plane_mm <= disc_mm
+        size = len(mask) - offset
+        if size > 0:
+            dilated[offset:] |= near[:size]
+            dilated[:size] |= near[offset:]
     return dilated

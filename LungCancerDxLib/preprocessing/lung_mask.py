@@ -144,9 +144,34 @@ def _with_top_slices(lungs: np.ndarray, air: np.ndarray, cut: int) -> np.ndarray
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Fill everything that is not connected to a corner of the volume: vessels, nodules, walls inside the lungs."""
-    labels, count = ndimage.label(~mask, ALL_NEIGHBOURS)
+    """Fill everything that is not connected to a corner of the volume: vessels, nodules, walls inside the lungs.
+
+    Parameters
+    ----------
+    mask
+        (K, J, I) bool, not empty.
+    """
+    tight, box = bounding_box(mask), bounding_box(mask, np.ones(3, dtype=int))
+    labels, count = ndimage.label(~mask[box], ALL_NEIGHBOURS)
     outside = np.zeros(count + 1, dtype=bool)
     outside[np.unique(labels[np.ix_([0, -1], [0, -1], [0, -1])])] = True
+    for axis, (inner, outer) in enumerate(zip(tight, box, strict=True)):
+        # A rim around the mask hangs together with a corner of the volume; where the mask touches the volume's face
+        # there is no rim.
+        rims = ([0] if outer.start < inner.start else []) + ([-1] if outer.stop > inner.stop else [])
+        outside[np.unique(labels.take(rims, axis=axis))] = True
     outside[0] = False
-    return ~outside[labels]
+    filled = mask.copy()
+    filled[box] = ~outside[labels]
+    return filled
+
+
+def bounding_box(mask: np.ndarray, margin: np.ndarray | int = 0) -> tuple[slice, ...]:
+    """The box of slices that holds every True voxel of a non-empty mask, with a margin, within the mask's array."""
+    margin = np.broadcast_to(margin, mask.ndim)
+    box = []
+    for axis in range(mask.ndim):
+        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        low, high = occupied[0] - margin[axis], occupied[-1] + 1 + margin[axis]
+        box.append(slice(int(max(low, 0)), int(min(high, mask.shape[axis]))))
+    return tuple(box)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import convex_hull_image
 
 from ..preset import Preset
-from .lung_mask import ALL_NEIGHBOURS
+from .hull import convex_hull
+from .lung_mask import ALL_NEIGHBOURS, bounding_box
 
 _FACE_AND_EDGE_NEIGHBOURS = ndimage.generate_binary_structure(3, 2)
 _PIXEL_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -42,11 +42,37 @@ def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) ->
 def _by_nearest_core(
     mask: np.ndarray, box: tuple[slice, ...], labels: np.ndarray, cores: tuple[int, int], spacing_mm_kji: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    to_first, to_second = (ndimage.distance_transform_edt(labels != core, sampling=spacing_mm_kji) for core in cores)
+    core_of_voxel = np.select([labels == core for core in cores], [1, 2], 0).astype(np.uint8)
+    nearest = _nearest_core(core_of_voxel, mask[box], spacing_mm_kji)
     lungs = np.zeros_like(mask), np.zeros_like(mask)
-    lungs[0][box] = mask[box] & (to_first < to_second)
-    lungs[1][box] = mask[box] & (to_second < to_first)
+    for number, lung in enumerate(lungs, start=1):
+        lung[box] = nearest == number
     return lungs
+
+
+def _nearest_core(core_of_voxel: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
+    """Which core, 1 or 2, is nearest to each voxel of the mask; 0 outside.
+
+    Most voxels lie further to one side than the other core reaches: only the region between the cores needs distances.
+    """
+    steps = ndimage.distance_transform_cdt(core_of_voxel == 0, metric="taxicab")
+    at_most_mm = steps.astype(np.float32) * np.float32(spacing_mm_kji.max())  # to the nearest core, whichever it is
+    within_reach = []
+    for number in (1, 2):
+        side = bounding_box(core_of_voxel == number)[2]
+        i = np.arange(mask.shape[2])
+        gap_mm = np.maximum(np.maximum(side.start - i, i - side.stop + 1), 0) * spacing_mm_kji[2]
+        within_reach.append(mask & (gap_mm.astype(np.float32) <= at_most_mm))
+    nearest = np.where(within_reach[0], np.uint8(1), np.uint8(2)) * mask
+    unclear = within_reach[0] & within_reach[1]
+    if unclear.any():
+        reach = np.ceil(at_most_mm[unclear].max() / spacing_mm_kji).astype(int) + 1
+        region = bounding_box(unclear, reach)
+        feature = ndimage.distance_transform_edt(
+            core_of_voxel[region] == 0, sampling=spacing_mm_kji, return_distances=False, return_indices=True
+        )
+        np.copyto(nearest[region], core_of_voxel[region][tuple(feature)], where=unclear[region])
+    return nearest
 
 
 def clean_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
@@ -85,10 +111,5 @@ def _main_parts(lung_slice: np.ndarray, cover: float) -> np.ndarray:
     main = np.zeros_like(lung_slice)
     for label in largest_first[:enough] + 1:
         box = boxes[label - 1]
-        main[box] |= convex_hull_image(labels[box] == label)
+        main[box] |= convex_hull(labels[box] == label)
     return lung_slice & main
-
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box of slices that holds every True voxel of a non-empty mask."""
-    return ndimage.find_objects(mask.astype(np.uint8))[0]

@@ -26,14 +26,13 @@ def body_mask(hu: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
     -------
     (K, J, I) bool; empty where the image holds no tissue.
     """
-    stride = [max(int(_COARSE_MM / spacing), 1) for spacing in spacing_mm_kji[1:]]
-    tissue = hu[:, :: stride[0], :: stride[1]] > _TISSUE_ABOVE_HU
-    labels, count = ndimage.label(tissue, FACE_NEIGHBOURS)
+    coarse = _coarse(spacing_mm_kji)
+    labels, count = ndimage.label(hu[coarse] > _TISSUE_ABOVE_HU, FACE_NEIGHBOURS)
     if count == 0:
         return np.zeros(hu.shape, dtype=bool)
     body = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
     body = np.stack([ndimage.binary_fill_holes(body_slice) for body_slice in body])
-    fine = body.repeat(stride[0], axis=1).repeat(stride[1], axis=2)
+    fine = body.repeat(coarse[1].step, axis=1).repeat(coarse[2].step, axis=2)
     return fine[:, : hu.shape[1], : hu.shape[2]]
 
 
@@ -49,19 +48,36 @@ def lost_lungs(
     air, found, body
         (K, J, I) bool: thresholded air, the lungs found so far, the filled body.
     """
-    labels, count = ndimage.label(air & body, FACE_NEIGHBOURS)
+    candidates = air & body
+    coarse = _coarse(spacing_mm_kji)
+    coarse_spacing = spacing_mm_kji * [part.step or 1 for part in coarse]
+    if not _lung_like(hu[coarse], candidates[coarse], found[coarse], coarse_spacing, _SMALLEST_LUNG_L / 2).any():
+        return np.zeros_like(air)  # the common case, seen at a glance
+    return _lung_like(hu, candidates, found, spacing_mm_kji, _SMALLEST_LUNG_L)
+
+
+def _lung_like(
+    hu: np.ndarray, candidates: np.ndarray, found: np.ndarray, spacing_mm_kji: np.ndarray, smallest_l: float
+) -> np.ndarray:
+    labels, count = ndimage.label(candidates, FACE_NEIGHBOURS)
     size = np.bincount(labels.ravel(), minlength=count + 1)
-    candidate = size * float(np.prod(spacing_mm_kji)) / 1e6 >= _SMALLEST_LUNG_L
+    candidate = size * float(np.prod(spacing_mm_kji)) / 1e6 >= smallest_l
     candidate[0] = False
     candidate[np.unique(labels[found])] = False
     boxes = ndimage.find_objects(labels)
-    lost = np.zeros_like(air)
+    lung_like = np.zeros_like(candidates)
     for label in np.flatnonzero(candidate):
         box = boxes[label - 1]
         component = labels[box] == label
         if np.median(hu[box][component]) > _PURE_AIR_BELOW_HU:
-            lost[box] |= component
-    return lost
+            lung_like[box] |= component
+    return lung_like
+
+
+def _coarse(spacing_mm_kji: np.ndarray) -> tuple[slice, slice, slice]:
+    """Every slice, and in plane one pixel in about 3 mm."""
+    j, i = (slice(None, None, max(int(_COARSE_MM / spacing), 1)) for spacing in spacing_mm_kji[1:])
+    return slice(None), j, i
 
 
 def midline(body: np.ndarray) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.checks import check_chest_ct
-from LungCancerDxLib.readers.dicom import read_dicom_file, read_dicom_folder
-from LungCancerDxLib.readers.image_file import image_extension, read_image_file
-from LungCancerDxLib.volume import CTVolume
+from ..errors import CTReadError
+from ..volume import CTVolume
+from .checks import check_chest_ct
+from .dicom import read_dicom_file, read_dicom_folder
+from .image_file import image_extension, read_image_file
 
 __all__ = ["read_ct"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.volume import CTVolume
+from ..errors import CTReadError
+from ..volume import CTVolume
 
 MIN_SLICES = 20  # along every axis
 MIN_EXTENT_MM = 50.0  # along every axis

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.dicom_scan import DAMAGED, files_under, scan
-from LungCancerDxLib.readers.dicom_series import choose_stack
-from LungCancerDxLib.readers.dicom_stack import volume_of
-from LungCancerDxLib.readers.repeated_slices import without_repeats
-from LungCancerDxLib.readers.slice_header import SliceHeader
-from LungCancerDxLib.volume import CTVolume
+from ..errors import CTReadError
+from ..volume import CTVolume
+from .dicom_scan import DAMAGED, files_under, scan
+from .dicom_series import choose_stack
+from .dicom_stack import volume_of
+from .repeated_slices import without_repeats
+from .slice_header import SliceHeader
 
 
 def read_dicom_folder(folder: Path) -> CTVolume:

@@ -11,10 +11,10 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.hounsfield import to_hounsfield
-from LungCancerDxLib.readers.itk_errors import reason
-from LungCancerDxLib.readers.slice_header import SliceHeader
+from ..errors import CTReadError
+from .hounsfield import to_hounsfield
+from .itk_errors import reason
+from .slice_header import SliceHeader
 
 _THREADS = 4
 _UNKNOWN_LENGTH = 0xFFFFFFFF  # how DICOM marks compressed pixel data

@@ -12,9 +12,9 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.multiframe import frame_slices
-from LungCancerDxLib.readers.slice_header import NotACTSlice, SliceHeader, single_slice, texts
+from ..errors import CTReadError
+from .multiframe import frame_slices
+from .slice_header import NotACTSlice, SliceHeader, single_slice, texts
 
 DAMAGED = "files with a damaged header"
 _THREADS = 8  # reading headers waits for the disk

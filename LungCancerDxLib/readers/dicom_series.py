@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.slice_header import SliceHeader, distances_mm
+from ..errors import CTReadError
+from .slice_header import SliceHeader, distances_mm
 
 _SAME_DIRECTION = 1e-3  # per component, between slices of one stack
 _LISTED = 5  # stacks named in a warning

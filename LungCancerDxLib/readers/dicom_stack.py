@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from LungCancerDxLib.readers.checks import check_extent
-from LungCancerDxLib.readers.dicom_pixels import stacked
-from LungCancerDxLib.readers.gantry_tilt import shift_slices, tilt_warning
-from LungCancerDxLib.readers.slice_header import SliceHeader, distances_mm
-from LungCancerDxLib.readers.slice_spacing import even_places, resample_slices
-from LungCancerDxLib.volume import CTVolume
+from ..volume import CTVolume
+from .checks import check_extent
+from .dicom_pixels import stacked
+from .gantry_tilt import shift_slices, tilt_warning
+from .slice_header import SliceHeader, distances_mm
+from .slice_spacing import even_places, resample_slices
 
 
 def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:

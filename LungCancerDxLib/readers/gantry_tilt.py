@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import affine_transform
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.hounsfield import AIR_HU
+from ..errors import CTReadError
+from .hounsfield import AIR_HU
 
 DRIFT_TOLERANCE_PX = 0.2  # sideways, between any two slices, before they are shifted
 MAX_TILT_DEGREES = 45.0  # no gantry tilts that far

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from LungCancerDxLib.errors import CTReadError
+from ..errors import CTReadError
 
 AIR_HU = -1024  # the lowest value kept: padding outside the field of view (-2000, -2048, -3024) is air for us
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.hounsfield import to_hounsfield
-from LungCancerDxLib.readers.itk_errors import reason
-from LungCancerDxLib.volume import CTVolume
+from ..errors import CTReadError
+from ..volume import CTVolume
+from .hounsfield import to_hounsfield
+from .itk_errors import reason
 
 IMAGE_IO = {
     ".nii.gz": "NiftiImageIO",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from LungCancerDxLib.readers.slice_header import (
+from .slice_header import (
     NotACTSlice,
     SliceHeader,
     directions,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from LungCancerDxLib.errors import CTReadError
-from LungCancerDxLib.readers.dicom_pixels import decoded
-from LungCancerDxLib.readers.slice_header import SliceHeader, distances_mm
+from ..errors import CTReadError
+from .dicom_pixels import decoded
+from .slice_header import SliceHeader, distances_mm
 
 SAME_PLACE_MM = 0.01
 MIN_COVERAGE = 0.9  # of the places, by the phase that is read

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from LungCancerDxLib.errors import CTReadError
+from ..errors import CTReadError
 
 JITTER_SHARE = 0.05  # of the spacing, by which a slice may stray from its even place unnoticed
 MAX_GAP_SPACINGS = 2.5  # a wider gap is refused

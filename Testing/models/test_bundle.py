@@ -1,0 +1,187 @@
+"""A bundle comes back bit for bit, and whatever is wrong with one is said with the file and the cure."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from LungCancerDxLib.errors import ModelError, UsageError
+from LungCancerDxLib.models.bundle import CARD_FILE, WEIGHTS_FILE, load_model, save_model, weights_digest
+from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.preset import DEFAULT, GRT123
+
+
+@pytest.fixture(scope="module")
+def model():
+    trained = untrained_model()
+    return replace(trained, name="some model", outcome="synthetic", trained_on="invented scans")
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "bundle"
+    save_model(model, folder)
+    return folder
+
+
+@pytest.fixture
+def bundle(saved, tmp_path):
+    """A copy to damage; the weights are linked, so write them only by replacing the file."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / CARD_FILE).write_bytes((saved / CARD_FILE).read_bytes())
+    (folder / WEIGHTS_FILE).hardlink_to(saved / WEIGHTS_FILE)
+    return folder
+
+
+def replace_weights(folder, content, fit_card=True):
+    (folder / WEIGHTS_FILE).unlink()
+    (folder / WEIGHTS_FILE).write_bytes(content)
+    if fit_card:
+        change_card(folder, weights={"file": WEIGHTS_FILE, "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def change_card(folder, **entries):
+    card = json.loads((folder / CARD_FILE).read_text())
+    (folder / CARD_FILE).write_text(json.dumps({**card, **entries}))
+
+
+def test_a_saved_model_comes_back_bit_for_bit(model, saved):
+    again = load_model(saved)
+    assert (again.name, again.preset, again.join) == (model.name, model.preset, model.join)
+    assert (again.outcome, again.trained_on) == ("synthetic", "invented scans")
+    image = torch.randn((1, 1, 32, 32, 32), generator=torch.Generator().manual_seed(1))
+    where = torch.zeros(1, 3, 8, 8, 8)
+    with torch.inference_mode():
+        for net in ("detector", "classifier"):
+            before, after = (getattr(m, net).eval() for m in (model, again))
+            call = (lambda n: n(image, where)) if net == "detector" else (lambda n: n.nodule_features(image, where))
+            assert torch.equal(call(before), call(after))
+    assert torch.equal(again.classifier.leak, model.classifier.leak)
+
+
+def test_the_cards_sha256_is_that_of_the_file_and_of_the_model(model, saved):
+    card = json.loads((saved / CARD_FILE).read_text())
+    digest = hashlib.sha256((saved / WEIGHTS_FILE).read_bytes()).hexdigest()
+    assert card["weights"] == {"file": WEIGHTS_FILE, "sha256": digest}
+    assert digest == load_model(saved).sha256 == weights_digest(model)
+
+
+def test_the_card_says_what_the_model_is(saved):
+    card = json.loads((saved / CARD_FILE).read_text())
+    assert card["schema"] == "lungcancerdx/model/1"
+    assert (card["preset"], card["join"], card["outcome"]) == ("DEFAULT", "leaky-noisy-or", "synthetic")
+    assert card["preset_values"]["anchors_mm"] == [10.0, 30.0, 60.0]
+
+
+def test_a_bundle_is_never_written_over_another(saved, model):
+    with pytest.raises(UsageError, match="not empty"):
+        save_model(model, saved)
+
+
+def refused(folder, *words):
+    with pytest.raises(ModelError) as caught:
+        load_model(folder)
+    for word in words:
+        assert word in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
+def test_a_folder_without_a_card_is_no_bundle(tmp_path):
+    refused(tmp_path, str(tmp_path), "is no model bundle", "model.json and weights.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema": "lungcancerdx/model/1"}'])
+def test_a_card_that_is_no_card_is_damaged(bundle, content):
+    (bundle / CARD_FILE).write_bytes(content)
+    refused(bundle, str(bundle / CARD_FILE), "is damaged", "copy or download the bundle again")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"name": None},
+        {"preset": ["DEFAULT"]},
+        {"preset_values": []},
+        {"join": {}},
+        {"outcome": 1},
+        {"weights": "x"},
+        {"weights": {"sha256": 5}},
+    ],
+)
+def test_a_card_with_an_entry_of_the_wrong_type_is_damaged(bundle, entries):
+    change_card(bundle, **entries)
+    refused(bundle, str(bundle / CARD_FILE), "is damaged", "copy or download the bundle again")
+
+
+@pytest.mark.parametrize("key", ["name", "preset", "preset_values", "join", "outcome", "trained_on", "weights"])
+def test_a_card_without_an_entry_is_damaged(bundle, key):
+    card = json.loads((bundle / CARD_FILE).read_text())
+    del card[key]
+    (bundle / CARD_FILE).write_text(json.dumps(card))
+    refused(bundle, str(bundle / CARD_FILE), "is damaged", key)
+
+
+def test_another_schema_is_from_another_version(bundle):
+    change_card(bundle, schema="lungcancerdx/model/99")
+    refused(bundle, str(bundle / CARD_FILE), "lungcancerdx/model/99", "use the version of LungCancerDx that made it")
+
+
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [({"preset": "NEXT"}, "'NEXT'"), ({"join": "sum"}, "'sum'"), ({"outcome": "certain"}, "'certain'")],
+)
+def test_an_unknown_preset_join_or_outcome_is_foreign(bundle, entries, word):
+    change_card(bundle, **entries)
+    refused(bundle, str(bundle / CARD_FILE), word, "version")
+
+
+def test_other_constants_than_this_versions_are_named(bundle):
+    values = json.loads((bundle / CARD_FILE).read_text())["preset_values"]
+    change_card(bundle, preset_values={**values, "tissue_value": 0, "anchors_mm": [5.0, 10.0, 20.0]})
+    refused(bundle, str(bundle / CARD_FILE), "tissue_value", "anchors_mm", "Use the version of LungCancerDx")
+
+
+def test_weights_that_are_missing_are_named(bundle):
+    (bundle / WEIGHTS_FILE).unlink()
+    refused(bundle, str(bundle / WEIGHTS_FILE), "cannot be read", "copy or download the bundle again")
+
+
+def test_a_single_changed_byte_of_the_weights_is_noticed(bundle):
+    content = bytearray((bundle / WEIGHTS_FILE).read_bytes())
+    content[-1] ^= 1
+    replace_weights(bundle, bytes(content), fit_card=False)
+    refused(bundle, str(bundle / WEIGHTS_FILE), "sha256", "damaged or was exchanged", "Copy or download")
+
+
+def test_another_kind_of_file_is_no_weights_file(bundle):
+    replace_weights(bundle, b"\x80\x02}q\x00.")
+    refused(bundle, str(bundle / WEIGHTS_FILE), "is not a safetensors file", "copy or download the bundle again")
+
+
+def test_weights_of_another_architecture_do_not_fit(bundle, tmp_path):
+    save_model(untrained_model(GRT123), tmp_path / "other")
+    replace_weights(bundle, (tmp_path / "other" / WEIGHTS_FILE).read_bytes())
+    refused(bundle, str(bundle / WEIGHTS_FILE), "does not fit the networks of preset DEFAULT", "Use the bundle")
+
+
+def test_weights_with_a_tensor_missing_do_not_fit(bundle, tmp_path):
+    tensors = load_file(bundle / WEIGHTS_FILE)
+    del tensors["classifier.fc2.weight"]
+    save_file(tensors, tmp_path / "fewer")
+    replace_weights(bundle, (tmp_path / "fewer").read_bytes())
+    refused(bundle, "does not fit")
+
+
+def test_half_precision_weights_are_read_as_float32(bundle, tmp_path):
+    tensors = {key: value.half() for key, value in load_file(bundle / WEIGHTS_FILE).items()}
+    save_file(tensors, tmp_path / "half")
+    replace_weights(bundle, (tmp_path / "half").read_bytes())
+    assert {p.dtype for p in load_model(bundle).detector.parameters()} == {torch.float32}
+
+
+def test_the_presets_of_this_version_fit_their_own_bundles(saved):
+    assert load_model(saved).preset is DEFAULT

@@ -1,0 +1,100 @@
+"""Models are found in the named folder, beside the library, in the user's own folder, by path, and untrained."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from LungCancerDxLib.errors import ModelError
+from LungCancerDxLib.models import locate
+from LungCancerDxLib.models.bundle import CARD_FILE
+from LungCancerDxLib.models.locate import find_model, installed_models, user_model_folder
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """The three places that are looked at, empty; loading a bundle only tells which."""
+    library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "locate.py"
+    monkeypatch.setattr(locate, "__file__", str(library))
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
+    monkeypatch.setattr(locate, "load_model", lambda folder: folder)
+    monkeypatch.chdir(tmp_path)
+    return {
+        "named": tmp_path / "named",
+        "beside": tmp_path / "extension" / "Resources" / "Models",
+        "user": tmp_path / "user" / "LungCancerDx" / "Models",
+    }
+
+
+def bundle(folder):
+    folder.mkdir(parents=True)
+    (folder / CARD_FILE).write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("place", ["named", "beside", "user"])
+def test_a_model_is_found_by_its_name_in_each_place(places, place):
+    folder = bundle(places[place] / "mine")
+    assert find_model("mine") == folder
+    assert installed_models() == {"mine": folder}
+
+
+def test_the_first_place_wins_over_the_next(places):
+    folders = [bundle(places[place] / "mine") for place in ("user", "beside", "named")]
+    assert find_model("mine") == folders[-1]
+
+
+def test_without_a_name_the_default_model_is_taken_where_there_is_one(places):
+    assert find_model().name == "untrained-default"
+    folder = bundle(places["beside"] / "Default")
+    assert find_model() == folder
+
+
+def test_a_folder_without_a_card_is_no_model(places):
+    (places["named"] / "mine").mkdir(parents=True)
+    assert installed_models() == {}
+
+
+def test_a_path_to_a_bundle_is_taken(tmp_path):
+    folder = bundle(tmp_path / "elsewhere" / "mine")
+    assert find_model(str(folder)) == folder
+
+
+@pytest.mark.parametrize("name", ["untrained-default", "untrained-paper", "untrained-grt123"])
+def test_untrained_models_have_names(name):
+    assert find_model(name).name == name
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones_and_the_places(places):
+    bundle(places["user"] / "mine")
+    with pytest.raises(ModelError) as caught:
+        find_model("yours")
+    for word in ("No model 'yours'", "mine, untrained-paper", *map(str, places.values())):
+        assert word in str(caught.value)
+
+
+def test_without_the_variable_the_two_other_places_are_looked_at(places, monkeypatch):
+    monkeypatch.delenv("LUNGCANCERDX_MODELS")
+    assert locate.model_folders() == [places["beside"], places["user"]]
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "folder"),
+    [
+        ("linux", None, ".local/share"),
+        ("linux", ("XDG_DATA_HOME", ""), ".local/share"),
+        ("linux", ("XDG_DATA_HOME", "/data"), "/data"),
+        ("darwin", None, "Library/Application Support"),
+        ("win32", None, "AppData/Local"),
+        ("win32", ("LOCALAPPDATA", "/local"), "/local"),
+    ],
+)
+def test_the_users_folder_is_where_the_system_keeps_such_things(monkeypatch, platform, variable, folder):
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(*variable)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert user_model_folder() == Path.home() / folder / "LungCancerDx" / "Models"

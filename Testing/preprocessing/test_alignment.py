@@ -1,0 +1,59 @@
+"""Oblique scans: the same lungs, whatever the grid."""
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.preprocessing import LEFT, RIGHT, preprocess
+from LungCancerDxLib.preprocessing.alignment import aligned_to_patient
+from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.readers import read_ct
+from LungCancerDxLib.volume import CTVolume, index_to_world
+
+
+def oblique(volume, degrees, axis):
+    """The scan resampled (linear) onto a grid turned about its centre, large enough to hold all of it."""
+    turn = Rotation.from_rotvec(np.radians(degrees) * np.array(axis) / np.linalg.norm(axis)).as_matrix()
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ volume.kji_to_lps[:3, :3]
+    shape = np.ceil(np.array(volume.shape_kji) * 1.25).astype(int)
+    center = index_to_world(volume.kji_to_lps, (np.array(volume.shape_kji) - 1) / 2)
+    affine[:3, 3] = center - affine[:3, :3] @ ((shape - 1) / 2)
+    to_old = np.linalg.inv(volume.kji_to_lps) @ affine
+    voxels = ndimage.affine_transform(
+        volume.voxels.astype(np.float32), to_old, output_shape=tuple(shape), order=1, cval=-1024
+    )
+    return CTVolume(np.rint(voxels).astype(np.int16), affine)
+
+
+def assert_same_lungs(volume, turned, at_least):
+    straight = preprocess(volume, DEFAULT).lungs
+    on_turned_grid = ndimage.affine_transform(
+        straight, np.linalg.inv(volume.kji_to_lps) @ turned.kji_to_lps, output_shape=turned.shape_kji, order=0
+    )
+    found = preprocess(turned, DEFAULT).lungs
+    assert found.shape == turned.shape_kji
+    for label in (LEFT, RIGHT):
+        a, b = found == label, on_turned_grid == label
+        assert 2 * (a & b).sum() / (a.sum() + b.sum()) >= at_least
+
+
+def test_an_oblique_synthetic_chest_has_the_same_lungs():
+    volume = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.0, 1.0, 1.0)).volume
+    assert_same_lungs(volume, oblique(volume, 25, (1, 0.5, 0)), 0.98)
+
+
+def test_an_oblique_real_scan_has_the_same_lungs(real_scan_path):
+    volume = read_ct(real_scan_path("CMB-CRC-MSB-01068"))
+    assert_same_lungs(volume, oblique(volume, 12, (2, 1, 1)), 0.98)
+
+
+def test_a_scan_within_a_degree_of_the_patients_axes_is_left_alone():
+    volume = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(6, 4, 4)).volume
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_rotvec([0, 0, np.radians(0.9)]).as_matrix()
+    nearly = CTVolume(volume.voxels, turned @ volume.kji_to_lps)
+    assert aligned_to_patient(nearly) is nearly
+    turned[:3, :3] = Rotation.from_rotvec([0, 0, np.radians(1.1)]).as_matrix()
+    assert aligned_to_patient(CTVolume(volume.voxels, turned @ volume.kji_to_lps)).kji_to_lps[1, 2] == 0

@@ -1,0 +1,61 @@
+"""The real scans at full resolution: both lungs in all five, and the known lesions inside the mask."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.preprocessing import LEFT, RIGHT, preprocess
+from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.readers import read_ct
+from LungCancerDxLib.volume import index_to_world, world_to_index
+
+# Lung volumes in mL (left, right) after looking at the masks; see docs/preprocessing-real-scans.png.
+VOLUMES_ML = {
+    "LIDC-IDRI-0001": (1670, 1910),
+    "LIDC-IDRI-0002": (2370, 2720),
+    "LIDC-IDRI-0314": (1830, 880),
+    "CMB-CRC-MSB-01068": (1870, 2380),
+    "4D-Lung-P113": (660, 1200),
+}
+# Least share of each lesion's sphere inside the hulled and dilated mask. The lesions of P113 lie at the hilum and in
+# the mediastinum, which no lung mask is made to hold whole.
+SHARE_INSIDE = {
+    ("LIDC-IDRI-0001", "1"): 1.0,
+    ("LIDC-IDRI-0002", "1"): 1.0,
+    ("CMB-CRC-MSB-01068", "1"): 1.0,
+    ("4D-Lung-P113", "1"): 0.65,
+    ("4D-Lung-P113", "2"): 0.55,
+}
+
+
+@pytest.fixture(scope="module", params=list(VOLUMES_ML))
+def scan(request, real_scan_path):
+    volume = read_ct(real_scan_path(request.param))
+    return request.param, volume, preprocess(volume, DEFAULT)
+
+
+def test_both_lungs_are_found_on_their_sides(scan):
+    name, volume, preprocessed = scan
+    millilitres = np.prod(volume.spacing_mm_kji) / 1000
+    found = [(preprocessed.lungs == label).sum() * millilitres for label in (LEFT, RIGHT)]
+    assert found == pytest.approx(VOLUMES_ML[name], rel=0.03)
+    x_mm = [index_to_world(volume.kji_to_lps, np.argwhere(preprocessed.lungs == s)[::997]).mean(0)[0] for s in (1, 2)]
+    assert x_mm[0] > x_mm[1] + 100
+
+
+def test_known_lesions_lie_inside_the_mask(scan, real_scan_path):
+    name, _, preprocessed = scan
+    lesions = list(csv.DictReader((real_scan_path(name).parent / "annotations.csv").open()))
+    for lesion in lesions:
+        if lesion["scan"] == name and lesion["diameter_mm"]:
+            center = world_to_index(preprocessed.kji_to_lps, [float(lesion[f"{axis}_lps_mm"]) for axis in "xyz"])
+            share = share_of_sphere_inside(preprocessed.dilated, center, float(lesion["diameter_mm"]) / 2)
+            assert share >= SHARE_INSIDE[name, lesion["lesion"]]
+
+
+def share_of_sphere_inside(mask, center_kji, radius):
+    grid = np.stack(np.meshgrid(*[np.arange(np.floor(c - radius), np.ceil(c + radius) + 1) for c in center_kji]), -1)
+    ball = grid[np.linalg.norm(grid - center_kji, axis=-1) <= radius].astype(int)
+    inside = ((ball >= 0) & (ball < mask.shape)).all(axis=1)
+    return mask[tuple(ball[inside].T)].sum() / len(ball)

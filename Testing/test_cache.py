@@ -1,0 +1,144 @@
+"""A second question about a scan is answered from the cache, and only from what belongs to it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from LungCancerDxLib import pipeline
+from LungCancerDxLib.cache import ScanCache
+from LungCancerDxLib.compute import Compute
+from LungCancerDxLib.errors import OutputError
+from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.preset import DEFAULT
+from Testing.helpers import affine, slab, tiny, tiny_model
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often the two slow steps really ran; the detector finds what it finds at once."""
+    counts = {"preprocess": 0, "detect": 0}
+
+    def counted(name, work):
+        def run(*arguments):
+            counts[name] += 1
+            return work(*arguments)
+
+        return run
+
+    def detect(scan, *_):
+        return np.array([[1.5, 10.25, 20, 30, 4], [0.5, 9, 30, 60, 3]]), ("the detector warns",)
+
+    monkeypatch.setattr(pipeline, "preprocess", counted("preprocess", pipeline.preprocess))
+    monkeypatch.setattr(pipeline, "detect", counted("detect", detect))
+    return counts
+
+
+def ask(cache, model=None, **options):
+    return detect_and_score(slab().volume, model or tiny_model(), cache=cache, **options)
+
+
+def test_the_second_question_neither_preprocesses_nor_detects_and_has_the_same_answer(tmp_path, calls):
+    first = ask(tmp_path)
+    second = ask(tmp_path)
+    assert calls == {"preprocess": 1, "detect": 1}
+    assert replace(second, timing_s={}) == replace(first, timing_s={})
+    np.testing.assert_array_equal(second.lung_labels, first.lung_labels)
+    assert "the detector warns" in second.warnings
+    assert any("cut off" in warning for warning in second.warnings)
+
+
+def test_the_second_question_may_be_another(tmp_path, calls):
+    ask(tmp_path)
+    second = ask(tmp_path, points_lps_mm=[(80.0, 10.0, -30.0)])
+    assert calls == {"preprocess": 1, "detect": 1}
+    assert second.nodules[-1].source == "user"
+
+
+def test_another_model_uses_the_scan_but_not_the_proposals(tmp_path, calls):
+    ask(tmp_path)
+    ask(tmp_path, tiny_model(seed=1))
+    assert calls == {"preprocess": 1, "detect": 2}
+
+
+def test_another_precision_does_not_reuse_the_proposals(tmp_path, calls):
+    ask(tmp_path)
+    ask(tmp_path, compute=Compute(dtype=torch.bfloat16))
+    assert calls == {"preprocess": 1, "detect": 2}
+
+
+def test_a_preset_with_another_constant_reuses_nothing(tmp_path, calls):
+    ask(tmp_path)
+    model = tiny_model()
+    ask(tmp_path, replace(model, preset=replace(model.preset, crop_margin_low=9)))
+    assert calls == {"preprocess": 2, "detect": 2}
+
+
+def test_a_scan_at_another_place_or_with_another_voxel_reuses_nothing(tmp_path, calls):
+    volume = slab().volume
+    moved = replace(volume, kji_to_lps=affine(np.eye(3), np.array([0, 0, 1])) @ volume.kji_to_lps)
+    changed = replace(volume, voxels=volume.voxels.copy())
+    changed.voxels[0, 0, 0] += 1
+    for scan in (volume, moved, changed):
+        detect_and_score(scan, tiny_model(), cache=tmp_path)
+    assert calls == {"preprocess": 3, "detect": 3}
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"hello", lambda b: b[: len(b) // 2]])
+def test_a_damaged_entry_is_made_anew(tmp_path, calls, damage):
+    first = ask(tmp_path)
+    for entry in tmp_path.iterdir():
+        entry.write_bytes(damage(entry.read_bytes()))
+    second = ask(tmp_path)
+    assert calls == {"preprocess": 2, "detect": 2}
+    assert second.case == first.case
+    ask(tmp_path)
+    assert calls == {"preprocess": 2, "detect": 2}
+
+
+def test_an_entry_with_any_byte_flipped_is_read_right_or_made_anew(tmp_path):
+    """Every byte of a small entry, so that every kind of damage to a zip file is met."""
+    cache = ScanCache(tmp_path, slab().volume, tiny(DEFAULT))
+    proposals, warnings = np.arange(10.0).reshape(2, 5), ("a warning",)
+    cache.proposals(tiny_model(), Compute(), lambda: (proposals, warnings))
+    (entry,) = tmp_path.iterdir()
+    whole = entry.read_bytes()
+    for place in range(len(whole)):
+        entry.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        found, words = cache.proposals(tiny_model(), Compute(), lambda: (proposals, warnings))
+        np.testing.assert_array_equal(found, proposals)
+        assert words == warnings
+
+
+def test_an_entry_with_foreign_arrays_is_made_anew(tmp_path, calls):
+    ask(tmp_path)
+    for entry in tmp_path.iterdir():
+        np.savez(entry.open("wb"), something=np.zeros(3))
+    ask(tmp_path)
+    assert calls == {"preprocess": 2, "detect": 2}
+
+
+def test_nothing_but_entries_is_left_in_the_cache(tmp_path, calls):
+    ask(tmp_path / "new" / "folder")
+    names = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
+    assert [name.split(".", 1)[1] for name in names] == [f"{tiny_model().sha256[:16]}.cpu.fp32.npz", "scan.npz"]
+
+
+def test_a_cache_that_cannot_be_written_is_an_output_error(tmp_path, calls):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cache .*file cannot be written \(File exists\); choose another"):
+        ask(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        ask(tmp_path / "file" / "below")
+
+
+def test_a_disk_that_fills_up_leaves_no_part_of_an_entry(tmp_path, calls, monkeypatch):
+    def fill_up(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fill_up)
+    with pytest.raises(OutputError, match="No space left on device"):
+        ask(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,204 @@
+"""The result of a case: ticking nodules, and its JSON."""
+
+import json
+from dataclasses import asdict, fields, replace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.case import OUTCOMES, SCHEMA, Case, CaseResult, Nodule
+from LungCancerDxLib.errors import LungCancerDxError, UsageError
+
+
+def _nodule(rank, malignancy=None, contribution=None, scored=False):
+    return Nodule(
+        rank=rank,
+        source="detected",
+        center_lps_mm=(1.0 * rank, -2.5, 1e-3),
+        box_diameter_mm=9.5,
+        logit=0.25,
+        confidence=0.5622,
+        malignancy=malignancy,
+        contribution=contribution,
+        scored=scored,
+    )
+
+
+def _case(join="leaky-noisy-or", leak=0.5, blank_count=0, blank_malignancy=None, malignancy=(0.5, 0.75, 0.25, None)):
+    """Nodules 1 and 2 count, 3 is classified and does not count, 4 is not classified."""
+    return CaseResult(
+        software={"name": "LungCancerDx", "version": "0"},
+        model={"name": "test", "sha256": "0" * 64, "preset": "DEFAULT", "outcome": "none", "trained_on": "nothing"},
+        run={"device": "cpu", "precision": "fp32"},
+        input={"path": None, "series_uid": "1.2.3", "shape_kji": [4, 5, 6], "spacing_mm_kji": [1.0, 0.7, 0.7]},
+        case=Case(
+            score=0.9375,
+            score_name=OUTCOMES["none"],
+            join=join,
+            leak=leak,
+            leak_share=0.25,
+            blank_count=blank_count,
+            blank_malignancy=blank_malignancy,
+            blank_share=None,
+            scored_nodules=2,
+        ),
+        lungs={"left_volume_ml": 2000.5, "right_volume_ml": 2500.0},
+        nodules=tuple(_nodule(n, p, 0.1 * n if n < 3 else None, n < 3) for n, p in enumerate(malignancy, start=1)),
+        timing_s={"detection": 1.5},
+        warnings=("A sentence with °.",),
+        lung_labels=np.zeros((4, 5, 6), dtype=np.uint8),
+    )
+
+
+# ---------------------------------------------------------------------- what a score is called
+
+
+@pytest.mark.parametrize(
+    ("outcome", "name"),
+    [
+        ("clinical", "cancer probability"),
+        ("synthetic", "model score (simulated outcomes)"),
+        ("none", "no trained model, scores mean nothing"),
+    ],
+)
+def test_only_a_clinical_outcome_is_called_a_cancer_probability(outcome, name):
+    assert OUTCOMES[outcome] == name
+    assert ("cancer" in name) == (outcome == "clinical")
+
+
+# ---------------------------------------------------------------------- ticking
+
+
+@pytest.mark.parametrize(
+    ("ranks", "score", "contributions", "leak_share"),
+    [
+        ([1, 2], 1 - 0.5 * 0.5 * 0.25, (1 / 4, 2 / 4, None, None), 1 / 4),
+        ([2, 1], 1 - 0.5 * 0.5 * 0.25, (1 / 4, 2 / 4, None, None), 1 / 4),
+        ([2], 1 - 0.5 * 0.25, (None, 2 / 3, None, None), 1 / 3),
+        ([1], 1 - 0.5 * 0.5, (1 / 2, None, None, None), 1 / 2),
+        ([], 0.5, (None, None, None, None), 1.0),
+    ],
+)
+def test_the_case_is_scored_over_what_is_ticked_and_nobody_moves_up(ranks, score, contributions, leak_share):
+    result = _case().rescored(ranks)
+    assert result.case.score == pytest.approx(score)
+    assert tuple(nodule.contribution for nodule in result.nodules) == pytest.approx(contributions)
+    assert result.case.leak_share == pytest.approx(leak_share)
+    assert [nodule.scored for nodule in result.nodules] == [rank in ranks for rank in (1, 2, 3, 4)]
+    assert result.case.scored_nodules == len(ranks)
+
+
+def test_another_classified_nodule_can_be_ticked():
+    result = _case().rescored({1, 3})
+    assert result.case.score == pytest.approx(1 - 0.5 * 0.5 * 0.75)
+    assert [nodule.scored for nodule in result.nodules] == [True, False, True, False]
+
+
+def test_blanks_go_on_counting_where_they_are_scored():
+    result = _case(blank_count=3, blank_malignancy=0.5).rescored([1])
+    assert result.case.score == pytest.approx(1 - 0.5 * 0.5 * 0.5**3)
+    assert result.case.blank_share == pytest.approx(3 / 5)
+    assert result.case.blank_count == 3
+
+
+def test_the_greatest_probability_is_that_of_what_is_ticked():
+    result = _case("max-p", leak=None).rescored([1, 3])
+    assert result.case.score == 0.5
+    assert [nodule.contribution for nodule in result.nodules] == [None] * 4
+    assert [nodule.scored for nodule in result.nodules] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("ranks", [[], [1], [1, 2]], ids=str)
+def test_feature_combining_cannot_be_overruled_and_says_so(ranks):
+    result = _case("feature-combining", leak=None, malignancy=(None, None))
+    with pytest.raises(UsageError, match="feature-combining cannot be overruled"):
+        result.rescored(ranks)
+
+
+@pytest.mark.parametrize("rank", [4, 5, 0], ids=["not classified", "not there", "zero"])
+def test_a_nodule_without_malignancy_cannot_be_ticked(rank):
+    with pytest.raises(ValueError, match=rf"nodules \[{rank}\] have no malignancy"):
+        _case().rescored([1, rank])
+
+
+def test_ticking_changes_nothing_else_and_not_the_result_itself():
+    result = _case()
+    before = result.to_json()
+    ticked = result.rescored([3])
+    assert result.to_json() == before
+    assert ticked.rescored([1, 2]) == result.rescored([1, 2])
+    assert ticked.lung_labels is result.lung_labels
+    changing = {"nodules", "case"}
+    assert all(getattr(ticked, f.name) is getattr(result, f.name) for f in fields(result) if f.name not in changing)
+
+
+# ---------------------------------------------------------------------- JSON
+
+
+def test_a_case_comes_back_from_its_json_without_the_lung_labels():
+    result = _case(blank_count=3, blank_malignancy=0.5)
+    back = CaseResult.from_json(result.to_json())
+    assert back == result
+    assert back.lung_labels is None
+    assert isinstance(back.nodules[0].center_lps_mm, tuple)
+    assert back.rescored([2]) == result.rescored([2])
+
+
+def test_a_case_without_nodules_comes_back():
+    empty = replace(_case(), nodules=(), warnings=())
+    assert CaseResult.from_json(empty.to_json()) == empty
+
+
+def test_the_json_has_the_tables_of_the_schema():
+    content = json.loads(_case().to_json())
+    assert content["schema"] == SCHEMA == "lungcancerdx/case/1"
+    tables = {"software", "model", "run", "input", "case", "lungs", "nodules", "timing_s", "warnings"}
+    assert set(content) == {"schema"} | tables
+    assert content["nodules"][3] == {**asdict(_nodule(4)), "center_lps_mm": [4.0, -2.5, 0.001]}
+    assert content["nodules"][3]["malignancy"] is None
+    assert {"score", "score_name", "join", "leak", "blank_count", "scored_nodules"} < set(content["case"])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_json_does_not_know_are_refused(value):
+    result = _case()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        replace(result, case=replace(result.case, score=value)).to_json()
+
+
+def _changed(**changes):
+    return json.dumps({**json.loads(_case().to_json()), **changes})
+
+
+def _without(key):
+    return json.dumps({k: v for k, v in json.loads(_case().to_json()).items() if k != key})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not json",
+        "null",
+        "7",
+        "[]",
+        '"text"',
+        "{}",
+        _without("schema"),
+        _changed(schema="lungcancerdx/case/2"),
+        _changed(schema=None),
+        _without("case"),
+        _without("nodules"),
+        _without("lungs"),
+        _changed(case={"score": 1.0}),
+        _changed(case=None),
+        _changed(nodules=[{}]),
+        _changed(nodules=[1]),
+        _changed(nodules=None),
+        _changed(warnings=None),
+        _changed(extra=1),
+    ],
+)
+def test_what_is_no_case_is_refused(text):
+    with pytest.raises(LungCancerDxError, match="no case of schema lungcancerdx/case/1"):
+        CaseResult.from_json(text)

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,20 +23,25 @@ _EXIT_CODES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads that spin starve whatever else is running
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if parsed.verbose else logging.WARNING, format="%(name)s: %(message)s")
     json_progress = getattr(parsed, "progress", "none") == "json"
+
+    def report(error: LungCancerDxError) -> None:
+        if json_progress:
+            print(json.dumps({"error": str(error), "exit_code": error.exit_code}), flush=True)
+        print(f"lungcancerdx: {error}", file=sys.stderr, flush=True)
+
     try:
         words = run_until_stopped(
-            lambda stop: importlib.import_module(f".commands.{parsed.command}", __package__).run(parsed, stop)
+            lambda stop: importlib.import_module(f".commands.{parsed.command}", __package__).run(parsed, stop), report
         )
     except (LungCancerDxError, MemoryError) as error:
         if parsed.verbose:
             logging.getLogger("lungcancerdx").exception("failed")
         known = error if isinstance(error, LungCancerDxError) else OutOfMemoryError("Not enough memory.")
-        if json_progress:
-            print(json.dumps({"error": str(known), "exit_code": known.exit_code}), flush=True)
-        print(f"lungcancerdx: {known}", file=sys.stderr)
+        report(known)
         return known.exit_code
     print(words, file=sys.stderr if json_progress else sys.stdout)
     return 0
@@ -61,8 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("lungcancerdx-demo"))
     _add_scoring_options(demo)
 
-    figure = commands.add_parser("figure", help="draw the preprocessing steps of a CT (needs matplotlib)")
-    figure.add_argument("ct", metavar="CT", type=Path)
+    figure = commands.add_parser("figure", help="draw the preprocessing of CTs (needs matplotlib)")
+    figure.add_argument("what", choices=("steps", "masks"), help="every step on one CT, or the lung masks of several")
+    figure.add_argument("ct", metavar="CT", type=Path, nargs="+")
     figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .png, .pdf or .svg file")
     figure.add_argument("--preset", choices=("DEFAULT", "PAPER", "GRT123"), default="DEFAULT")
     figure.add_argument(
@@ -70,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="K",
         type=int,
         nargs="+",
-        help="slices from the feet (default: a middle and a low one)",
+        help="of the steps: slices from the feet (default: a middle and a low one)",
     )
     for command in (score, demo, figure):
         command.add_argument("-v", "--verbose", action="store_true", help="say more when something fails")

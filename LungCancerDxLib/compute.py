@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -61,8 +62,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
         raise UsageError(f"device '{device}' is not available here (at hand: {at_hand}); use --device auto")
     if precision != "auto" and precision not in DTYPES:
         raise UsageError(f"unknown precision '{precision}'; expected auto, {', '.join(DTYPES)}")
-    if memory_gb is not None and not memory_gb > 0:
-        raise UsageError(f"the memory limit must be greater than zero, got {memory_gb} GB")
+    if memory_gb is not None and not 0 < memory_gb < math.inf:
+        raise UsageError(f"the memory limit must be greater than zero and finite, got {memory_gb} GB")
     dtype = DTYPES.get(precision, torch.float32)
     return Compute(torch.device(device), dtype, DEFAULT_MEMORY_GB if memory_gb is None else memory_gb)
 

@@ -38,18 +38,26 @@ class Stop:
 
         def report(stage: str, fraction: float) -> None:
             if self.asked:
-                raise Cancelled("Stopped; nothing was written.")
+                raise _stopped()
             progress(stage, fraction)
 
         return report
 
 
-def run_until_stopped(work: Callable[[Stop], Result]) -> Result:
+def _stopped() -> Cancelled:
+    return Cancelled("Stopped; nothing was written.")
+
+
+def _to_stderr(error: Cancelled) -> None:
+    print(error, file=sys.stderr, flush=True)
+
+
+def run_until_stopped(work: Callable[[Stop], Result], farewell: Callable[[Cancelled], object] = _to_stderr) -> Result:
     """Do the work in a thread while this one listens for signals.
 
     A single convolution can take seconds, and Python handles signals only between its own instructions. So at a
     signal the work is asked to stop, and if it has not within half a second the process removes what is unfinished and
-    ends with exit code 130. Call from the main thread.
+    ends with exit code 130, after a farewell. Call from the main thread.
     """
     stop = Stop()
     results: list[Result] = []
@@ -70,7 +78,7 @@ def run_until_stopped(work: Callable[[Stop], Result]) -> Result:
         thread.join(_GRACE_S)
         if thread.is_alive():
             remove_unfinished()
-            print("lungcancerdx: stopped; nothing was written.", file=sys.stderr, flush=True)
+            farewell(_stopped())
             os._exit(Cancelled.exit_code)
     finally:
         for number, handler in before.items():

@@ -103,7 +103,7 @@ def test_work_that_does_not_listen_is_ended_and_its_folder_removed(tmp_path, num
     seconds, error = stop_after(process, "begun", number)
     assert process.returncode == 130
     assert seconds < ALLOWED_S
-    assert "stopped; nothing was written" in error
+    assert "Stopped; nothing was written" in error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..interrupt import Stop
 from ..phantom import synthetic_chest
-from ..result_folder import CASE_FILE, write_result, write_volume
+from ..progress import part
+from ..result_folder import write_result, write_volume
 from ..staging import whole_folder
-from ..terminal import summary
+from ..terminal import make_progress, summary
 from .score import refuse_inputs_within, score_file
 
 _SEED = 1
@@ -21,10 +22,12 @@ _CT_FILE = "ct.nrrd"
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Make a patient, write the CT, read and score it as any other; returns the words for the terminal."""
     refuse_inputs_within(arguments.out, [arguments.points, arguments.cache])
-    with whole_folder(arguments.out, CASE_FILE) as staging:
+    progress = stop.watched(make_progress(arguments.progress))
+    with whole_folder(arguments.out, _CT_FILE) as staging:  # an earlier demo may be replaced, a real result not
+        progress("making a patient", 0.0)
         patient = synthetic_chest(np.random.default_rng(_SEED))
         write_volume(patient.volume, staging / _CT_FILE)
-        result, volume = score_file(staging / _CT_FILE, arguments, stop)
+        result, volume = score_file(staging / _CT_FILE, arguments, part(progress, 0.1, 1.0))
         result = dataclasses.replace(result, input={**result.input, "path": str(arguments.out / _CT_FILE)})
         write_result(result, volume, staging)
     truth = [

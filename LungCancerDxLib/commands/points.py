@@ -34,7 +34,7 @@ def _point(row: dict[str, str], path: Path, line: int) -> tuple[float, float, fl
     try:
         x, y, z = (float(row[axis]) for axis in "xyz")
     except (TypeError, ValueError):
-        x = math.nan
-    if not all(map(math.isfinite, (x, y, z) if math.isfinite(x) else (x,))):
+        x = y = z = math.nan
+    if not all(map(math.isfinite, (x, y, z))):
         raise UsageError(f"{path}, line {line}: expected three numbers x,y,z in LPS mm, got {row}.")
     return x, y, z

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..interrupt import Stop
 from ..models.locate import find_model
 from ..pipeline import detect_and_score
-from ..progress import part
+from ..progress import Progress, part
 from ..readers import read_ct
 from ..result_folder import CASE_FILE, write_result
 from ..staging import check_target, whole_folder
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     refuse_inputs_within(arguments.out, [arguments.ct, arguments.points, arguments.cache])
     replaceable = CASE_FILE if arguments.overwrite else None
     check_target(arguments.out, replaceable)
-    result, volume = score_file(arguments.ct, arguments, stop)
+    result, volume = score_file(arguments.ct, arguments, stop.watched(make_progress(arguments.progress)))
     with whole_folder(arguments.out, replaceable) as staging:
         write_result(result, volume, staging)
     return summary(result, arguments.out)
@@ -45,13 +45,12 @@ def refuse_inputs_within(out: Path, inputs: list[Path | None]) -> None:
             raise UsageError(f"{given} lies in the output folder {out}, which is made anew. Choose another folder.")
 
 
-def score_file(path: Path, arguments: argparse.Namespace, stop: Stop) -> tuple[CaseResult, CTVolume]:
-    """Read and score a CT with the options of the command line, reporting progress as they say."""
+def score_file(path: Path, arguments: argparse.Namespace, progress: Progress) -> tuple[CaseResult, CTVolume]:
+    """Read and score a CT with the options of the command line."""
     start = time.perf_counter()
     points = read_points(arguments.points) if arguments.points else []
     compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory)
     model = find_model(arguments.model)
-    progress = stop.watched(make_progress(arguments.progress))
     progress("reading the CT", 0.0)
     volume = read_ct(path)
     reading_s = time.perf_counter() - start

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import LungCancerDxError, UsageError
+from ..errors import UsageError
 from ..preprocessing.alignment import aligned_to_patient
 from ..preprocessing.hull import dilate_lungs, hull_lung
 from ..preprocessing.intensity import mask_grey, to_grey
@@ -15,6 +15,7 @@ from ..preprocessing.lung_mask import air_components, lung_components
 from ..preprocessing.lungs import LEFT, RIGHT, find_lungs
 from ..preset import Preset
 from ..volume import CTVolume
+from .plotting import pyplot
 
 _PANELS = (
     "(a) CT",
@@ -43,14 +44,8 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
         For slices outside the scan.
     NoLungsError
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise LungCancerDxError("Drawing needs matplotlib: pip install 'lungcancerdx[evaluate]'.") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    ct = aligned_to_patient(volume.canonical())
+    plot = pyplot()
+    ct, _ = aligned_to_patient(volume.canonical())
     spacing = ct.spacing_mm_kji
     air = air_components(ct.voxels, spacing, preset)
     published = lung_components(air, spacing, preset)
@@ -67,7 +62,7 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
     if any(not 0 <= k < len(air) for k in slices):
         raise UsageError(f"Slices {list(slices)} are not all within the scan's 0..{len(air) - 1}.")
     steps = (grey, air, published, lungs.labels, hull_labels, dilated, masked, final)
-    figure, rows = pyplot.subplots(len(slices), 8, figsize=(24, 3.4 * len(slices)), squeeze=False)
+    figure, rows = plot.subplots(len(slices), 8, figsize=(24, 3.4 * len(slices)), squeeze=False)
     for axes_row, k in zip(rows, slices, strict=True):
         for axes, title, step in zip(axes_row, _PANELS, steps, strict=True):
             shown = step[k]
@@ -83,7 +78,7 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
     figure.suptitle(f"Preprocessing (III-B), preset {preset.name}", fontsize=13)
     figure.tight_layout()
     figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+    plot.close(figure)
 
 
 def _default_slices(labels: np.ndarray) -> list[int]:

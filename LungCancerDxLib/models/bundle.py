@@ -146,7 +146,8 @@ def _checked_preset(card: dict[str, Any], folder: Path) -> Preset:
             "LungCancerDx that made it."
         )
     ours = json.loads(json.dumps(asdict(PRESETS[name])))
-    differing = [key for key, value in card["preset_values"].items() if ours.get(key) != value]
+    theirs = card["preset_values"]
+    differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
     if differing:
         raise ModelError(
             f"{folder / CARD_FILE} was made for a preset {name} with other values of {', '.join(differing)}; its "

@@ -15,7 +15,7 @@ from ..volume import CTVolume
 from .alignment import aligned_to_patient, labels_onto
 from .hull import dilate_lungs, hull_lung
 from .intensity import mask_grey, to_grey
-from .lungs import LEFT, RIGHT, find_lungs
+from .lungs import LEFT, RIGHT, find_lungs, lung_warnings
 from .resample import lung_grid, resample_grey, resample_mask
 
 __all__ = ["LEFT", "RIGHT", "Preprocessed", "preprocess"]
@@ -63,24 +63,29 @@ def preprocess(volume: CTVolume, preset: Preset, progress: Progress = silent) ->
         Where the image holds no lungs.
     """
     canonical = volume.canonical()
-    ct = aligned_to_patient(canonical)
+    ct, within = aligned_to_patient(canonical)
     spacing = ct.spacing_mm_kji
     progress("finding the lungs", 0.0)
     lungs = find_lungs(ct.voxels, spacing, preset)
+    if within is not None:
+        lungs.labels[~within] = 0
     progress("masking", 0.7)
     hulls = hull_lung(lungs.labels == LEFT, preset) | hull_lung(lungs.labels == RIGHT, preset)
     dilated = dilate_lungs(hulls, spacing, preset)
+    if within is not None:
+        dilated &= within
     grey = mask_grey(to_grey(ct.voxels, preset), dilated, lungs.mask, preset)
     progress("resampling", 0.9)
     grid = lung_grid(lungs.mask, spacing, preset)
     ends = np.array([np.flatnonzero(lungs.mask.any(axis=axes))[[0, -1]] for axes in ((1, 2), (0, 2), (0, 1))]).T
+    on_ct = labels_onto(lungs.labels, ct.kji_to_lps, canonical)
     preprocessed = Preprocessed(
         image=resample_grey(grey, grid),
         kji_to_lps=grid.kji_to_lps(ct.kji_to_lps),
         dilated=resample_mask(dilated, grid),
         lung_ends_kji=ends / np.array(grid.step_kji) - np.array(grid.start_kji),
-        lungs=volume.axis_order().undo(labels_onto(lungs.labels, ct.kji_to_lps, canonical)),
-        warnings=lungs.warnings,
+        lungs=volume.axis_order().undo(on_ct),
+        warnings=(*lungs.warnings, *lung_warnings(on_ct)),
     )
     progress("preprocessing done", 1.0)
     return preprocessed

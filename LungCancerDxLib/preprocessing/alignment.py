@@ -8,27 +8,34 @@ from scipy import ndimage
 from ..volume import CTVolume, index_to_world
 
 _STRAIGHT_WITHIN_DEGREES = 1.0
-_AIR_HU = -1024
 _TISSUE_ABOVE_HU = -500
 _AIR_AROUND_MM = 15.0
 _COARSE_STEP = 4  # pixels: enough to find the box of the body
 
 
-def aligned_to_patient(volume: CTVolume) -> CTVolume:
+def aligned_to_patient(volume: CTVolume) -> tuple[CTVolume, np.ndarray | None]:
     """The volume itself where its axes are the patient's to within 1 degree, else resampled (linear) so that they are.
 
-    The new grid keeps the voxel size and covers all tissue with some air around; what lies beyond the old one is air.
+    The new grid keeps the voxel size and covers all tissue with some space around. Beyond the scan its border is
+    continued, so that lungs which the scan cuts off do not open to the outside there.
 
     Parameters
     ----------
     volume
         In canonical order.
+
+    Returns
+    -------
+    volume
+        On the patient's axes.
+    within
+        (K, J, I) bool, which of its voxels the scan really holds; None for all.
     """
     spacing = volume.spacing_mm_kji
     straight = np.eye(3)[::-1]  # k, j, i along z, y, x of LPS
     cosines = np.clip((volume.kji_to_lps[:3, :3] / spacing * straight).sum(axis=0), -1, 1)
     if np.degrees(np.arccos(cosines)).max() <= _STRAIGHT_WITHIN_DEGREES:
-        return volume
+        return volume, None
     low_lps_mm, high_lps_mm = _tissue_box(volume)
     shape = np.ceil((high_lps_mm - low_lps_mm)[::-1] / spacing).astype(int) + 1
     kji_to_lps = np.eye(4)
@@ -36,9 +43,11 @@ def aligned_to_patient(volume: CTVolume) -> CTVolume:
     kji_to_lps[:3, 3] = low_lps_mm
     to_old = np.linalg.inv(volume.kji_to_lps) @ kji_to_lps
     voxels = ndimage.affine_transform(
-        volume.voxels, to_old, output_shape=tuple(shape), output=np.float32, order=1, cval=_AIR_HU
+        volume.voxels, to_old, output_shape=tuple(shape), output=np.float32, order=1, mode="nearest"
     )
-    return CTVolume(np.rint(voxels).astype(np.int16), kji_to_lps, volume.info, volume.warnings)
+    scanned = np.ones(volume.shape_kji, dtype=np.uint8)
+    within = ndimage.affine_transform(scanned, to_old, output_shape=tuple(shape), order=0) > 0
+    return CTVolume(np.rint(voxels).astype(np.int16), kji_to_lps, volume.info, volume.warnings), within
 
 
 def labels_onto(labels: np.ndarray, kji_to_lps: np.ndarray, target: CTVolume) -> np.ndarray:

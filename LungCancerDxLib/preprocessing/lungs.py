@@ -63,7 +63,7 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
     sides = _left_and_right(mask, body, spacing_mm_kji, preset)
     for label, lung in sides.items():
         labels[clean_lung(lung, preset) if len(sides) == 2 else fill_slice_holes(lung)] = label
-    return Lungs(labels, (*warnings, *_warnings(labels)))
+    return Lungs(labels, tuple(warnings))
 
 
 def _left_and_right(
@@ -89,7 +89,8 @@ def _center_i(mask: np.ndarray) -> float:
     return float(columns @ np.arange(len(columns)) / columns.sum())
 
 
-def _warnings(labels: np.ndarray) -> list[str]:
+def lung_warnings(labels: np.ndarray) -> list[str]:
+    """What to tell the user of a lung label map (K, J, I) on the scan's grid in canonical order."""
     words = []
     for label, side in ((LEFT, "left"), (RIGHT, "right")):
         if not (labels == label).any():

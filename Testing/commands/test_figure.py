@@ -1,5 +1,8 @@
-"""The figure of the preprocessing steps as a command."""
+"""The figures of the preprocessing as a command."""
 
+import shutil
+
+import numpy as np
 import pytest
 
 from LungCancerDxLib.cli import main
@@ -18,9 +21,28 @@ def ct(tmp_path_factory):
 
 def test_the_figure_is_drawn(tmp_path, ct, capsys):
     out = tmp_path / "steps.png"
-    assert main(["figure", ct, "--out", str(out), "--slices", "12"]) == 0
+    assert main(["figure", "steps", ct, "--out", str(out), "--slices", "12"]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     assert f"Figure in {out}" in capsys.readouterr().out
+
+
+def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
+    from matplotlib.image import imread
+
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    assert main(["figure", "masks", ct, "--out", str(one)]) == 0
+    other = tmp_path / "other.nrrd"
+    shutil.copy(ct, other)
+    assert main(["figure", "masks", ct, str(other), "--out", str(two)]) == 0
+    assert imread(two).shape[0] > 1.9 * imread(one).shape[0]  # a row for each scan
+    red, green, blue = np.moveaxis(imread(one)[..., :3], -1, 0)
+    assert ((red > green + 0.1) & (green > blue + 0.1)).mean() > 0.005  # the left lung, orange
+    assert ((blue > green + 0.1) & (green > red + 0.1)).mean() > 0.005  # the right lung, blue
+
+
+def test_the_steps_are_those_of_one_scan(tmp_path, ct, capsys):
+    assert main(["figure", "steps", ct, ct, "--out", str(tmp_path / "steps.png")]) == 2
+    assert "shows one CT, got 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -32,6 +54,6 @@ def test_the_figure_is_drawn(tmp_path, ct, capsys):
     ],
 )
 def test_what_cannot_be_drawn_is_told(tmp_path, ct, capsys, out, options, code, words):
-    assert main(["figure", ct, "--out", str(tmp_path / out), *options]) == code
+    assert main(["figure", "steps", ct, "--out", str(tmp_path / out), *options]) == code
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

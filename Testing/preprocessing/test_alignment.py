@@ -1,6 +1,7 @@
 """Oblique scans: the same lungs, whatever the grid."""
 
 import numpy as np
+import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
@@ -49,11 +50,25 @@ def test_an_oblique_real_scan_has_the_same_lungs(real_scan_path):
     assert_same_lungs(volume, oblique(volume, 12, (2, 1, 1)), 0.98)
 
 
+@pytest.mark.parametrize("degrees", [3, 15])
+def test_an_oblique_slab_keeps_the_lungs_that_it_cuts_off(degrees):
+    patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(3, 1.5, 1.5), z_range_mm=(-60.0, 40.0))
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_rotvec(np.radians(degrees) * np.ones(3) / np.sqrt(3)).as_matrix()
+    turned = CTVolume(patient.volume.voxels, turn @ patient.volume.kji_to_lps)  # a patient who lies askew
+    found = preprocess(turned, DEFAULT)
+    for label in (LEFT, RIGHT):
+        a, b = found.lungs == label, patient.lungs == label
+        assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.9
+    for end in ("top", "bottom"):
+        assert any(f"cut off at the {end}" in words for words in found.warnings)
+
+
 def test_a_scan_within_a_degree_of_the_patients_axes_is_left_alone():
     volume = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(6, 4, 4)).volume
     turned = np.eye(4)
     turned[:3, :3] = Rotation.from_rotvec([0, 0, np.radians(0.9)]).as_matrix()
     nearly = CTVolume(volume.voxels, turned @ volume.kji_to_lps)
-    assert aligned_to_patient(nearly) is nearly
+    assert aligned_to_patient(nearly)[0] is nearly
     turned[:3, :3] = Rotation.from_rotvec([0, 0, np.radians(1.1)]).as_matrix()
-    assert aligned_to_patient(CTVolume(volume.voxels, turned @ volume.kji_to_lps)).kji_to_lps[1, 2] == 0
+    assert aligned_to_patient(CTVolume(volume.voxels, turned @ volume.kji_to_lps))[0].kji_to_lps[1, 2] == 0

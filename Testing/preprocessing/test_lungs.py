@@ -7,7 +7,7 @@ import pytest
 
 from LungCancerDxLib.errors import NoLungsError
 from LungCancerDxLib.phantom import synthetic_chest
-from LungCancerDxLib.preprocessing.lungs import LEFT, RIGHT, find_lungs
+from LungCancerDxLib.preprocessing.lungs import LEFT, RIGHT, Lungs, find_lungs, lung_warnings
 from LungCancerDxLib.preset import DEFAULT, GRT123
 
 SPACING = (5.0, 2.0, 2.0)
@@ -18,7 +18,8 @@ def chest(**options):
 
 
 def found(patient, preset=DEFAULT):
-    return find_lungs(patient.volume.voxels, patient.volume.spacing_mm_kji, preset)
+    lungs = find_lungs(patient.volume.voxels, patient.volume.spacing_mm_kji, preset)
+    return Lungs(lungs.labels, (*lungs.warnings, *lung_warnings(lungs.labels)))
 
 
 def dice(a, b):
@@ -89,4 +90,4 @@ def test_lungs_at_the_border_of_the_field_of_view_are_warned_of():
     patient = chest()
     i = np.flatnonzero((patient.lungs > 0).any(axis=(0, 1)))[0] + 6
     lungs = find_lungs(patient.volume.voxels[:, :, i:].copy(), patient.volume.spacing_mm_kji, DEFAULT)
-    assert any("border of the field of view" in words for words in lungs.warnings)
+    assert any("border of the field of view" in words for words in lung_warnings(lungs.labels))

@@ -23,13 +23,16 @@ from .volume import CTVolume
 
 
 class ScanCache:
-    """One scan's entries in a cache folder.
+    """One scan's entries in a cache folder; without a folder nothing is kept.
 
     Entries are named by the scan's content, the preset's constants and the software's version, proposals also by the
     model and the way it ran; a damaged entry is made anew.
     """
 
-    def __init__(self, folder: Path, volume: CTVolume, preset: Preset) -> None:
+    def __init__(self, folder: Path | None, volume: CTVolume, preset: Preset) -> None:
+        self._stem: Path | None = None
+        if folder is None:
+            return
         digest = hashlib.sha256(np.ascontiguousarray(volume.voxels).data)
         digest.update(np.ascontiguousarray(volume.kji_to_lps).tobytes())
         digest.update(repr((__version__, volume.shape_kji, sorted(asdict(preset).items()))).encode())
@@ -37,6 +40,8 @@ class ScanCache:
 
     def preprocessed(self, make: Callable[[], Preprocessed]) -> Preprocessed:
         """The kept preprocessing, or a new one, which is then kept."""
+        if self._stem is None:
+            return make()
         path = self._stem.with_suffix(".scan.npz")
         kept = _read(path)
         try:
@@ -53,6 +58,8 @@ class ScanCache:
         self, model: Model, compute: Compute, make: Callable[[], tuple[np.ndarray, tuple[str, ...]]]
     ) -> tuple[np.ndarray, tuple[str, ...]]:
         """The kept proposals (N, 5) and warnings of the detector, or new ones, which are then kept."""
+        if self._stem is None:
+            return make()
         way = f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz"
         path = self._stem.with_suffix(way)
         kept = _read(path)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
-from .errors import UsageError
+from .errors import ModelError, UsageError
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -33,10 +34,6 @@ class Compute:
     def precision(self) -> str:
         """The type's name on the command line."""
         return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
-
-    def in_float32(self) -> Compute:
-        """The same in full precision: the fallback when a half type overflows."""
-        return replace(self, dtype=torch.float32)
 
     def on_cpu(self) -> Compute:
         """The same on the processor: the last fallback when a device runs out of memory."""
@@ -79,6 +76,25 @@ def exact_arithmetic() -> Iterator[None]:
     """No gradients, and float32 that is float32: cuDNN would use TF32 (10 bits of mantissa) without a word."""
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
+
+
+def finite(
+    run: Callable[[Compute], tuple[np.ndarray, tuple[str, ...]]], compute: Compute, what: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The result of a run and its warnings; a half type that overflows is replaced by float32, with a warning.
+
+    Raises
+    ------
+    ModelError
+        Where the result is not finite even in float32.
+    """
+    result, warnings = run(compute)
+    if not np.isfinite(result).all() and compute.dtype != torch.float32:
+        result, warnings = run(replace(compute, dtype=torch.float32))
+        warnings = (*warnings, f"The {what} overflowed in {compute.precision}; it ran in float32.")
+    if not np.isfinite(result).all():
+        raise ModelError(f"The {what}'s output is not finite: the model's weights are damaged or badly trained.")
+    return result, warnings
 
 
 def is_out_of_memory(error: BaseException) -> bool:

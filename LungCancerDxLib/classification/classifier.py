@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..compute import Compute, exact_arithmetic, is_out_of_memory, ready_to_run
+from ..compute import Compute, exact_arithmetic, finite, is_out_of_memory, ready_to_run
 from ..detection.location import location_scale
 from ..detection.whole_scan import normalised
-from ..errors import ModelError, OutOfMemoryError
+from ..errors import OutOfMemoryError
 from ..networks.cnet import CaseScore, CNet, central_max
 from ..networks.nnet import STRIDE
 from ..preprocessing import Preprocessed
@@ -66,13 +66,7 @@ def case_probability(features: np.ndarray, net: CNet) -> float:
 def _score(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
 ) -> NoduleScores:
-    features, warnings = _within_memory(inputs, net, preset, compute, progress)
-    if not np.isfinite(features).all() and compute.dtype != torch.float32:
-        words = f"The classifier overflowed in {compute.precision}; it ran in float32."
-        features, warnings = _within_memory(inputs, net, preset, compute.in_float32(), progress)
-        warnings = (*warnings, words)
-    if not np.isfinite(features).all():
-        raise ModelError("The classifier's output is not finite: the model's weights are damaged or badly trained.")
+    features, warnings = finite(lambda way: _within_memory(inputs, net, preset, way, progress), compute, "classifier")
     malignancy = _join(features, net).malignancy
     return NoduleScores(features, None if malignancy is None else malignancy[0].double().numpy(), warnings)
 

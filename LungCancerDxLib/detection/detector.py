@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from ..compute import Compute, is_out_of_memory, ready_to_run
-from ..errors import ModelError, OutOfMemoryError
+from ..compute import Compute, finite, is_out_of_memory, ready_to_run
+from ..errors import OutOfMemoryError
 from ..networks.nnet import STRIDE, NNet, stem_halo
 from ..preprocessing import Preprocessed
 from ..preset import Preset
@@ -55,14 +54,7 @@ def network_output(
         Where the output is not finite, even in float32.
     OutOfMemoryError
     """
-    output, warnings = _within_memory(scan, net, preset, compute, progress)
-    if not np.isfinite(output).all() and compute.dtype != torch.float32:
-        words = f"The detector overflowed in {compute.precision}; it ran in float32."
-        output, warnings = _within_memory(scan, net, preset, compute.in_float32(), progress)
-        warnings = (*warnings, words)
-    if not np.isfinite(output).all():
-        raise ModelError("The detector's output is not finite: the model's weights are damaged or badly trained.")
-    return output, warnings
+    return finite(lambda way: _within_memory(scan, net, preset, way, progress), compute, "detector")
 
 
 def _within_memory(

@@ -51,7 +51,7 @@ def _by_nearest_core(
 
 
 def _nearest_core(core_of_voxel: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
-    """Which core, 1 or 2, is nearest to each voxel of the mask; 0 outside.
+    """Which core, 1 or 2, is nearest to each voxel of the mask, either of them where both are; 0 outside.
 
     Most voxels lie further to one side than the other core reaches: only the region between the cores needs distances.
     """

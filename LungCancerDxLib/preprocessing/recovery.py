@@ -48,22 +48,19 @@ def lost_lungs(
     air, found, body
         (K, J, I) bool: thresholded air, the lungs found so far, the filled body.
     """
-    candidates = air & body
+    candidates = air & body & ~found
     coarse = _coarse(spacing_mm_kji)
     coarse_spacing = spacing_mm_kji * [part.step or 1 for part in coarse]
-    if not _lung_like(hu[coarse], candidates[coarse], found[coarse], coarse_spacing, _SMALLEST_LUNG_L / 2).any():
+    if not _lung_like(hu[coarse], candidates[coarse], coarse_spacing, _SMALLEST_LUNG_L / 2).any():
         return np.zeros_like(air)  # the common case, seen at a glance
-    return _lung_like(hu, candidates, found, spacing_mm_kji, _SMALLEST_LUNG_L)
+    return _lung_like(hu, candidates, spacing_mm_kji, _SMALLEST_LUNG_L)
 
 
-def _lung_like(
-    hu: np.ndarray, candidates: np.ndarray, found: np.ndarray, spacing_mm_kji: np.ndarray, smallest_l: float
-) -> np.ndarray:
+def _lung_like(hu: np.ndarray, candidates: np.ndarray, spacing_mm_kji: np.ndarray, smallest_l: float) -> np.ndarray:
     labels, count = ndimage.label(candidates, FACE_NEIGHBOURS)
     size = np.bincount(labels.ravel(), minlength=count + 1)
     candidate = size * float(np.prod(spacing_mm_kji)) / 1e6 >= smallest_l
     candidate[0] = False
-    candidate[np.unique(labels[found])] = False
     boxes = ndimage.find_objects(labels)
     lung_like = np.zeros_like(candidates)
     for label in np.flatnonzero(candidate):

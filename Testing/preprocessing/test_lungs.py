@@ -70,6 +70,18 @@ def test_a_lung_too_small_for_the_published_rules_comes_back_only_where_asked_fo
     assert not (published.labels[left_alone] > 0).mean() > 0.05
 
 
+def test_a_lung_that_is_open_to_the_outside_is_recovered():
+    """A drain through the chest wall joins the right lung to the air around the patient."""
+    patient = chest()
+    hu = patient.volume.voxels.copy()
+    k, j, i = np.argwhere(patient.lungs == RIGHT).mean(axis=0).astype(int)
+    hu[k : k + 2, j - 2 : j + 3, :i] = -1000
+    lungs = find_lungs(hu, patient.volume.spacing_mm_kji, DEFAULT)
+    for label in (LEFT, RIGHT):
+        assert dice(lungs.labels == label, patient.lungs == label) > 0.9
+    assert any("was recovered" in words for words in lungs.warnings)
+
+
 def test_bowel_gas_and_trachea_are_no_lungs():
     """A body without lungs but with half a litre of pure air."""
     hu = np.full((40, 150, 180), -1000, dtype=np.int16)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.preprocessing import LEFT, RIGHT, preprocess
-from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.preset import DEFAULT, GRT123
 from LungCancerDxLib.readers import read_ct
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
@@ -26,6 +26,12 @@ SHARE_INSIDE = {
     ("CMB-CRC-MSB-01068", "1"): 1.0,
     ("4D-Lung-P113", "1"): 0.65,
     ("4D-Lung-P113", "2"): 0.55,
+}
+# What the published code makes of three scans (of P113 it keeps only the right lung).
+PUBLISHED_CROPS = {
+    "LIDC-IDRI-0001": (270, 205, 267),
+    "CMB-CRC-MSB-01068": (232, 218, 290),
+    "4D-Lung-P113": (201, 208, 136),
 }
 
 
@@ -52,6 +58,11 @@ def test_known_lesions_lie_inside_the_mask(scan, real_scan_path):
             center = world_to_index(preprocessed.kji_to_lps, [float(lesion[f"{axis}_lps_mm"]) for axis in "xyz"])
             share = share_of_sphere_inside(preprocessed.dilated, center, float(lesion["diameter_mm"]) / 2)
             assert share >= SHARE_INSIDE[name, lesion["lesion"]]
+
+
+@pytest.mark.parametrize(("name", "shape"), PUBLISHED_CROPS.items())
+def test_the_published_preset_crops_as_the_published_code(name, shape, real_scan_path):
+    assert preprocess(read_ct(real_scan_path(name)), GRT123).image.shape == shape
 
 
 def share_of_sphere_inside(mask, center_kji, radius):

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import __version__
 from .compute import Compute
+from .detection.detector import Detected
 from .errors import OutputError
 from .models.bundle import Model
 from .preprocessing import Preprocessed
@@ -54,20 +55,19 @@ class ScanCache:
         _write(path, {**vars(scan), "warnings": np.array(scan.warnings, dtype=str)})
         return scan
 
-    def proposals(
-        self, model: Model, compute: Compute, make: Callable[[], tuple[np.ndarray, tuple[str, ...]]]
-    ) -> tuple[np.ndarray, tuple[str, ...]]:
-        """The kept proposals (N, 5) and warnings of the detector, or new ones, which are then kept."""
-        if self._stem is None:
+    def proposals(self, model: Model, compute: Compute, make: Callable[[], Detected]) -> Detected:
+        """The kept proposals (N, 5) of the detector, or new ones and warnings; kept are those that came without any."""
+        if self._stem is None or not model.sha256:
             return make()
         way = f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz"
         path = self._stem.with_suffix(way)
         kept = _read(path)
-        if kept is not None and set(kept) == {"proposals", "warnings"}:
-            return kept["proposals"], tuple(str(word) for word in kept["warnings"])
-        proposals, warnings = make()
-        _write(path, {"proposals": proposals, "warnings": np.array(warnings, dtype=str)})
-        return proposals, warnings
+        if kept is not None and set(kept) == {"proposals"}:
+            return Detected(kept["proposals"], (), compute)
+        detected = make()
+        if not detected.warnings:
+            _write(path, {"proposals": detected.proposals})
+        return detected
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:

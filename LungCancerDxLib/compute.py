@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ Net = TypeVar("Net", bound=nn.Module)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DEVICES = ("cpu", "cuda", "mps")
 DEFAULT_MEMORY_GB = 2.0
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Compute:
 
 
 def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: float | None = None) -> Compute:
-    """The best device at hand or the one asked for; "auto" precision is float32, the reference.
+    """The device asked for, or CUDA where it is at hand and else the processor; "auto" precision is float32.
+
+    Apple's MPS runs only when asked for, in float32: its 3D layers differ from one torch version to the next.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if available[name])
+        device = "cuda" if available["cuda"] else "cpu"
     if device not in available:
         raise UsageError(f"unknown device '{device}'; expected auto, {', '.join(DEVICES)}")
     if not available[device]:
@@ -59,6 +62,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
         raise UsageError(f"device '{device}' is not available here (at hand: {at_hand}); use --device auto")
     if precision != "auto" and precision not in DTYPES:
         raise UsageError(f"unknown precision '{precision}'; expected auto, {', '.join(DTYPES)}")
+    if device == "mps" and precision in ("bf16", "fp16"):
+        raise UsageError(f"the mps device computes in fp32 only, got {precision}; use --precision fp32")
     if memory_gb is not None and not 0 < memory_gb < math.inf:
         raise UsageError(f"the memory limit must be greater than zero and finite, got {memory_gb} GB")
     dtype = DTYPES.get(precision, torch.float32)
@@ -78,23 +83,30 @@ def exact_arithmetic() -> Iterator[None]:
         yield
 
 
-def finite(
-    run: Callable[[Compute], tuple[np.ndarray, tuple[str, ...]]], compute: Compute, what: str
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The result of a run and its warnings; a half type that overflows is replaced by float32, with a warning.
+class Computed(NamedTuple):
+    """What a network gave, what to tell the user, and how it was really computed after any fallback."""
+
+    values: np.ndarray
+    warnings: tuple[str, ...]
+    compute: Compute
+
+
+def finite(run: Callable[[Compute], Computed], compute: Compute, what: str) -> Computed:
+    """The result of a run; a half type that overflows is replaced by float32, with a warning.
 
     Raises
     ------
     ModelError
         Where the result is not finite even in float32.
     """
-    result, warnings = run(compute)
-    if not np.isfinite(result).all() and compute.dtype != torch.float32:
-        result, warnings = run(replace(compute, dtype=torch.float32))
-        warnings = (*warnings, f"The {what} overflowed in {compute.precision}; it ran in float32.")
-    if not np.isfinite(result).all():
+    result = run(compute)
+    if not np.isfinite(result.values).all() and compute.dtype != torch.float32:
+        result = run(replace(compute, dtype=torch.float32))
+        words = f"The {what} overflowed in {compute.precision}; it ran in float32."
+        result = result._replace(warnings=(*result.warnings, words))
+    if not np.isfinite(result.values).all():
         raise ModelError(f"The {what}'s output is not finite: the model's weights are damaged or badly trained.")
-    return result, warnings
+    return result
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -102,4 +114,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     words = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words)
+    return isinstance(error, RuntimeError) and any(phrase in words for phrase in _NO_MEMORY)

@@ -58,7 +58,7 @@ def detect_and_score(
     with _timed("preprocessing", timing_s):
         scan = kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3)))
     with _timed("detection", timing_s):
-        proposals, warnings = kept.proposals(
+        proposals, warnings, used = kept.proposals(
             model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.8))
         )
     with _timed("classification", timing_s):
@@ -67,7 +67,7 @@ def detect_and_score(
             scan, proposals, points_kji, model.classifier, preset, compute, classify_all, part(progress, 0.8, 1.0)
         )
     warnings = (*warnings, *scored.warnings, *_points_outside_lungs(points_kji, scan))
-    return assemble(volume, scan, proposals, points, scored, model, compute, timing_s, warnings)
+    return assemble(volume, scan, proposals, points, scored, model, used, timing_s, warnings)
 
 
 def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) -> np.ndarray:

@@ -43,10 +43,10 @@ class Preset:
     big_slice_area_mm2: float = 6000.0
     max_central_distance_mm: float = 62.0
     top_slices_per_cut: int = 2
-    recover_lost_lungs: bool = True  # ours: lungs that the published procedure drops come back, with a warning
+    recover_lost_lungs: bool = True  # ours, in no text: lungs that the published rules drop come back, with a warning
 
     # Two lungs, hull, dilation (III-B.2)
-    max_split_erosions: int = 22
+    max_split_erosions: int = 22  # components are looked at before each of them
     max_split_ratio: float = 4.8  # the 2017 code's Python 2 division makes this 5
     slice_cover: float = 0.95
     max_hull_ratio: float = 1.5

@@ -12,6 +12,17 @@ from .volume import CTVolume
 
 CASE_FILE = "case.json"
 LUNGS_FILE = "lungs.nrrd"
+RESULT_FILES = (
+    CASE_FILE,
+    LUNGS_FILE,
+    "nodules.nrrd",
+    "nodules.mrk.json",
+    "segmentation.seg.nrrd",
+    "scene.mrb",
+    "overview.png",
+    "views.png",
+)
+"""All that a result may consist of, what marks it first: a folder with anything else is never replaced."""
 
 
 def write_result(result: CaseResult, volume: CTVolume, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from .errors import OutputError, UsageError
 _in_work: set[Path] = set()
 
 
-def check_target(target: Path, replaceable_if: str | None = None) -> None:
+def check_target(target: Path, replaceable: Sequence[str] = ()) -> None:
     """Refuse a target folder that could not be written, before any work is done.
 
     Parameters
     ----------
-    replaceable_if
-        A file whose presence marks an earlier result that may be replaced; None: nothing may.
+    replaceable
+        Names of the files of an earlier result that may be replaced, the one that marks it first; by default nothing
+        may. A folder with any other file in it is never replaced.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def check_target(target: Path, replaceable_if: str | None = None) -> None:
         Where nothing can be written.
     """
     try:
-        _refuse_occupied(target, replaceable_if)
+        _refuse_occupied(target, replaceable)
         existing = target.absolute().parent
         while not existing.exists():
             existing = existing.parent
@@ -40,7 +41,7 @@ def check_target(target: Path, replaceable_if: str | None = None) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path, replaceable_if: str | None = None) -> Iterator[Path]:
+def whole_folder(target: Path, replaceable: Sequence[str] = ()) -> Iterator[Path]:
     """A new folder to fill; it takes the target's name when the block ends well and vanishes when it does not.
 
     Raises
@@ -48,7 +49,7 @@ def whole_folder(target: Path, replaceable_if: str | None = None) -> Iterator[Pa
     UsageError, OutputError
         See `check_target`; also `OutputError` for any failure to write within the block.
     """
-    check_target(target, replaceable_if)
+    check_target(target, replaceable)
     target = target.resolve()
     with in_work(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")) as staging:
         try:
@@ -93,18 +94,21 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _refuse_occupied(target: Path, replaceable_if: str | None) -> None:
+def _refuse_occupied(target: Path, replaceable: Sequence[str]) -> None:
     if target.is_dir():
-        if any(target.iterdir()):
-            if replaceable_if is None:
+        there = sorted(path.name for path in target.iterdir())
+        if there:
+            if not replaceable:
                 raise UsageError(
                     f"The output folder {target} exists and is not empty. Choose another folder, or pass --overwrite "
                     "to replace an earlier result."
                 )
-            if not (target / replaceable_if).is_file():
+            foreign = [name for name in there if name not in replaceable]
+            if foreign or replaceable[0] not in there:
+                why = f"it has {foreign[0]}" if foreign else f"it has no {replaceable[0]}"
                 raise UsageError(
-                    f"The output folder {target} exists and holds something else than an earlier result (it has no "
-                    f"{replaceable_if}). Choose another folder."
+                    f"The output folder {target} exists and holds something else than an earlier result ({why}). "
+                    "Choose another folder."
                 )
         if target.is_mount() or target.resolve() == Path.cwd():
             raise UsageError(

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
+from .kernels import is_very_sharp
 from .volume import CTVolume
 
 _THICKEST_SLICES_MM = 3.0
-_SHARP_KERNELS = ("BONE", "EDGE", "ULTRA")  # GE
-_SHARPEST_USUAL_SIEMENS = 70
-_SIEMENS_KERNEL = re.compile(r"[A-Z][a-z]?(\d\d)[a-z]?", re.ASCII)
 
 
 def suitability_warnings(volume: CTVolume) -> list[str]:
-    """What to tell the user about slice spacing and reconstruction kernel."""
+    """What to tell the user about slices and reconstruction kernel."""
     words = []
     spacing = float(volume.canonical_spacing_mm()[0])
-    if spacing > _THICKEST_SLICES_MM:
+    thickness = float(volume.info.get("slice_thickness_mm") or 0.0)
+    if max(spacing, thickness) > _THICKEST_SLICES_MM:
+        what = f"{spacing:.1f} mm apart" if spacing >= thickness else f"{thickness:.1f} mm thick"
         words.append(
-            f"Slices are {spacing:.1f} mm apart; above {_THICKEST_SLICES_MM:.0f} mm small nodules are missed and "
-            "scores are less reliable."
+            f"Slices are {what}; above {_THICKEST_SLICES_MM:.0f} mm small nodules are missed and scores are less "
+            "reliable."
         )
     kernel = str(volume.info.get("kernel") or "")
-    siemens = _SIEMENS_KERNEL.match(kernel)
-    if any(name in kernel.upper() for name in _SHARP_KERNELS) or (
-        siemens and int(siemens.group(1)) > _SHARPEST_USUAL_SIEMENS
-    ):
+    if is_very_sharp(kernel):
         words.append(f"The scan was reconstructed with a very sharp kernel ({kernel}); noise may look like nodules.")
     return words

@@ -9,6 +9,7 @@ import torch
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.cache import ScanCache
 from LungCancerDxLib.compute import Compute
+from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preset import DEFAULT
@@ -27,8 +28,8 @@ def calls(monkeypatch):
 
         return run
 
-    def detect(scan, *_):
-        return np.array([[1.5, 10.25, 20, 30, 4], [0.5, 9, 30, 60, 3]]), ("the detector warns",)
+    def detect(scan, net, preset, compute, *_):
+        return Detected(np.array([[1.5, 10.25, 20, 30, 4], [0.5, 9, 30, 60, 3]]), (), compute)
 
     monkeypatch.setattr(pipeline, "preprocess", counted("preprocess", pipeline.preprocess))
     monkeypatch.setattr(pipeline, "detect", counted("detect", detect))
@@ -45,8 +46,24 @@ def test_the_second_question_neither_preprocesses_nor_detects_and_has_the_same_a
     assert calls == {"preprocess": 1, "detect": 1}
     assert replace(second, timing_s={}) == replace(first, timing_s={})
     np.testing.assert_array_equal(second.lung_labels, first.lung_labels)
-    assert "the detector warns" in second.warnings
     assert any("cut off" in warning for warning in second.warnings)
+
+
+def test_proposals_of_a_fallback_are_not_kept_and_the_result_says_how_it_ran(tmp_path, calls, monkeypatch):
+    fallback = Detected(np.empty((0, 5)), ("the detector ran in float32",), Compute())
+    monkeypatch.setattr(pipeline, "detect", lambda *_: fallback)
+    first = ask(tmp_path, compute=Compute(dtype=torch.bfloat16))
+    assert first.run["precision"] == "fp32"
+    assert "the detector ran in float32" in first.warnings
+    monkeypatch.setattr(pipeline, "detect", lambda *_: fallback._replace(warnings=()))
+    assert "the detector ran in float32" not in ask(tmp_path, compute=Compute(dtype=torch.bfloat16)).warnings
+
+
+def test_a_model_that_was_never_saved_or_loaded_leaves_no_proposals(tmp_path, calls):
+    nameless = replace(tiny_model(), sha256="")
+    ask(tmp_path, nameless)
+    ask(tmp_path, nameless)
+    assert calls == {"preprocess": 1, "detect": 2}
 
 
 def test_the_second_question_may_be_another(tmp_path, calls):
@@ -100,15 +117,15 @@ def test_a_damaged_entry_is_made_anew(tmp_path, calls, damage):
 def test_an_entry_with_any_byte_flipped_is_read_right_or_made_anew(tmp_path):
     """Every byte of a small entry, so that every kind of damage to a zip file is met."""
     cache = ScanCache(tmp_path, slab().volume, tiny(DEFAULT))
-    proposals, warnings = np.arange(10.0).reshape(2, 5), ("a warning",)
-    cache.proposals(tiny_model(), Compute(), lambda: (proposals, warnings))
+    detected = Detected(np.arange(10.0).reshape(2, 5), (), Compute())
+    cache.proposals(tiny_model(), Compute(), lambda: detected)
     (entry,) = tmp_path.iterdir()
     whole = entry.read_bytes()
     for place in range(len(whole)):
         entry.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-        found, words = cache.proposals(tiny_model(), Compute(), lambda: (proposals, warnings))
-        np.testing.assert_array_equal(found, proposals)
-        assert words == warnings
+        found = cache.proposals(tiny_model(), Compute(), lambda: detected)
+        np.testing.assert_array_equal(found.proposals, detected.proposals)
+        assert found.warnings == ()
 
 
 def test_an_entry_with_foreign_arrays_is_made_anew(tmp_path, calls):

@@ -29,9 +29,9 @@ def at_hand(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("others", "chosen"), [((), "cpu"), (("cuda",), "cuda"), (("mps",), "mps"), (("cuda", "mps"), "cuda")]
+    ("others", "chosen"), [((), "cpu"), (("cuda",), "cuda"), (("mps",), "cpu"), (("cuda", "mps"), "cuda")]
 )
-def test_auto_takes_the_best_device_at_hand_in_float32(at_hand, others, chosen):
+def test_auto_takes_cuda_or_the_processor_in_float32(at_hand, others, chosen):
     at_hand(*others)
     compute = choose_compute()
     assert (compute.device.type, compute.dtype, compute.memory_gb) == (chosen, torch.float32, DEFAULT_MEMORY_GB)
@@ -125,3 +125,10 @@ def test_exact_arithmetic_switches_tf32_and_gradients_off_and_back():
         assert not (torch.ones(1, requires_grad=True) * 2).requires_grad
     assert torch.backends.cudnn.allow_tf32 == before
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mps_computes_in_float32_only(at_hand, precision):
+    at_hand("mps")
+    with pytest.raises(UsageError, match=f"mps device computes in fp32 only, got {precision}"):
+        choose_compute("mps", precision)

@@ -8,6 +8,7 @@ import pytest
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.compute import Compute
+from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
@@ -37,7 +38,7 @@ def detected(monkeypatch):
     def find(*logits):
         found = [(logit, *place, 2.0) for logit, place in zip(logits, PLACES_KJI, strict=False)]
         proposals = np.array(found, dtype=float).reshape(-1, 5)
-        monkeypatch.setattr(pipeline, "detect", lambda *_: (proposals, ()))
+        monkeypatch.setattr(pipeline, "detect", lambda *rest: Detected(proposals, (), Compute()))
 
     return find
 

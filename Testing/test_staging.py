@@ -12,6 +12,7 @@ from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from LungCancerDxLib.staging import check_target, remove_unfinished, whole_folder
 
 MARK = "case.json"
+RESULT = (MARK, "old.txt")
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def fill(target, text="new", **options):
         (folder / MARK).write_text(text)
 
 
-def fail(target, error, replaceable_if=None):
-    with whole_folder(target, replaceable_if) as folder:
+def fail(target, error, replaceable=()):
+    with whole_folder(target, replaceable) as folder:
         (folder / MARK).write_text("half")
         raise error
 
@@ -63,7 +64,7 @@ def test_a_failure_to_write_becomes_an_output_error_that_says_what_to_do(tmp_pat
 
 
 def test_an_earlier_result_is_replaced_as_a_whole(earlier):
-    fill(earlier, replaceable_if=MARK)
+    fill(earlier, replaceable=RESULT)
     assert names(earlier) == [MARK]
     assert (earlier / MARK).read_text() == "new"
     assert names(earlier.parent) == ["result"]
@@ -71,7 +72,7 @@ def test_an_earlier_result_is_replaced_as_a_whole(earlier):
 
 def test_an_earlier_result_stays_when_the_new_one_fails(earlier):
     with pytest.raises(ValueError, match="enough"):
-        fail(earlier, ValueError("enough"), MARK)
+        fail(earlier, ValueError("enough"), RESULT)
     assert names(earlier) == [MARK, "old.txt"]
     assert names(earlier.parent) == ["result"]
 
@@ -86,7 +87,7 @@ def test_an_earlier_result_comes_back_when_the_new_one_cannot_take_its_place(ear
 
     monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
     with pytest.raises(OutputError):
-        fill(earlier, replaceable_if=MARK)
+        fill(earlier, replaceable=RESULT)
     assert (earlier / "old.txt").read_text() == "old"
     assert names(earlier.parent) == ["result"]
 
@@ -100,19 +101,29 @@ def test_an_empty_folder_is_accepted(tmp_path):
 def test_a_folder_in_use_is_refused_unless_it_may_be_replaced(earlier):
     with pytest.raises(UsageError, match=r"exists and is not empty\. Choose another folder, or pass --overwrite"):
         check_target(earlier)
-    check_target(earlier, MARK)
+    check_target(earlier, RESULT)
 
 
 def test_a_folder_with_something_else_is_never_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match=r"holds something else than an earlier result \(it has no case.json\)"):
-        check_target(tmp_path, MARK)
+    with pytest.raises(UsageError, match=r"holds something else than an earlier result \(it has thesis.txt\)"):
+        check_target(tmp_path, RESULT)
+
+
+def test_a_result_beside_something_else_or_without_its_mark_is_never_replaced(earlier):
+    (earlier / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"\(it has notes.txt\)"):
+        check_target(earlier, RESULT)
+    (earlier / "notes.txt").unlink()
+    (earlier / MARK).unlink()
+    with pytest.raises(UsageError, match=r"\(it has no case.json\)"):
+        check_target(earlier, RESULT)
 
 
 def test_a_file_in_the_place_is_refused(tmp_path):
     (tmp_path / "result").write_text("a file")
     with pytest.raises(UsageError, match="exists and is a file"):
-        check_target(tmp_path / "result", MARK)
+        check_target(tmp_path / "result", RESULT)
 
 
 def test_the_current_folder_is_refused_before_any_work(tmp_path, monkeypatch):

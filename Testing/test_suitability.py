@@ -26,6 +26,12 @@ def test_thick_slices_are_found_whichever_axis_they_lie_along():
     assert any("5.0 mm apart" in words for words in suitability_warnings(thick))
 
 
+def test_thick_slices_that_overlap_are_thick():
+    overlapping = scan(2.5)
+    overlapping.info["slice_thickness_mm"] = 5.0
+    assert any("5.0 mm thick" in words for words in suitability_warnings(overlapping))
+
+
 def test_coarse_pixels_are_no_thick_slices():
     coarse_in_plane = replace(scan(), kji_to_lps=scan().kji_to_lps @ np.diag([1, 5, 5, 1]))
     assert suitability_warnings(coarse_in_plane) == []

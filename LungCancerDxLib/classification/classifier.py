@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..compute import Compute, exact_arithmetic, finite, is_out_of_memory, ready_to_run
+from ..compute import Compute, Computed, exact_arithmetic, finite, is_out_of_memory, ready_to_run
 from ..detection.location import location_scale
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError
@@ -66,23 +66,26 @@ def case_probability(features: np.ndarray, net: CNet) -> float:
 def _score(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
 ) -> NoduleScores:
-    features, warnings = finite(lambda way: _within_memory(inputs, net, preset, way, progress), compute, "classifier")
+    features, warnings, _ = finite(
+        lambda way: _within_memory(inputs, net, preset, way, progress), compute, "classifier"
+    )
     malignancy = _join(features, net).malignancy
     return NoduleScores(features, None if malignancy is None else malignancy[0].double().numpy(), warnings)
 
 
 def _within_memory(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> Computed:
     try:
-        return _features(inputs, net, preset, compute, progress), ()
+        return Computed(_features(inputs, net, preset, compute, progress), (), compute)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         if compute.device.type == "cpu":
             raise OutOfMemoryError("Not enough memory to classify a nodule; close other programs.") from error
     warnings = (f"The {compute.device.type} device ran out of memory; nodules were classified on the processor.",)
-    return _features(inputs, net, preset, compute.on_cpu(), progress), warnings
+    compute = compute.on_cpu()
+    return Computed(_features(inputs, net, preset, compute, progress), warnings, compute)
 
 
 def _join(features: np.ndarray, net: CNet) -> CaseScore:

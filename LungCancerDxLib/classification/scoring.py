@@ -72,6 +72,7 @@ def score_case(
     blank_count = preset.scored_nodules - scored if preset.blanks_scored else 0
     blank = classify_blank(net, preset, compute) if blank_count else None
     blank_malignancy = None if blank is None or blank.malignancy is None else float(blank.malignancy[0])
+    warnings = nodules.warnings + (blank.warnings if blank else ())
     leak = None if net.leak is None else net.leak.item()
     if nodules.malignancy is None:
         features = nodules.features[:scored]
@@ -84,4 +85,4 @@ def score_case(
         evidence = combine(net.join.name, known[:scored], leak, blank_malignancy, blank_count)
     not_classified = [None] * (len(proposals) - classified)
     malignancy = (*known[:classified], *not_classified, *known[classified:])
-    return ScoredCase(malignancy, scored, evidence, leak, blank_malignancy, blank_count, nodules.warnings)
+    return ScoredCase(malignancy, scored, evidence, leak, blank_malignancy, blank_count, warnings)

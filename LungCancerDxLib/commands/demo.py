@@ -10,20 +10,20 @@ import numpy as np
 from ..interrupt import Stop
 from ..phantom import synthetic_chest
 from ..progress import part
-from ..result_folder import write_result, write_volume
+from ..result_folder import RESULT_FILES, write_result, write_volume
 from ..staging import whole_folder
 from ..terminal import make_progress, summary
 from .score import refuse_inputs_within, score_file
 
 _SEED = 1
-_CT_FILE = "ct.nrrd"
+_CT_FILE = "synthetic-ct.nrrd"
 
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Make a patient, write the CT, read and score it as any other; returns the words for the terminal."""
-    refuse_inputs_within(arguments.out, [arguments.points, arguments.cache])
+    refuse_inputs_within(arguments.out, arguments)
     progress = stop.watched(make_progress(arguments.progress))
-    with whole_folder(arguments.out, _CT_FILE) as staging:  # an earlier demo may be replaced, a real result not
+    with whole_folder(arguments.out, (_CT_FILE, *RESULT_FILES)) as staging:
         progress("making a patient", 0.0)
         patient = synthetic_chest(np.random.default_rng(_SEED))
         write_volume(patient.volume, staging / _CT_FILE)

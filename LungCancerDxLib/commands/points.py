@@ -20,7 +20,8 @@ def read_points(path: Path) -> list[tuple[float, float, float]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, skipinitialspace=True)
-            missing = {"x", "y", "z"} - set(rows.fieldnames or ())
+            rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+            missing = {"x", "y", "z"} - set(rows.fieldnames)
             if missing:
                 raise UsageError(f"{path} has no column {', '.join(sorted(missing))}; expected a header line x,y,z.")
             return [_point(row, path, rows.line_num) for row in rows]
@@ -31,6 +32,8 @@ def read_points(path: Path) -> list[tuple[float, float, float]]:
 
 
 def _point(row: dict[str, str], path: Path, line: int) -> tuple[float, float, float]:
+    if None in row:  # more cells than columns
+        raise UsageError(f"{path}, line {line}: more cells than columns; write decimals with a point, not a comma.")
     try:
         x, y, z = (float(row[axis]) for axis in "xyz")
     except (TypeError, ValueError):

@@ -15,7 +15,7 @@ from ..models.locate import find_model
 from ..pipeline import detect_and_score
 from ..progress import Progress, part
 from ..readers import read_ct
-from ..result_folder import CASE_FILE, write_result
+from ..result_folder import RESULT_FILES, write_result
 from ..staging import check_target, whole_folder
 from ..terminal import make_progress, summary
 from ..volume import CTVolume
@@ -24,8 +24,8 @@ from .points import read_points
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Do what the arguments of `score` say; returns the words for the terminal."""
-    refuse_inputs_within(arguments.out, [arguments.ct, arguments.points, arguments.cache])
-    replaceable = CASE_FILE if arguments.overwrite else None
+    refuse_inputs_within(arguments.out, arguments)
+    replaceable = RESULT_FILES if arguments.overwrite else ()
     check_target(arguments.out, replaceable)
     result, volume = score_file(arguments.ct, arguments, stop.watched(make_progress(arguments.progress)))
     with whole_folder(arguments.out, replaceable) as staging:
@@ -33,14 +33,15 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     return summary(result, arguments.out)
 
 
-def refuse_inputs_within(out: Path, inputs: list[Path | None]) -> None:
+def refuse_inputs_within(out: Path, arguments: argparse.Namespace) -> None:
     """Refuse an output folder that holds what goes in, since it is made anew as a whole.
 
     Raises
     ------
     UsageError
     """
-    for given in inputs:
+    model = Path(arguments.model) if arguments.model else None
+    for given in (getattr(arguments, "ct", None), arguments.points, arguments.cache, model):
         if given is not None and given.resolve().is_relative_to(out.resolve()):
             raise UsageError(f"{given} lies in the output folder {out}, which is made anew. Choose another folder.")
 

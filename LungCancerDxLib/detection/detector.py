@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..compute import Compute, finite, is_out_of_memory, ready_to_run
+from ..compute import Compute, Computed, finite, is_out_of_memory, ready_to_run
 from ..errors import OutOfMemoryError
 from ..networks.nnet import STRIDE, NNet, stem_halo
 from ..preprocessing import Preprocessed
@@ -17,35 +19,34 @@ from .tiles import tiled_output
 from .whole_scan import slab_thickness, whole_scan_output
 
 
-def detect(
-    scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
-) -> tuple[np.ndarray, tuple[str, ...]]:
+class Detected(NamedTuple):
+    """proposals (N, 5) float64: logit, k, j, i, d in working voxels; words for the user; how it was computed."""
+
+    proposals: np.ndarray
+    warnings: tuple[str, ...]
+    compute: Compute
+
+
+def detect(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent) -> Detected:
     """The scan's proposals, best first, at most `preset.listed_nodules`.
 
     Memory that runs out halves the slab, then moves the work to the processor; the answer stays the same.
-
-    Returns
-    -------
-    proposals
-        (N, 5) float64: logit, k, j, i, d in working voxels.
-    warnings
-        Sentences for the user.
 
     Raises
     ------
     OutOfMemoryError
         After every fallback.
     """
-    output, warnings = network_output(scan, net, preset, compute, progress)
+    output, warnings, used = network_output(scan, net, preset, compute, progress)
     proposals = decode(output, preset.anchors_mm, preset.list_above_logit)
     if preset.inside_lungs_only:
         proposals = proposals[_inside(scan.dilated, proposals[:, 1:4])]
-    return suppress(proposals, preset.nms_iou, preset.listed_nodules), warnings
+    return Detected(suppress(proposals, preset.nms_iou, preset.listed_nodules), warnings, used)
 
 
 def network_output(
     scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> Computed:
     """N-Net's raw output over the scan, (Z', Y', X', anchors, 5) float32, by the preset's way through it.
 
     Raises
@@ -57,9 +58,7 @@ def network_output(
     return finite(lambda way: _within_memory(scan, net, preset, way, progress), compute, "detector")
 
 
-def _within_memory(
-    scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress) -> Computed:
     location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
     halo = stem_halo(preset)
     slab = slab_thickness(scan.image.shape, halo, compute)
@@ -68,8 +67,10 @@ def _within_memory(
         try:
             ready = ready_to_run(net, compute)
             if preset.tile_grid is not None:
-                return tiled_output(ready, scan.image, location, preset, compute, progress), warnings
-            return whole_scan_output(ready, scan.image, location, preset, compute, halo, slab, progress), warnings
+                output = tiled_output(ready, scan.image, location, preset, compute, progress)
+            else:
+                output = whole_scan_output(ready, scan.image, location, preset, compute, halo, slab, progress)
+            return Computed(output, warnings, compute)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

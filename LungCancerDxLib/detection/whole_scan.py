@@ -6,6 +6,9 @@ so their output is that of one pass. From there on the maps of a whole scan fit 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -16,6 +19,7 @@ from ..progress import Progress, part, silent
 from .location import LocationScale
 
 _STEM_SHARE = 0.4  # of all operations, for the progress
+_TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
 _LIVE_MAPS = 4  # full-resolution maps of 24 channels that are alive at once in the stem
 
 
@@ -92,7 +96,33 @@ def whole_scan_output(
     with exact_arithmetic():
         place = torch.from_numpy(location.map(np.zeros(3), padded_cells))[None].to(compute.device, compute.dtype)
         stem = stem_in_slabs(net, torch.from_numpy(padded), slab, halo, compute, part(progress, 0.0, _STEM_SHARE))
-        progress("detecting nodules", _STEM_SHARE)
-        output = net.head(net.trunk(stem, place))[0, : cells[0], : cells[1], : cells[2]].float().cpu()
+        with _watched_trunk(net, part(progress, _STEM_SHARE, 1.0)):
+            output = net.head(net.trunk(stem, place))[0, : cells[0], : cells[1], : cells[2]].float().cpu()
     progress("detecting nodules", 1.0)
     return output.numpy()
+
+
+@contextmanager
+def _watched_trunk(net: NNet, progress: Progress) -> Iterator[None]:
+    """Progress after every residual unit of the trunk, by the operations done; it may stop the work there."""
+    costs = [
+        (unit, sum(parameter.numel() for parameter in unit.parameters()) / 8**halvings)
+        for name, halvings in _TRUNK_HALVINGS.items()
+        for unit in getattr(net, name)
+    ]
+    total, done = sum(cost for _, cost in costs), 0.0
+
+    def reporter(cost: float) -> Callable[..., None]:
+        def report(*_: object) -> None:
+            nonlocal done
+            done += cost
+            progress("detecting nodules", min(done / total, 1.0))
+
+        return report
+
+    handles = [unit.register_forward_hook(reporter(cost)) for unit, cost in costs]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

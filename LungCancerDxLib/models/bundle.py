@@ -40,12 +40,16 @@ class Model:
 
     name: str
     preset: Preset
-    join: str
     outcome: str
     trained_on: str
     detector: NNet
     classifier: CNet
     sha256: str = ""
+
+    @property
+    def join(self) -> str:
+        """How the classifier joins nodules, one of `networks.pooling.JOINS`."""
+        return self.classifier.join.name
 
 
 def save_model(model: Model, folder: Path) -> str:
@@ -85,6 +89,9 @@ def load_model(folder: Path) -> Model:
             f"one of {', '.join(OUTCOMES)}. The bundle is from another program or version."
         )
     tensors = _read_weights(folder / WEIGHTS_FILE, card["weights"]["sha256"])
+    broken = [key for key, value in tensors.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ModelError(f"{folder / WEIGHTS_FILE} holds numbers that are not finite, in {broken[0]}: training failed.")
     detector, classifier = NNet(preset), CNet(preset, join)
     for prefix, net in (("detector.", detector), ("classifier.", classifier)):
         own = {key.removeprefix(prefix): value.float() for key, value in tensors.items() if key.startswith(prefix)}
@@ -96,9 +103,7 @@ def load_model(folder: Path) -> Model:
                 "another architecture. Use the bundle that they came with, or name its preset in "
                 f"{CARD_FILE}."
             ) from error
-    return Model(
-        card["name"], preset, join, outcome, card["trained_on"], detector, classifier, card["weights"]["sha256"]
-    )
+    return Model(card["name"], preset, outcome, card["trained_on"], detector, classifier, card["weights"]["sha256"])
 
 
 def weights_digest(model: Model) -> str:

@@ -62,8 +62,8 @@ def find_model(name: str | None = None) -> Model:
         return load_model(installed[name])
     if name in _UNTRAINED:
         return untrained_model(_UNTRAINED[name])
-    if Path(name).is_dir():
-        return load_model(Path(name))
+    if Path(name).expanduser().is_dir():
+        return load_model(Path(name).expanduser())
     raise ModelError(
         f"No model '{name}': it is neither a folder nor one of {', '.join([*installed, *_UNTRAINED])}. "
         f"Models are looked for in {', '.join(str(folder) for folder in model_folders())}."

@@ -29,7 +29,7 @@ def untrained_model(preset: Preset = DEFAULT, join: str = LeakyNoisyOr.name, see
         *_, weight, bias = detector.output.parameters()
         weight.mul_(_HEAD_GAIN)
         bias.view(-1, BOX_FIELDS)[:, 0] = _RARE_LOGIT
-    model = Model(f"untrained-{preset.name.lower()}", preset, join, "none", "nothing", detector, classifier)
+    model = Model(f"untrained-{preset.name.lower()}", preset, "none", "nothing", detector, classifier)
     return replace(model, sha256=weights_digest(model))
 
 

@@ -15,6 +15,7 @@ from ..volume import CTVolume
 from .alignment import aligned_to_patient, labels_onto
 from .hull import dilate_lungs, hull_lung
 from .intensity import mask_grey, to_grey
+from .lung_mask import bounding_box
 from .lungs import LEFT, RIGHT, find_lungs, lung_warnings
 from .resample import lung_grid, resample_grey, resample_mask
 
@@ -77,7 +78,7 @@ def preprocess(volume: CTVolume, preset: Preset, progress: Progress = silent) ->
     grey = mask_grey(to_grey(ct.voxels, preset), dilated, lungs.mask, preset)
     progress("resampling", 0.9)
     grid = lung_grid(lungs.mask, spacing, preset)
-    ends = np.array([np.flatnonzero(lungs.mask.any(axis=axes))[[0, -1]] for axes in ((1, 2), (0, 2), (0, 1))]).T
+    ends = np.array([[side.start, side.stop - 1] for side in bounding_box(lungs.mask)]).T
     on_ct = labels_onto(lungs.labels, ct.kji_to_lps, canonical)
     preprocessed = Preprocessed(
         image=resample_grey(grey, grid),

@@ -6,9 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..volume import CTVolume, index_to_world
+from .recovery import TISSUE_ABOVE_HU
 
 _STRAIGHT_WITHIN_DEGREES = 1.0
-_TISSUE_ABOVE_HU = -500
 _AIR_AROUND_MM = 15.0
 _COARSE_STEP = 4  # pixels: enough to find the box of the body
 
@@ -69,7 +69,7 @@ def labels_onto(labels: np.ndarray, kji_to_lps: np.ndarray, target: CTVolume) ->
 
 def _tissue_box(volume: CTVolume) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest LPS mm (3,) of the tissue, with a margin; of the whole volume where there is none."""
-    coarse = np.argwhere(volume.voxels[:, ::_COARSE_STEP, ::_COARSE_STEP] > _TISSUE_ABOVE_HU)
+    coarse = np.argwhere(volume.voxels[:, ::_COARSE_STEP, ::_COARSE_STEP] > TISSUE_ABOVE_HU)
     corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(volume.shape_kji) - 1)
     index = coarse * [1, _COARSE_STEP, _COARSE_STEP] if len(coarse) else corners
     points_lps_mm = index_to_world(volume.kji_to_lps, index)

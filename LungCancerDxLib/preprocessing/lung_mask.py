@@ -9,7 +9,7 @@ from ..preset import Preset
 
 FACE_NEIGHBOURS = ndimage.generate_binary_structure(3, 1)
 ALL_NEIGHBOURS = ndimage.generate_binary_structure(3, 3)
-_PIXEL_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+PIXEL_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _CORNER_PATCH = 10  # pixels: where this corner of a slice has one single value, the field of view is a padded circle
 
 
@@ -33,7 +33,7 @@ def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     air = np.empty(hu.shape, dtype=bool)
     for k, hu_slice in enumerate(hu):
         smooth = _smooth_slice(hu_slice.astype(np.float32), preset)
-        labels, count = ndimage.label(smooth < preset.air_below_hu, _PIXEL_NEIGHBOURS)
+        labels, count = ndimage.label(smooth < preset.air_below_hu, PIXEL_NEIGHBOURS)
         area_px, eccentricity = _area_and_eccentricity(labels, count)
         keep = (area_px * pixel_mm2 > preset.min_area_mm2) & (eccentricity < preset.max_eccentricity)
         keep[0] = False

@@ -7,10 +7,9 @@ from scipy import ndimage
 
 from ..preset import Preset
 from .hull import convex_hull
-from .lung_mask import ALL_NEIGHBOURS, bounding_box
+from .lung_mask import ALL_NEIGHBOURS, PIXEL_NEIGHBOURS, bounding_box
 
 _FACE_AND_EDGE_NEIGHBOURS = ndimage.generate_binary_structure(3, 2)
-_PIXEL_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +28,7 @@ def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) ->
     box = bounding_box(mask)
     inside = mask[box]
     depth = ndimage.distance_transform_cdt(np.pad(inside, 1), metric="taxicab")[1:-1, 1:-1, 1:-1]
-    for erosions in range(preset.max_split_erosions + 1):
+    for erosions in range(preset.max_split_erosions):
         labels, count = ndimage.label(depth > erosions, _FACE_AND_EDGE_NEIGHBOURS)
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         if count >= 2:
@@ -96,12 +95,12 @@ def clean_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
 
 def fill_slice_holes(mask: np.ndarray) -> np.ndarray:
     """Fill what each slice of a mask (K, J, I) encloses; a diagonal gap lets the outside in."""
-    return np.stack([ndimage.binary_fill_holes(mask_slice, _PIXEL_NEIGHBOURS) for mask_slice in mask])
+    return np.stack([ndimage.binary_fill_holes(mask_slice, PIXEL_NEIGHBOURS) for mask_slice in mask])
 
 
 def _main_parts(lung_slice: np.ndarray, cover: float) -> np.ndarray:
     """What lies in the convex hulls of the fewest largest components that make up `cover` of the slice's area."""
-    labels, count = ndimage.label(lung_slice, _PIXEL_NEIGHBOURS)
+    labels, count = ndimage.label(lung_slice, PIXEL_NEIGHBOURS)
     if count < 2:
         return lung_slice
     sizes = np.bincount(labels.ravel())[1:]

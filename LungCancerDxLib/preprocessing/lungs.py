@@ -48,15 +48,17 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
     mask = lung_components(air, spacing_mm_kji, preset)
     body = body_mask(hu, spacing_mm_kji)
     if preset.recover_lost_lungs and body.any():
-        lost = lost_lungs(hu, air, mask, body, spacing_mm_kji)
+        lost = lost_lungs(hu, air, mask, body, spacing_mm_kji, preset)
         if lost.any():
             litres = lost.sum() * float(np.prod(spacing_mm_kji)) / 1e6
             warnings.append(f"{litres:.1f} L of lung that the published lung mask drops was recovered.")
             mask |= lost
     if not mask.any():
+        extent = " x ".join(f"{mm:.0f}" for mm in np.multiply(hu.shape, spacing_mm_kji))
         raise NoLungsError(
-            "No lungs were found in this image: no air-filled region inside the body has the size and density of a "
-            "lung. Expected a CT of the chest in Hounsfield units; check that the right series was chosen."
+            f"No lungs were found in this image of {extent} mm (head-foot, front-back, left-right): no air-filled "
+            "region inside the body has the size and density of a lung. Expected a CT of the chest in Hounsfield "
+            "units with its true voxel size; check that the right series was chosen."
         )
     mask = fill_holes(mask)
     labels = np.zeros(hu.shape, dtype=np.uint8)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..preset import Preset
 from .lung_mask import FACE_NEIGHBOURS
 
 _COARSE_MM = 3.0
-_TISSUE_ABOVE_HU = -500
+TISSUE_ABOVE_HU = -500
 _PURE_AIR_BELOW_HU = -970
 _SMALLEST_LUNG_L = 0.1
 _LEAST_SHARE_OF_A_SIDE = 0.05
@@ -27,7 +28,7 @@ def body_mask(hu: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
     (K, J, I) bool; empty where the image holds no tissue.
     """
     coarse = _coarse(spacing_mm_kji)
-    labels, count = ndimage.label(hu[coarse] > _TISSUE_ABOVE_HU, FACE_NEIGHBOURS)
+    labels, count = ndimage.label(hu[coarse] > TISSUE_ABOVE_HU, FACE_NEIGHBOURS)
     if count == 0:
         return np.zeros(hu.shape, dtype=bool)
     body = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
@@ -37,7 +38,12 @@ def body_mask(hu: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
 
 
 def lost_lungs(
-    hu: np.ndarray, air: np.ndarray, found: np.ndarray, body: np.ndarray, spacing_mm_kji: np.ndarray
+    hu: np.ndarray,
+    air: np.ndarray,
+    found: np.ndarray,
+    body: np.ndarray,
+    spacing_mm_kji: np.ndarray,
+    preset: Preset,
 ) -> np.ndarray:
     """Lung-like air components inside the body that are not among those found.
 
@@ -49,17 +55,20 @@ def lost_lungs(
         (K, J, I) bool: thresholded air, the lungs found so far, the filled body.
     """
     candidates = air & body & ~found
+    _, largest_l = preset.volume_range_l
     coarse = _coarse(spacing_mm_kji)
     coarse_spacing = spacing_mm_kji * [part.step or 1 for part in coarse]
-    if not _lung_like(hu[coarse], candidates[coarse], coarse_spacing, _SMALLEST_LUNG_L / 2).any():
+    if not _lung_like(hu[coarse], candidates[coarse], coarse_spacing, _SMALLEST_LUNG_L / 2, largest_l).any():
         return np.zeros_like(air)  # the common case, seen at a glance
-    return _lung_like(hu, candidates, spacing_mm_kji, _SMALLEST_LUNG_L)
+    return _lung_like(hu, candidates, spacing_mm_kji, _SMALLEST_LUNG_L, largest_l)
 
 
-def _lung_like(hu: np.ndarray, candidates: np.ndarray, spacing_mm_kji: np.ndarray, smallest_l: float) -> np.ndarray:
+def _lung_like(
+    hu: np.ndarray, candidates: np.ndarray, spacing_mm_kji: np.ndarray, smallest_l: float, largest_l: float
+) -> np.ndarray:
     labels, count = ndimage.label(candidates, FACE_NEIGHBOURS)
-    size = np.bincount(labels.ravel(), minlength=count + 1)
-    candidate = size * float(np.prod(spacing_mm_kji)) / 1e6 >= smallest_l
+    size_l = np.bincount(labels.ravel(), minlength=count + 1) * float(np.prod(spacing_mm_kji)) / 1e6
+    candidate = (size_l >= smallest_l) & (size_l <= largest_l)
     candidate[0] = False
     boxes = ndimage.find_objects(labels)
     lung_like = np.zeros_like(candidates)

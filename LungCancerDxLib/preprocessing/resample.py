@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..preset import Preset
+from .lung_mask import bounding_box
 
 _ROUNDING = 1e-9  # voxels: 10 * 2.3 / 2.3 must count as 10
 
@@ -49,9 +50,9 @@ def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> 
         (3,) voxel size in mm.
     """
     size = np.array(lungs.shape)
-    occupied = [np.flatnonzero(lungs.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    first = np.array([indices[0] for indices in occupied])
-    last = np.array([indices[-1] for indices in occupied])
+    box = bounding_box(lungs)
+    first = np.array([side.start for side in box])
+    last = np.array([side.stop - 1 for side in box])
     if preset.working_grid == "corner aligned":
         full = np.maximum(np.round(size * spacing_mm_kji), 1).astype(int)
         step = (size - 1) / np.maximum(full - 1, 1)

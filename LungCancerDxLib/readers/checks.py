@@ -13,6 +13,7 @@ MIN_SLICES = 20  # along every axis
 MIN_EXTENT_MM = 50.0  # along every axis
 LUNG_AND_AIR_HU = (-1024, -500)
 TISSUE_HU = (-200, 300)
+MAX_EXTENT_MM = 2500.0  # along every axis: no scanner reaches further
 MIN_SHARE = 0.002  # of all voxels, for air and for tissue
 
 _PATIENT_AXES = ("left-right", "front-back", "head-foot")
@@ -41,6 +42,13 @@ def _check_grid(volume: CTVolume, path: Path) -> None:
     spacing_mm = volume.spacing_mm_kji
     if not np.isfinite(volume.kji_to_lps).all() or not (spacing_mm > 0).all():
         raise CTReadError(f"{path}: the voxel size or position is missing or not a number; export the scan again.")
+    extent_mm = np.multiply(volume.shape_kji, spacing_mm)
+    if extent_mm.max() > MAX_EXTENT_MM:
+        size, voxel = (" x ".join(f"{mm:.4g}" for mm in sides) for sides in (extent_mm, spacing_mm))
+        raise CTReadError(
+            f"{path}: the scan measures {size} mm, more than any patient: its voxel size, {voxel} mm, must be wrong; "
+            f"export the scan again."
+        )
     for axis, count in enumerate(volume.shape_kji):
         check_extent(count, spacing_mm[axis], volume.kji_to_lps[:3, axis], path)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CTReadError
+from ..kernels import is_very_sharp
 from .slice_header import SliceHeader, distances_mm
 
 _SAME_DIRECTION = 1e-3  # per component, between slices of one stack
@@ -49,10 +50,11 @@ def _stacks(slices: Iterable[SliceHeader]) -> list[list[SliceHeader]]:
 
 
 def _rank(stack: list[SliceHeader]) -> tuple:
-    """Axial first, then by the number of places covered, then by names, so that the order of files never decides."""
+    """Axial first, then by places covered, very sharp kernels last, then by names: the order of files never decides."""
     first = stack[0]
     places = len(np.unique(distances_mm(stack).round(2)))
-    return first.plane != "axial", -places, first.series.description, first.series.uid, first.series.kernel
+    sharp = is_very_sharp(first.series.kernel)
+    return first.plane != "axial", -places, sharp, first.series.description, first.series.uid, first.series.kernel
 
 
 def _listed(stacks: list[list[SliceHeader]]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from ..errors import CTReadError
 from ..volume import CTVolume
 from .hounsfield import to_hounsfield
 from .itk_errors import reason
+from .raw_header import check_nifti_data, check_voxel_size, is_nifti
 
 IMAGE_IO = {
     ".nii.gz": "NiftiImageIO",
@@ -34,7 +33,8 @@ def image_extension(path: Path) -> str | None:
 def read_image_file(path: Path) -> CTVolume:
     """One NIfTI, NRRD or MetaImage file as a CTVolume (K, J, I), its place in LPS mm taken from the file.
 
-    Raises CTReadError where the file is damaged, not a single-channel 3D image, or on a sheared grid.
+    Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, or lies on a
+    sheared grid.
     """
     reader = sitk.ImageFileReader()
     reader.SetImageIO(IMAGE_IO[image_extension(path) or ""])
@@ -42,7 +42,9 @@ def read_image_file(path: Path) -> CTVolume:
     try:
         reader.ReadImageInformation()
         _check_kind(reader, path)
-        _check_nifti_whole(reader, path)
+        check_voxel_size(reader, path)
+        if is_nifti(reader):
+            check_nifti_data(reader, path)
         image = reader.Execute()
     except RuntimeError as error:
         raise _unreadable(path, error) from error
@@ -73,31 +75,6 @@ def _check_kind(reader: sitk.ImageFileReader, path: Path) -> None:
     raise CTReadError(f"{path}: found {found}, expected one 3D volume of Hounsfield units; export the CT as such.")
 
 
-def _check_nifti_whole(reader: sitk.ImageFileReader, path: Path) -> None:
-    """ITK fills what a truncated NIfTI file lacks with zeros, silently; so count the bytes first."""
-    if not reader.HasMetaDataKey("vox_offset"):
-        return
-    voxels = int(np.prod(reader.GetSize()))
-    expected = int(float(reader.GetMetaData("vox_offset"))) + voxels * int(reader.GetMetaData("bitpix")) // 8
-    found = _uncompressed_size(path)
-    if found < expected:
-        raise CTReadError(f"{path}: truncated: {found} of {expected} bytes; copy or export the file again.")
-
-
-def _uncompressed_size(path: Path) -> int:
-    with path.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return path.stat().st_size
-    size = 0
-    try:
-        with gzip.open(path) as file:
-            while block := file.read(1 << 22):
-                size += len(block)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CTReadError(f"{path}: the compressed data is damaged ({error}); copy or export the file again.") from None
-    return size
-
-
 def _affine(image: sitk.Image, path: Path) -> np.ndarray:
     """(k, j, i, 1) to LPS mm, from ITK's origin, spacing and direction (which count i, j, k)."""
     direction = np.array(image.GetDirection()).reshape(3, 3)
@@ -111,9 +88,8 @@ def _affine(image: sitk.Image, path: Path) -> np.ndarray:
 
 def _orientation_warning(reader: sitk.ImageFileReader) -> tuple[str, ...]:
     is_nrrd = reader.GetImageIO() == "NrrdImageIO"
-    is_nifti = reader.HasMetaDataKey("qform_code")
     silent_nrrd = is_nrrd and not reader.HasMetaDataKey("NRRD_space")
-    silent_nifti = is_nifti and all(reader.GetMetaData(key) == "0" for key in ("qform_code", "sform_code"))
+    silent_nifti = is_nifti(reader) and all(reader.GetMetaData(key) == "0" for key in ("qform_code", "sform_code"))
     if silent_nrrd or silent_nifti:
         return ("The file does not say how the patient lies in it: check left and right.",)
     return ()

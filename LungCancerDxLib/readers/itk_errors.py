@@ -7,5 +7,5 @@ import re
 
 def reason(error: RuntimeError) -> str:
     """The last words of a SimpleITK error, without source lines and memory addresses."""
-    words = re.sub(r"\s+", " ", str(error).split("ITK ERROR:")[-1])
-    return re.sub(r"\(0x[0-9a-f]+\)", "", words).strip(" .")
+    words = re.sub(r"\s+", " ", re.split(r"(?i)itk(?:::)? ?error:", str(error))[-1])
+    return re.sub(r"\(0x[0-9a-f]+\)|\S*/ITK/\S*|\S+\.cxx:\d+:?", "", words).strip(" .")

@@ -153,7 +153,7 @@ def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) ->
 def lung_cores(mask: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray] | None:
     """The two largest components (18-connected) after the fewest erosions that bring their volume ratio in range."""
     eroded = mask
-    for erosions in range(preset.max_split_erosions + 1):
+    for erosions in range(preset.max_split_erosions):
         if erosions > 0:
             eroded = ndimage.binary_erosion(eroded, CROSS, border_value=0)
         labels = label(eroded, connectivity=EDGES_3D)

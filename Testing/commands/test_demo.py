@@ -20,10 +20,10 @@ def small(tmp_path, monkeypatch):
 def test_the_demo_writes_the_scan_with_its_result_and_tells_the_truth_beside_it(tmp_path, capsys):
     assert main(["demo"]) == 0
     folder = tmp_path / "lungcancerdx-demo"
-    assert sorted(path.name for path in folder.iterdir()) == ["case.json", "ct.nrrd", "lungs.nrrd"]
+    assert sorted(path.name for path in folder.iterdir()) == ["case.json", "lungs.nrrd", "synthetic-ct.nrrd"]
     content = json.loads((folder / "case.json").read_text())
     check_case_contract(content)
-    assert (tmp_path / content["input"]["path"]).samefile(folder / "ct.nrrd")
+    assert (tmp_path / content["input"]["path"]).samefile(folder / "synthetic-ct.nrrd")
     words = capsys.readouterr().out
     assert (
         words.index("A synthetic patient with nodules at") < words.index("NO TRAINED MODEL") < words.index("Case score")
@@ -35,10 +35,17 @@ def test_the_demo_writes_the_scan_with_its_result_and_tells_the_truth_beside_it(
 def test_another_demo_replaces_the_first(tmp_path):
     first = tmp_path / "out"
     first.mkdir()
-    for name in ("case.json", "ct.nrrd", "more.txt"):
+    for name in ("case.json", "synthetic-ct.nrrd", "overview.png"):
         (first / name).write_text("old")
     assert main(["demo", "--out", str(first)]) == 0
-    assert sorted(path.name for path in first.iterdir()) == ["case.json", "ct.nrrd", "lungs.nrrd"]
+    assert sorted(path.name for path in first.iterdir()) == ["case.json", "lungs.nrrd", "synthetic-ct.nrrd"]
+
+
+def test_a_real_result_stays(tmp_path, capsys):
+    for name in ("case.json", "ct.nrrd"):
+        (tmp_path / name).write_text("of a patient")
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert "holds something else than an earlier result (it has ct.nrrd)" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_else_stays(tmp_path, capsys):

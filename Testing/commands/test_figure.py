@@ -31,7 +31,8 @@ def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
 
     one, two = tmp_path / "one.png", tmp_path / "two.png"
     assert main(["figure", "masks", ct, "--out", str(one)]) == 0
-    other = tmp_path / "other.nrrd"
+    other = tmp_path / "other" / "ct.nrrd"  # of the same name
+    other.parent.mkdir()
     shutil.copy(ct, other)
     assert main(["figure", "masks", ct, str(other), "--out", str(two)]) == 0
     assert imread(two).shape[0] > 1.9 * imread(one).shape[0]  # a row for each scan

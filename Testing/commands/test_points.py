@@ -26,11 +26,17 @@ def points(tmp_path):
         "name,z,y,x\nfirst,30,-2.5,1\nsecond,6,5,4\n",
         "\ufeffx,y,z\r\n1,-2.5,30\r\n\r\n4,5,6\r\n",
         '"x","y","z"\n"1","-2.5","30"\n4,5,6\n',
+        "X ,Y , Z\n1,-2.5,30\n4,5,6\n",
     ],
-    ids=["plain", "spaces", "other columns and order", "from a spreadsheet", "quoted"],
+    ids=["plain", "spaces", "other columns and order", "from a spreadsheet", "quoted", "capitals and blanks"],
 )
 def test_points_are_read_by_the_names_of_their_columns(points, content):
     assert points(content) == [(1.0, -2.5, 30.0), (4.0, 5.0, 6.0)]
+
+
+def test_decimal_commas_are_refused_and_not_misread(points):
+    with pytest.raises(UsageError, match="line 2: more cells than columns; write decimals with a point"):
+        points("x,y,z\n1,5,2,5,3,0\n")
 
 
 def test_a_file_with_a_header_alone_has_no_points(points):

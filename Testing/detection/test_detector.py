@@ -160,9 +160,9 @@ def _answer(*rest):
 
 def test_memory_that_runs_out_halves_the_slab_and_the_answer_stays_the_same(small_memory):
     scan = fake_scan(grey_image((24, 16, 16)))
-    whole, _ = network_output(scan, _net(), DEFAULT, Compute())
+    whole, *_ = network_output(scan, _net(), DEFAULT, Compute())
     tried = small_memory(4)
-    output, warnings = network_output(scan, _net(), DEFAULT, Compute())
+    output, warnings, _ = network_output(scan, _net(), DEFAULT, Compute())
     assert [slab for *_, slab in tried][1:] == [12, 4]
     assert warnings == ()
     np.testing.assert_allclose(output, whole, rtol=0, atol=1e-3)
@@ -187,7 +187,7 @@ def test_every_kind_of_memory_error_is_known(small_memory, error):
 def test_a_device_that_has_too_little_gives_the_work_to_the_processor_with_a_warning(small_memory):
     tried = small_memory(None, on_device=0, run=_answer)
     compute = Compute(ELSEWHERE, torch.float16)
-    output, warnings = network_output(fake_scan(grey_image((40, 4, 4))), nn.Identity(), DEFAULT, compute)
+    output, warnings, _ = network_output(fake_scan(grey_image((40, 4, 4))), nn.Identity(), DEFAULT, compute)
     assert output is THE_ANSWER
     assert [device for device, *_ in tried] == ["meta"] * 4 + ["cpu"]
     assert tried[-2] == ("meta", torch.float16, 4)
@@ -203,7 +203,7 @@ def test_a_tile_that_does_not_fit_a_device_goes_to_the_processor(monkeypatch):
 
     monkeypatch.setattr(detector, "tiled_output", tiled)
     scan = fake_scan(grey_image((8, 8, 8)))
-    output, warnings = network_output(scan, nn.Identity(), GRT123, Compute(ELSEWHERE))
+    output, warnings, _ = network_output(scan, nn.Identity(), GRT123, Compute(ELSEWHERE))
     assert output is THE_ANSWER
     assert len(warnings) == 1
 
@@ -231,8 +231,8 @@ def test_other_errors_pass_through_at_once(small_memory, error):
 def test_half_precision_gives_about_the_same_and_leaves_the_models_weights_alone():
     net, scan = _net(), fake_scan(grey_image((16, 16, 16)))
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    reference, _ = network_output(scan, net, DEFAULT, Compute())
-    output, _ = network_output(scan, net, DEFAULT, Compute(dtype=torch.bfloat16))
+    reference, *_ = network_output(scan, net, DEFAULT, Compute())
+    output, *_ = network_output(scan, net, DEFAULT, Compute(dtype=torch.bfloat16))
     assert output.dtype == np.float32
     assert 0 < np.abs(output - reference).max() < 0.2 * reference.std()
     assert {key: value.dtype for key, value in net.state_dict().items()} == {k: v.dtype for k, v in before.items()}
@@ -242,7 +242,7 @@ def test_half_precision_gives_about_the_same_and_leaves_the_models_weights_alone
 def test_a_network_in_training_mode_is_run_in_evaluation_mode_and_stays_in_training(monkeypatch):
     monkeypatch.setattr(detector, "whole_scan_output", lambda net, *rest: net.training)
     net = nn.Dropout().train()
-    ran_in_training, _ = network_output(fake_scan(grey_image((4, 4, 4))), net, DEFAULT, Compute())
+    ran_in_training, *_ = network_output(fake_scan(grey_image((4, 4, 4))), net, DEFAULT, Compute())
     assert not ran_in_training
     assert net.training
 
@@ -253,7 +253,7 @@ def test_a_half_type_that_overflows_is_replaced_by_float32_with_a_warning(monkey
 
     monkeypatch.setattr(detector, "whole_scan_output", overflowing)
     scan = fake_scan(grey_image((4, 4, 4)))
-    output, warnings = network_output(scan, nn.Identity(), DEFAULT, Compute(dtype=torch.float16))
+    output, warnings, _ = network_output(scan, nn.Identity(), DEFAULT, Compute(dtype=torch.float16))
     assert output == 1.0
     assert any("overflowed in fp16" in words for words in warnings)
 

@@ -162,3 +162,23 @@ def test_more_memory_or_half_the_precision_gives_thicker_slabs():
     assert slab(1e-6) == 4
     assert slab(1e-6) < slab(2.0) < slab(4.0)
     assert slab(2.0) < slab(2.0, torch.bfloat16)
+
+
+def test_the_work_can_be_stopped_between_the_layers_of_the_trunk():
+    net, image = _net(DEFAULT), grey_image((16, 16, 16))
+    reports = []
+
+    def stop_after_the_stem(stage, fraction):
+        reports.append(fraction)
+        if fraction > 0.5:
+            raise Cancelled("enough")
+
+    location = location_scale(DEFAULT, image.shape, np.array([[0, 0, 0], [15, 15, 15]]))
+    with pytest.raises(Cancelled):
+        whole_scan_output(net, image, location, DEFAULT, Compute(), 16, 16, stop_after_the_stem)
+    assert reports == sorted(reports)
+    assert 0.5 < reports[-1] < 1
+    told = len(reports)
+    with torch.inference_mode():
+        net(torch.zeros(1, 1, 16, 16, 16), torch.zeros(1, 3, 4, 4, 4))
+    assert len(reports) == told  # nobody is told of other work

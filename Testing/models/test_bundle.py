@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import CARD_FILE, WEIGHTS_FILE, load_model, save_model, weights_digest
@@ -185,3 +185,12 @@ def test_half_precision_weights_are_read_as_float32(bundle, tmp_path):
 
 def test_the_presets_of_this_version_fit_their_own_bundles(saved):
     assert load_model(saved).preset is DEFAULT
+
+
+@pytest.mark.parametrize("key", ["classifier.fc2.bias", "classifier.baseline", "detector.preBlock.0.weight"])
+def test_weights_that_are_not_finite_are_refused_at_once(bundle, key):
+    tensors = load_file(bundle / WEIGHTS_FILE)
+    tensors[key] = torch.full_like(tensors[key], torch.nan)
+    replace_weights(bundle, save(tensors))
+    with pytest.raises(ModelError, match=f"not finite, in {key}"):
+        load_model(bundle)

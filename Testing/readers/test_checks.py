@@ -34,6 +34,11 @@ def test_a_few_sagittal_slices_are_too_few(tmp_path):
         _check(tmp_path, chest_voxels()[:, :, :8])
 
 
+def test_a_patient_of_three_metres_has_a_wrong_voxel_size(tmp_path):
+    with pytest.raises(CTReadError, match=r"measures 2880 x 96 x 80 mm, more than any patient: its voxel size, 120 x"):
+        _check(tmp_path, chest_voxels(), (120, 3, 2))
+
+
 def test_noisy_air_alone_is_refused(tmp_path):
     noise = np.random.default_rng(0).normal(-1000, 15, (24, 32, 40))
     with pytest.raises(CTReadError, match="holds only air"):

@@ -22,6 +22,12 @@ def test_the_series_with_more_slices_is_read_and_the_other_named(tmp_path):
     )
 
 
+def test_of_equal_series_the_very_sharp_one_is_not_read(tmp_path):
+    for name, kernel in (("a{}", "BONE"), ("b{}", "STANDARD")):
+        write_series(tmp_path, VOXELS, name=name, SeriesDescription=kernel, ConvolutionKernel=kernel)
+    assert read_ct(tmp_path).info["kernel"] == "STANDARD"
+
+
 def test_series_without_description_are_named_by_their_uid(tmp_path):
     write_series(tmp_path, VOXELS, name="b{}", SeriesInstanceUID="1.2.50")
     write_series(tmp_path, VOXELS[::2], spacing_mm=6, name="a{}", SeriesInstanceUID="1.2.51")

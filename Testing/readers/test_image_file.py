@@ -42,12 +42,56 @@ def test_numbers_that_cannot_hold_hounsfield_units_are_refused(tmp_path, dtype):
         read_ct(_write(tmp_path / "scan.nrrd", voxels))
 
 
-def test_nan_voxels_are_counted(tmp_path):
-    voxels = VOXELS.astype(np.float32)
+@pytest.mark.parametrize("name", ["scan.nrrd", "scan.mha", "scan.nii", "scan.nii.gz"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nan_voxels_are_counted(tmp_path, name, dtype):
+    voxels = VOXELS.astype(dtype)
     voxels[3, 4, :5] = np.nan
     voxels[0, 0, 0] = np.inf
-    with pytest.raises(CTReadError, match=f"scan.nrrd: 6 of {voxels.size} voxels are NaN or infinite"):
-        read_ct(_write(tmp_path / "scan.nrrd", voxels))
+    with pytest.raises(CTReadError, match=f"{name}: 6 of {voxels.size} voxels are NaN or infinite"):
+        read_ct(_write(tmp_path / name, voxels))
+
+
+def test_nan_voxels_of_a_big_endian_nifti_are_counted(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    voxels = VOXELS.astype(np.float32)
+    voxels[1, 2, 3] = np.nan
+    swapped = nibabel.Nifti1Image(voxels.T, np.diag([1, 1, 2.5, 1]), nibabel.Nifti1Header(endianness=">"))
+    nibabel.save(swapped, tmp_path / "scan.nii")
+    with pytest.raises(CTReadError, match=r"1 of \d+ voxels are NaN"):
+        read_ct(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("scan.mha", b"ElementSpacing = ", b"ElementSpicing = ", "nothing"),
+        ("scan.nrrd", b"space directions: ", b"#pace directions: ", "nothing"),
+    ],
+)
+def test_a_missing_voxel_size_is_refused(tmp_path, name, old, new, said):
+    path = _write(tmp_path / name, VOXELS)
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(CTReadError, match=rf"voxel size is missing \(the header says {said}\), expected millimetres"):
+        read_ct(path)
+
+
+def test_a_nifti_without_a_voxel_size_is_refused(tmp_path):
+    path = _write(tmp_path / "scan.nii", VOXELS)
+    content = bytearray(path.read_bytes())
+    content[80:92] = bytes(12)  # pixdim[1..3]
+    path.write_bytes(content)
+    with pytest.raises(CTReadError, match="voxel size is missing"):
+        read_ct(path)
+
+
+def test_a_nrrd_in_other_units_than_mm_is_refused(tmp_path):
+    path = _write(tmp_path / "scan.nrrd", VOXELS)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"kinds:", b'space units: "cm" "cm" "cm"\nkinds:'))
+    with pytest.raises(CTReadError, match="voxel size is missing"):
+        read_ct(path)
 
 
 def test_the_rescale_of_a_nifti_header_is_applied(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,16 @@ _HEIGHTS = (0.2, 0.45, 0.75)  # of the lungs, from their base
 _COLOURS = {LEFT: (1.0, 0.55, 0.0), RIGHT: (0.1, 0.5, 1.0)}
 
 
-def save_mask_figure(volumes: Mapping[str, CTVolume], preset: Preset, path: Path) -> None:
+def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], preset: Preset, path: Path) -> None:
     """A row per scan: three axial slices and a coronal one with both lungs and the border of the dilated mask.
 
-    Axial slices are seen from the feet, the patient's right on the left; volumes of the lungs stand in the title.
+    Scans are read one at a time. Axial slices are seen from the feet, the patient's right on the left; volumes of the
+    lungs stand in the title.
     """
     plot = pyplot()
-    figure, rows = plot.subplots(len(volumes), 4, figsize=(18, 4.2 * len(volumes)), squeeze=False)
-    for axes_row, (name, volume) in zip(rows, volumes.items(), strict=True):
+    figure, rows = plot.subplots(len(scans), 4, figsize=(18, 4.2 * len(scans)), squeeze=False)
+    for axes_row, scan_path in zip(rows, scans, strict=True):
+        volume = read(scan_path)
         scan = preprocess(volume, preset)
         canonical = volume.canonical()
         labels = volume.axis_order().apply(scan.lungs)
@@ -47,7 +49,7 @@ def save_mask_figure(volumes: Mapping[str, CTVolume], preset: Preset, path: Path
             axes.set_title(f"slice {index}" if axis == 0 else f"coronal {index}", fontsize=9)
             axes.set_axis_off()
         litres = [(labels == label).sum() * np.prod(spacing) / 1e6 for label in (LEFT, RIGHT)]
-        title = f"{name}: left {litres[0]:.2f} L, right {litres[1]:.2f} L"
+        title = f"{scan_path.stem}: left {litres[0]:.2f} L, right {litres[1]:.2f} L"
         axes_row[0].text(0, 1.12, title, transform=axes_row[0].transAxes, fontsize=11)
     figure.tight_layout()
     figure.savefig(path, dpi=60)

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..preprocessing.alignment import aligned_to_patient
 from ..preprocessing.hull import dilate_lungs, hull_lung
 from ..preprocessing.intensity import mask_grey, to_grey
-from ..preprocessing.lung_mask import air_components, lung_components
+from ..preprocessing.lung_mask import air_components, bounding_box, lung_components
 from ..preprocessing.lungs import LEFT, RIGHT, find_lungs
 from ..preset import Preset
 from ..volume import CTVolume
@@ -45,18 +45,20 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
     NoLungsError
     """
     plot = pyplot()
-    ct, _ = aligned_to_patient(volume.canonical())
+    ct, within = aligned_to_patient(volume.canonical())
     spacing = ct.spacing_mm_kji
     air = air_components(ct.voxels, spacing, preset)
     published = lung_components(air, spacing, preset)
     lungs = find_lungs(ct.voxels, spacing, preset)
+    if within is not None:
+        lungs.labels[~within] = 0
     hulls = [hull_lung(lungs.labels == label, preset) for label in (LEFT, RIGHT)]
     hull_labels = np.select(hulls, [LEFT, RIGHT], 0).astype(np.uint8)
     dilated = dilate_lungs(hull_labels > 0, spacing, preset)
     grey = to_grey(ct.voxels, preset)
     masked = np.where(dilated, grey, np.uint8(preset.tissue_value))
     final = mask_grey(grey, dilated, lungs.mask, preset)
-    crop = tuple(slice(*np.flatnonzero(lungs.mask.any(axis=axes))[[0, -1]]) for axes in ((0, 2), (0, 1)))
+    crop = bounding_box(lungs.mask)[1:]
 
     slices = _default_slices(lungs.labels) if slices is None else slices
     if any(not 0 <= k < len(air) for k in slices):

@@ -1,0 +1,1 @@
+"""Pictures for people, drawn with matplotlib and without a screen."""

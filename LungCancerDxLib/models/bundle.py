@@ -80,7 +80,7 @@ def load_model(folder: Path) -> Model:
     ModelError
         Where the folder is no bundle, is damaged, or was made for other constants than this version's.
     """
-    card = _read_card(folder)
+    card = read_card(folder)
     preset = _checked_preset(card, folder)
     join, outcome = card["join"], card["outcome"]
     if join not in JOINS or outcome not in OUTCOMES:
@@ -122,7 +122,13 @@ def _tensors(model: Model) -> dict[str, torch.Tensor]:
     }
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a bundle says of itself, with every entry of `model.json` there and of its type.
+
+    Raises
+    ------
+    ModelError
+    """
     path = folder / CARD_FILE
     try:
         card = json.loads(path.read_text(encoding="utf-8"))

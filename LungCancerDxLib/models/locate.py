@@ -43,7 +43,8 @@ def installed_models() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in model_folders():
         for card in sorted(folder.glob(f"*/{CARD_FILE}")):
-            found.setdefault(card.parent.name, card.parent)
+            if not card.parent.name.startswith("."):  # what a killed run left in work
+                found.setdefault(card.parent.name, card.parent)
     return found
 
 

@@ -1,0 +1,240 @@
+"""Downloads are resumed after a cut, checked before use and kept; what goes wrong is said with the way round it."""
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pooch
+import pytest
+
+from LungCancerDxLib.errors import Cancelled, ModelError, UsageError
+from LungCancerDxLib.models import resuming
+from LungCancerDxLib.models.download import PUBLIC_ADDRESS, fetch_checkpoints
+from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
+from LungCancerDxLib.progress import silent
+from Testing.models.http_folder import http_folder
+
+DETECTOR, CLASSIFIER = "detector.ckpt", "classifier.ckpt"
+FILES = {DETECTOR: bytes(range(256)) * 400, CLASSIFIER: bytes(range(256))[::-1] * 300}
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    """Small files stand for the published ones; no proxy of this machine is in the way."""
+    for role, content in FILES.items():
+        monkeypatch.setitem(PUBLISHED_IDS, role, (git_blob_id(content),))
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def server():
+    with http_folder(dict(FILES)) as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def fetched(server, cache, progress=silent):
+    paths = fetch_checkpoints(server.address, progress, cache)
+    assert [path.read_bytes() for path in paths] == list(FILES.values())
+    assert sorted(path.name for path in cache.iterdir()) == [CLASSIFIER, DETECTOR]
+    return paths
+
+
+def refused(server, cache, *words):
+    with pytest.raises(ModelError) as caught:
+        fetch_checkpoints(getattr(server, "address", server), silent, cache)
+    for word in (*words, "lungcancerdx models import detector.ckpt classifier.ckpt"):
+        assert word in str(caught.value)
+
+
+def test_both_files_come_whole_with_progress(server, cache):
+    reports = []
+    fetched(server, cache, lambda stage, fraction: reports.append((stage, fraction)))
+    fractions = [fraction for _, fraction in reports]
+    assert fractions == sorted(fractions)
+    assert len(set(fractions)) > 6
+    assert fractions[-1] == 1.0
+    assert [stage for stage, _ in reports][:: len(reports) - 1] == [f"fetching {DETECTOR}", f"fetching {CLASSIFIER}"]
+
+
+def test_what_is_in_the_cache_is_not_fetched_again(server, cache):
+    fetched(server, cache)
+    server.requests.clear()
+    fetched(server, cache)
+    assert server.requests == []
+
+
+def test_what_was_damaged_in_the_cache_is_fetched_again(server, cache):
+    detector, _ = fetched(server, cache)
+    detector.write_bytes(b"rubbish")
+    fetched(server, cache)
+
+
+def test_a_cut_is_resumed_at_once(server, cache):
+    server.cut_after = [40_000, 30_000]
+    fetched(server, cache)
+    asked = [asked for name, asked in server.requests if name == DETECTOR]
+    assert asked[0] is None
+    assert len(asked) == 3
+    assert all(int(later.removeprefix("bytes=").removesuffix("-")) > 0 for later in asked[1:])
+
+
+def test_a_download_that_keeps_being_cut_goes_on_in_the_next_run(server, cache):
+    server.cut_after = [20_000] * 4
+    refused(server, cache, "was cut off at 0.1 MB (", "it goes on from there")
+    begun = (cache / f"{DETECTOR}.part").stat().st_size
+    assert begun > 40_000
+    server.requests.clear()
+    fetched(server, cache)
+    assert server.requests[0] == (DETECTOR, f"bytes={begun}-")
+
+
+def test_a_server_gone_after_a_cut_is_said_and_what_came_is_kept(server, cache):
+    cache.mkdir()
+    (cache / f"{DETECTOR}.part").write_bytes(FILES[DETECTOR][:1000])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        refused(f"http://127.0.0.1:{free.getsockname()[1]}", cache, "was cut off at 0.0 MB", "refused")
+    assert (cache / f"{DETECTOR}.part").stat().st_size == 1000
+
+
+def test_a_server_that_knows_no_ranges_starts_again(server, cache):
+    server.ranges, server.cut_after = False, [40_000]
+    fetched(server, cache)
+
+
+def test_a_server_that_sends_another_range_than_asked_for_is_not_believed(server, cache):
+    server.ranges_from_start, server.cut_after = True, [40_000]
+    fetched(server, cache)
+    assert len([name for name, _ in server.requests if name == DETECTOR]) == 2
+
+
+def test_a_server_that_does_not_say_how_long_the_file_is_will_do(server, cache):
+    server.says_length = False
+    fetched(server, cache)
+    for path in cache.iterdir():
+        path.unlink()
+    server.cut_after = [40_000]
+    refused(server, cache, "is not the published file")
+
+
+def test_a_corrupted_file_is_refused_and_not_kept(server, cache):
+    server.files[DETECTOR] = FILES[DETECTOR][:-1] + b"x"
+    refused(server, cache, f"{server.address}/{DETECTOR}", "is not the published file", "proxy")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [b"x" * 10_000, FILES[DETECTOR] + b"more"])
+def test_a_wrong_beginning_left_from_before_is_thrown_away(server, cache, wrong):
+    cache.mkdir()
+    (cache / f"{DETECTOR}.part").write_bytes(wrong)
+    fetched(server, cache)
+
+
+def test_a_whole_beginning_left_from_before_is_used(server, cache):
+    cache.mkdir()
+    (cache / f"{DETECTOR}.part").write_bytes(FILES[DETECTOR])
+    fetched(server, cache)
+    assert [name for name, _ in server.requests] == [CLASSIFIER]
+
+
+def test_a_slow_server_is_waited_for_and_a_silent_one_not(server, cache, monkeypatch):
+    monkeypatch.setattr(resuming, "TIMEOUT_S", (1.0, 0.3))
+    server.pause_s = 0.002
+    fetched(server, cache)
+    for path in cache.iterdir():
+        path.unlink()
+    server.pause_s = 5.0
+    start = time.perf_counter()
+    refused(server, cache, "cannot be reached", "timed out")
+    assert time.perf_counter() - start < 4
+
+
+def test_a_stop_ends_the_download_and_keeps_what_came(server, cache):
+    def stop(stage, fraction):
+        if fraction > 0.2:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        fetch_checkpoints(server.address, stop, cache)
+    assert [path.name for path in cache.iterdir()] == [f"{DETECTOR}.part"]
+    server.requests.clear()
+    fetched(server, cache)
+    assert server.requests[0][1] is not None
+
+
+@pytest.mark.parametrize(("status", "words"), [(404, "404 Not Found"), (403, "403"), (503, "503"), (407, "407")])
+def test_what_the_server_refuses_is_said(server, cache, status, words):
+    server.status = status
+    refused(server, cache, f"{server.address}/{DETECTOR}", words)
+    assert list(cache.iterdir()) == []
+
+
+def test_no_server_and_no_network_are_said(cache):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    refused(f"http://127.0.0.1:{port}", cache, "cannot be reached", "refused", "HTTPS_PROXY")
+    refused("https://no-such-host.invalid/model", cache, "cannot be reached")
+    refused("http://:::/model", cache, "cannot be fetched")
+
+
+def test_a_server_that_never_ends_is_left(server, cache, monkeypatch):
+    monkeypatch.setattr(resuming, "MAX_FILE_BYTES", 50_000)
+    refused(server, cache, "far too much")
+
+
+def test_the_proxy_of_the_environment_is_used(server, cache, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+    paths = fetch_checkpoints("http://far-away.invalid/model", silent, cache)
+    assert [path.read_bytes() for path in paths] == list(FILES.values())
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="every folder can be written")
+def test_a_cache_that_cannot_be_written_is_said(server, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    refused(server, tmp_path / "closed" / "cache", "cannot be kept")
+
+
+def test_a_cache_in_the_place_of_a_file_is_said(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(server, tmp_path / "file" / "cache", "cannot be kept")
+
+
+def test_a_folder_needs_no_network(tmp_path):
+    for role, content in FILES.items():
+        (tmp_path / role).write_bytes(content)
+    assert fetch_checkpoints(str(tmp_path), silent) == (tmp_path / DETECTOR, tmp_path / CLASSIFIER)
+    (tmp_path / CLASSIFIER).unlink()
+    for wrong in (str(tmp_path), str(tmp_path / "nowhere"), "ftp://server/model"):
+        with pytest.raises(UsageError, match="neither an http"):
+            fetch_checkpoints(wrong, silent)
+
+
+def test_pooch_says_nothing_of_its_own(server, cache, monkeypatch):
+    said = io.StringIO()
+    for handler in pooch.get_logger().handlers:
+        monkeypatch.setattr(handler, "stream", said)
+    fetched(server, cache)
+    assert pooch.get_logger().handlers
+    assert said.getvalue() == ""
+
+
+def test_the_public_address_is_at_a_fixed_commit():
+    commit = PUBLIC_ADDRESS.split("/")[-2]
+    assert len(commit) == 40
+    assert commit.startswith("0ac3eb9")
+
+
+def test_the_command_line_does_not_load_the_network_before_it_is_needed():
+    code = "import sys; import LungCancerDxLib.cli; assert not {'requests', 'pooch', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,52 @@
+"""Nodules in a whole synthetic chest and the readers' lesions in real scans."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.preprocessing import preprocess
+from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.readers import read_ct
+from LungCancerDxLib.segmentation import segment_nodules
+from LungCancerDxLib.volume import index_to_world
+from Testing.segmentation.scenes import proposal
+
+# Type, and equivalent diameter in mm after looking at the outlines. The readers' (24.3 mm in LIDC-IDRI-0001) run along
+# the outer edge of the spicules, a pixel high.
+LESIONS = {"LIDC-IDRI-0001": ("solid", 22.5), "CMB-CRC-MSB-01068": ("solid", 23.7)}
+
+
+def test_the_nodules_of_the_synthetic_chest_are_measured_within_fifteen_percent():
+    patient = synthetic_chest(np.random.default_rng(1))
+    proposals = [proposal(n.center_lps_mm, n.diameter_mm, rank) for rank, n in enumerate(patient.nodules, 1)]
+    result = segment_nodules(patient.volume, patient.lungs, proposals)
+    assert result.warnings == ()
+    for truth, nodule in zip(patient.nodules, result.nodules, strict=True):
+        assert nodule.diameter_mm == pytest.approx(truth.diameter_mm, rel=0.15)
+        assert nodule.type == truth.kind
+        assert nodule.side == ("left" if truth.center_lps_mm[0] > 0 else "right")
+        assert np.count_nonzero(result.labels == nodule.rank) > 0
+
+
+@pytest.mark.parametrize("name", LESIONS)
+def test_a_real_lesion_is_outlined_from_boxes_that_are_off(name, real_scan_path):
+    path = real_scan_path(name)
+    lesion = next(row for row in csv.DictReader((path.parent / "annotations.csv").open()) if row["scan"] == name)
+    center, readers_mm = np.array([float(lesion[f"{a}_lps_mm"]) for a in "xyz"]), float(lesion["diameter_mm"])
+    volume = read_ct(path)
+    lungs = preprocess(volume, DEFAULT).lungs
+    expected_type, diameter_mm = LESIONS[name]
+    for off_mm, box_mm in (((0, 0, 0), readers_mm), ((2, 2, 0), 0.7 * readers_mm), ((-2, 1, 2), 1.3 * readers_mm)):
+        result = segment_nodules(volume, lungs, [proposal(center + off_mm, box_mm)])
+        nodule = result.nodules[0]
+        assert nodule.type == expected_type
+        assert (nodule.side, nodule.third) == ("left", "middle")
+        assert nodule.diameter_mm == pytest.approx(diameter_mm, rel=0.03)
+        assert nodule.diameter_mm == pytest.approx(readers_mm, rel=0.1)
+        assert nodule.distance_to_pleura_mm < 2
+        place = index_to_world(volume.kji_to_lps, np.argwhere(result.labels)).mean(axis=0)
+        assert np.linalg.norm(place - center) < 2.5
+        voxels_mm3 = np.count_nonzero(result.labels) * np.prod(volume.spacing_mm_kji)
+        assert voxels_mm3 == pytest.approx(nodule.volume_mm3, rel=0.05)

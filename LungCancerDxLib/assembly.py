@@ -11,25 +11,29 @@ from .classification.scoring import ScoredCase
 from .compute import Compute
 from .models.bundle import Model
 from .preprocessing import LEFT, RIGHT, Preprocessed
+from .segmentation import SegmentedNodules
 from .suitability import suitability_warnings
 from .volume import CTVolume, index_to_world
+
+
+def listed_nodules(
+    scan: Preprocessed, proposals: np.ndarray, points_lps_mm: np.ndarray, scored: ScoredCase
+) -> tuple[Nodule, ...]:
+    """Proposals (N, 5) in working voxels and then points (M, 3) as nodules in LPS mm, not yet measured."""
+    return _detected(scan, proposals, scored) + _users(points_lps_mm, len(proposals), scored)
 
 
 def assemble(
     volume: CTVolume,
     scan: Preprocessed,
-    proposals: np.ndarray,
-    points_lps_mm: np.ndarray,
     scored: ScoredCase,
+    segmented: SegmentedNodules,
     model: Model,
     compute: Compute,
     timing_s: dict[str, float],
     warnings: tuple[str, ...],
 ) -> CaseResult:
-    """The result of a case: proposals (N, 5) in working voxels and points (M, 3) become nodules in LPS mm.
-
-    `warnings` are those of the steps after preprocessing; they come last.
-    """
+    """The result of a case; `warnings` are those of the steps after preprocessing, they come last."""
     millilitres = float(np.prod(volume.spacing_mm_kji)) / 1e3
     return CaseResult(
         software={"name": "LungCancerDx", "version": __version__},
@@ -62,10 +66,11 @@ def assemble(
             "left_volume_ml": float((scan.lungs == LEFT).sum() * millilitres),
             "right_volume_ml": float((scan.lungs == RIGHT).sum() * millilitres),
         },
-        nodules=_detected(scan, proposals, scored) + _users(points_lps_mm, len(proposals), scored),
+        nodules=segmented.nodules,
         timing_s=timing_s,
         warnings=(*volume.warnings, *suitability_warnings(volume), *scan.warnings, *warnings),
         lung_labels=scan.lungs,
+        nodule_labels=segmented.labels,
     )
 
 

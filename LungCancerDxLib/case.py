@@ -69,8 +69,9 @@ class Case:
 class CaseResult:
     """Everything that is known of a case after detection and scoring.
 
-    `model`, `run`, `input`, `lungs` and `timing_s` are the tables of `case.json`. `lung_labels` is the label map
-    (K, J, I) uint8 on the CT's own grid, 1 left lung, 2 right lung; it goes to a file of its own.
+    `model`, `run`, `input`, `lungs` and `timing_s` are the tables of `case.json`. `lung_labels` (1 left lung, 2 right
+    lung) and `nodule_labels` (label = rank) are label maps (K, J, I) uint8 on the CT's own grid; they go to files of
+    their own.
     """
 
     software: dict[str, str]
@@ -83,6 +84,7 @@ class CaseResult:
     timing_s: dict[str, float]
     warnings: tuple[str, ...]
     lung_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
+    nodule_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.
@@ -119,8 +121,8 @@ class CaseResult:
 
     def to_json(self) -> str:
         """The content of `case.json`."""
-        content = {"schema": SCHEMA, **asdict(replace(self, lung_labels=None))}
-        del content["lung_labels"]
+        content = {"schema": SCHEMA, **asdict(replace(self, lung_labels=None, nodule_labels=None))}
+        del content["lung_labels"], content["nodule_labels"]
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     @staticmethod

@@ -121,6 +121,11 @@ def _add_scoring_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--classify-all", action="store_true", help="give every listed nodule its malignancy")
     parser.add_argument("--cache", metavar="DIR", type=_path, help="keep the preprocessed scan for a second question")
+    parser.add_argument(
+        "--scene",
+        action=argparse.BooleanOptionalAction,
+        help="write the MRML scene and the pictures (default: where the packages are installed)",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     parser.add_argument(

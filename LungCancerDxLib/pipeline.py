@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .assembly import assemble
+from .assembly import assemble, listed_nodules
 from .cache import ScanCache
 from .case import CaseResult
 from .classification.scoring import score_case
@@ -19,6 +19,7 @@ from .errors import UsageError
 from .models.bundle import Model
 from .preprocessing import Preprocessed, preprocess
 from .progress import Progress, part, silent
+from .segmentation import segment_nodules
 from .volume import CTVolume, world_to_index
 
 
@@ -59,15 +60,18 @@ def detect_and_score(
         scan = kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3)))
     with _timed("detection", timing_s):
         proposals, warnings, used = kept.proposals(
-            model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.8))
+            model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.75))
         )
     with _timed("classification", timing_s):
         points_kji = world_to_index(scan.kji_to_lps, points)
         scored = score_case(
-            scan, proposals, points_kji, model.classifier, preset, compute, classify_all, part(progress, 0.8, 1.0)
+            scan, proposals, points_kji, model.classifier, preset, compute, classify_all, part(progress, 0.75, 0.9)
         )
-    warnings = (*warnings, *scored.warnings, *_points_outside_lungs(points_kji, scan))
-    return assemble(volume, scan, proposals, points, scored, model, used, timing_s, warnings)
+    with _timed("segmentation", timing_s):
+        nodules = listed_nodules(scan, proposals, points, scored)
+        segmented = segment_nodules(volume, scan.lungs, nodules, part(progress, 0.9, 1.0))
+    warnings = (*warnings, *scored.warnings, *_points_outside_lungs(points_kji, scan), *segmented.warnings)
+    return assemble(volume, scan, scored, segmented, model, used, timing_s, warnings)
 
 
 def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) -> np.ndarray:

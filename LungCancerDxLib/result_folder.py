@@ -12,10 +12,11 @@ from .volume import CTVolume
 
 CASE_FILE = "case.json"
 LUNGS_FILE = "lungs.nrrd"
+NODULES_FILE = "nodules.nrrd"
 RESULT_FILES = (
     CASE_FILE,
     LUNGS_FILE,
-    "nodules.nrrd",
+    NODULES_FILE,
     "nodules.mrk.json",
     "segmentation.seg.nrrd",
     "scene.mrb",
@@ -26,7 +27,9 @@ RESULT_FILES = (
 
 
 def write_result(result: CaseResult, volume: CTVolume, folder: Path) -> None:
-    """Write `case.json` and `lungs.nrrd` (label map on the CT's own grid: 1 left lung, 2 right lung) into a folder.
+    """Write `case.json` and two label maps on the CT's own grid into a folder.
+
+    `lungs.nrrd` holds 1 for the left lung and 2 for the right one, `nodules.nrrd` each nodule's rank.
 
     Raises
     ------
@@ -34,8 +37,9 @@ def write_result(result: CaseResult, volume: CTVolume, folder: Path) -> None:
         Where a file could not be written whole.
     """
     (folder / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
-    if result.lung_labels is not None:
-        _write_image(result.lung_labels, volume, folder / LUNGS_FILE)
+    for labels, name in ((result.lung_labels, LUNGS_FILE), (result.nodule_labels, NODULES_FILE)):
+        if labels is not None:
+            _write_image(labels, volume, folder / name)
 
 
 def write_volume(volume: CTVolume, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -55,8 +56,8 @@ class _JsonLines:
         print(json.dumps(report), file=self._stream, flush=True)
 
 
-def summary(result: CaseResult, folder: Path) -> str:
-    """The case in words and a table."""
+def summary(result: CaseResult, folder: Path, remarks: Sequence[str] = ()) -> str:
+    """The case in words and a table; `remarks` are on the files, not on the case."""
     case = result.case
     lines = [""]
     if result.model["outcome"] == "none":
@@ -74,6 +75,7 @@ def summary(result: CaseResult, folder: Path) -> str:
     lines += [f"      share of the {name}: {share:.1%}" for name, share in others if share is not None]
     lines.append("")
     lines += [f"Warning: {warning}" for warning in result.warnings]
+    lines += remarks
     seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.timing_s.items())
     lines.append(f"Results in {folder}  (seconds: {seconds})")
     lines.append(RESEARCH_USE_ONLY)

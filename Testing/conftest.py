@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Before torch is loaded: threads that spin while they wait crawl where other work shares the processor.
@@ -34,3 +35,15 @@ def real_scan_path():
         return found
 
     return path
+
+
+@pytest.fixture
+def no_outlines(monkeypatch):
+    """Leave the nodules without masks, for tests that are not about them."""
+    from LungCancerDxLib import pipeline
+    from LungCancerDxLib.segmentation import SegmentedNodules
+
+    def unmeasured(volume, lungs, nodules, progress):
+        return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ())
+
+    monkeypatch.setattr(pipeline, "segment_nodules", unmeasured)

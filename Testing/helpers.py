@@ -49,7 +49,14 @@ def slab() -> SyntheticPatient:
 def tiny(preset: Preset = DEFAULT) -> Preset:
     """A preset for networks and working images that take a moment; nearly every untrained logit counts."""
     networks = {"units_per_block": (1, 1, 1, 1), "units_per_back_block": 1, "crop_size": 32}
-    return replace(preset, **networks, working_spacing_mm=4.0, dilation_voxels=2, score_above_logit=-2.5)
+    return replace(
+        preset,
+        **networks,
+        working_spacing_mm=4.0,
+        dilation_voxels=2,
+        score_above_logit=-2.5,
+        anchors_mm=(2.0, 3.0, 4.0),
+    )
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preset import DEFAULT
 from Testing.helpers import affine, slab, tiny, tiny_model
 
+pytestmark = pytest.mark.usefixtures("no_outlines")
+
 
 @pytest.fixture
 def calls(monkeypatch):

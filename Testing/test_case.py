@@ -47,6 +47,7 @@ def _case(join="leaky-noisy-or", leak=0.5, blank_count=0, blank_malignancy=None,
         timing_s={"detection": 1.5},
         warnings=("A sentence with °.",),
         lung_labels=np.zeros((4, 5, 6), dtype=np.uint8),
+        nodule_labels=np.zeros((4, 5, 6), dtype=np.uint8),
     )
 
 
@@ -135,11 +136,12 @@ def test_ticking_changes_nothing_else_and_not_the_result_itself():
 # ---------------------------------------------------------------------- JSON
 
 
-def test_a_case_comes_back_from_its_json_without_the_lung_labels():
+def test_a_case_comes_back_from_its_json_without_the_label_maps():
     result = _case(blank_count=3, blank_malignancy=0.5)
     back = CaseResult.from_json(result.to_json())
     assert back == result
     assert back.lung_labels is None
+    assert back.nodule_labels is None
     assert isinstance(back.nodules[0].center_lps_mm, tuple)
     assert back.rescored([2]) == result.rescored([2])
 

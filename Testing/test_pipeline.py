@@ -12,8 +12,8 @@ from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
-from LungCancerDxLib.volume import CTVolume
-from Testing.helpers import reoriented, slab, tiny_model
+from LungCancerDxLib.volume import CTVolume, index_to_world
+from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
 
 IN_THE_LEFT_LUNG = (80.25, 10.125, -30.0625)
 OUTSIDE_THE_LUNGS = (0.0, 90.0, -30.0)
@@ -93,22 +93,37 @@ def test_confidence_is_the_logistic_of_the_logit(result):
         assert nodule.source == "detected"
 
 
-def test_nodules_lie_in_the_field_of_view_and_have_the_boxs_diameter_in_mm(result):
+def test_nodules_lie_in_the_field_of_view_and_have_a_box(result):
     low, high = slab().volume.kji_to_lps[:3, 3], -slab().volume.kji_to_lps[:3, 3]
     for nodule in result.nodules:
         x, y, z = nodule.center_lps_mm
         assert low[0] < x < high[0]
         assert low[1] < y < high[1]
         assert -70 < z < 10
-        assert nodule.diameter_mm == nodule.box_diameter_mm > 0
+        assert nodule.box_diameter_mm > 0
 
 
-def test_what_was_not_measured_is_none(result):
+def test_what_does_not_count_has_no_malignancy_and_no_share(result):
     for nodule in result.nodules:
         assert (nodule.malignancy is None) is not nodule.scored
         assert (nodule.contribution is None) is not nodule.scored
-        for field in ("longest_axial_diameter_mm", "volume_mm3", "mean_hu", "type", "side", "third"):
-            assert getattr(nodule, field) is None
+
+
+def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
+    detected(1.0, 0.5, 0.0)
+    patient = chest(4, **SLAB)
+    truth = next(nodule for nodule in patient.nodules if -50 < nodule.center_lps_mm[2] < -10)
+    center = np.array(truth.center_lps_mm)
+    result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center])
+    for nodule in result.nodules:
+        figures = [nodule.longest_axial_diameter_mm, nodule.volume_mm3, nodule.mean_hu, nodule.type]
+        drawn = nodule.rank in np.unique(result.nodule_labels)
+        assert [figure is not None for figure in figures] == [drawn] * 4
+        assert (nodule.side, nodule.third) != (None, None)
+    found = result.nodules[-1]
+    assert found.diameter_mm == pytest.approx(truth.diameter_mm, rel=0.2)
+    place = index_to_world(patient.volume.kji_to_lps, np.argwhere(result.nodule_labels == found.rank)).mean(axis=0)
+    assert np.linalg.norm(place - center) < 2
 
 
 def test_the_score_is_the_leaky_noisy_or_of_what_counts_and_the_shares_sum_to_one(result):
@@ -134,7 +149,7 @@ def test_the_score_of_an_untrained_model_is_called_what_it_is(result):
 
 
 def test_every_stage_is_timed(result):
-    assert list(result.timing_s) == ["preprocessing", "detection", "classification"]
+    assert list(result.timing_s) == ["preprocessing", "detection", "classification", "segmentation"]
     assert all(seconds > 0 for seconds in result.timing_s.values())
 
 
@@ -172,9 +187,10 @@ def test_a_users_point_is_classified_at_its_place_and_does_not_count(with_points
     assert (point.rank, point.source, point.scored) == (21, "user", False)
     assert point.center_lps_mm == IN_THE_LEFT_LUNG
     assert 0 < point.malignancy < 1
-    assert (point.logit, point.confidence, point.diameter_mm, point.contribution) == (None, None, None, None)
+    assert (point.logit, point.confidence, point.box_diameter_mm, point.contribution) == (None, None, None, None)
 
 
+@pytest.mark.usefixtures("no_outlines")
 def test_a_point_where_a_nodule_was_found_gets_its_malignancy(result):
     nodule = result.nodules[0]
     point = detect_and_score(slab().volume, tiny_model(), points_lps_mm=[nodule.center_lps_mm]).nodules[-1]
@@ -227,7 +243,7 @@ def test_only_nodules_above_the_threshold_count(detected):
 
 def test_a_diameter_is_working_voxels_times_their_size(detected):
     detected(1.0)
-    assert scored(tiny_model()).nodules[0].diameter_mm == pytest.approx(2.0 * 4.0)
+    assert scored(tiny_model()).nodules[0].box_diameter_mm == pytest.approx(2.0 * 4.0)
 
 
 def test_max_p_is_the_worst_nodule_and_has_no_shares(detected):
@@ -253,6 +269,7 @@ def test_unticking_nodules_is_the_score_of_the_others(with_points):
     assert sum(shares(again)) == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("no_outlines")
 @pytest.mark.parametrize(
     ("axes", "flipped"),
     [
@@ -273,6 +290,7 @@ def test_the_same_patient_stored_another_way_gets_the_same_nodules_and_score(res
     np.testing.assert_array_equal(again.lung_labels, reoriented(labels, axes, flipped).voxels)
 
 
+@pytest.mark.usefixtures("no_outlines")
 def test_the_score_does_not_depend_on_the_memory_allowed(result):
     again = detect_and_score(slab().volume, tiny_model(), Compute(memory_gb=0.01))
     assert again.case.score == pytest.approx(result.case.score, abs=1e-4)
@@ -290,12 +308,13 @@ def test_progress_goes_through_every_stage_and_never_back():
         "preprocessing done",
         "detecting nodules",
         "classifying nodules",
+        "outlining nodules",
     ]
     assert list(fractions) == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0, pytest.approx(1))
 
 
-@pytest.mark.parametrize("stage", ["finding the lungs", "detecting nodules", "classifying nodules"])
+@pytest.mark.parametrize("stage", ["finding the lungs", "detecting nodules", "classifying nodules", "outlining nodules"])
 def test_cancelling_stops_at_that_stage(stage):
     seen = []
 

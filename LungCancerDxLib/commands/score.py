@@ -16,6 +16,7 @@ from ..pipeline import detect_and_score
 from ..progress import Progress, part
 from ..readers import read_ct
 from ..result_folder import RESULT_FILES, write_result
+from ..scene_result import left_out, scene_is_wanted, write_scene
 from ..staging import check_target, whole_folder
 from ..terminal import make_progress, summary
 from ..volume import CTVolume
@@ -27,10 +28,23 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     refuse_inputs_within(arguments.out, arguments)
     replaceable = RESULT_FILES if arguments.overwrite else ()
     check_target(arguments.out, replaceable)
-    result, volume = score_file(arguments.ct, arguments, stop.watched(make_progress(arguments.progress)))
+    progress = stop.watched(make_progress(arguments.progress))
+    with_scene = scene_is_wanted(arguments.scene)
+    result, volume = score_file(arguments.ct, arguments, part(progress, 0.0, 0.9))
     with whole_folder(arguments.out, replaceable) as staging:
-        write_result(result, volume, staging)
-    return summary(result, arguments.out)
+        remarks = write_files(result, volume, staging, with_scene, part(progress, 0.9, 1.0))
+    return summary(result, arguments.out, (*left_out(arguments.scene), *remarks))
+
+
+def write_files(
+    result: CaseResult, volume: CTVolume, folder: Path, with_scene: bool, progress: Progress
+) -> tuple[str, ...]:
+    """Write all files of a result into a folder; returns sentences on what could not be had."""
+    progress("writing the results", 0.0)
+    write_result(result, volume, folder)
+    remarks = write_scene(result, volume, folder, part(progress, 0.2, 1.0)) if with_scene else ()
+    progress("writing the results", 1.0)
+    return remarks
 
 
 def refuse_inputs_within(out: Path, arguments: argparse.Namespace) -> None:

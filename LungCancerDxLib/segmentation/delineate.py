@@ -25,7 +25,7 @@ _SMOOTHING_SHARE, _SMOOTHING_MM = 0.06, (0.7, 1.5)  # of the box, in mm: noise a
 
 @dataclass(frozen=True)
 class Patch:
-    """What is known around a proposal, all (Z, Y, X) on one cube of `step_mm`.
+    """What is known around a proposal, all (Z, Y, X) on one block of `step_mm`.
 
     `hu`; `lung` (bool), the closed lung; `distance_mm` from the proposal; `blur_kji`, how much wider than 1 mm the
     scan's own voxels are along each axis (at least 1): distances along a thick axis count for less.

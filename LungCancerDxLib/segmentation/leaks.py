@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from .block import box_of
+
 _OPENING_SHARE = 0.65  # of the nodule's inscribed radius: a vessel of up to two thirds of its width is cut
 _WIDEST_VESSEL_RADIUS_MM = 3.5  # beyond the hilum; a stronger opening would take a large nodule's lobes
 _REGROWN_MM = 1.0  # corners, spicules and roughness that the opening took come back this far
@@ -20,14 +22,21 @@ def without_leaks(mask: np.ndarray, core: np.ndarray, step_mm: float) -> np.ndar
 
     Empty where the mask has no voxel in `core`.
     """
+    whole = np.zeros_like(mask)
+    if mask.any():
+        box = box_of(mask)
+        whole[box] = _body(mask[box], core[box], step_mm)
+    return whole
+
+
+def _body(mask: np.ndarray, core: np.ndarray, step_mm: float) -> np.ndarray:
     filled = ndimage.binary_fill_holes(mask)
     depth_mm = ndimage.distance_transform_edt(filled) * step_mm
     in_core = np.where(core, depth_mm, 0.0)
     deepest = np.unravel_index(np.argmax(in_core), in_core.shape)
-    inscribed_mm = in_core[deepest]
-    if inscribed_mm == 0:
+    if in_core[deepest] == 0:
         return np.zeros_like(mask)
-    opening_mm = min(_OPENING_SHARE * inscribed_mm, _WIDEST_VESSEL_RADIUS_MM)
+    opening_mm = min(_OPENING_SHARE * in_core[deepest], _WIDEST_VESSEL_RADIUS_MM)
     bodies, _ = ndimage.label(depth_mm > opening_mm)
     body = bodies == bodies[deepest]
     back_mm = ndimage.distance_transform_edt(~body) * step_mm

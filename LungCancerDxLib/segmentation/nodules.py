@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..case import Nodule
+from ..parallel import in_threads
 from ..progress import Progress, silent
 from ..volume import CTVolume, index_to_world
+from .block import Block, mask_onto
 from .delineate import Outline, Patch, outline_nodule
-from .lung_region import SIDES, LungMap
+from .lung_region import Lung, lungs_of, nearest_lung
 from .measure import equivalent_diameter_mm, fitted, longest_axial_diameter_mm, volume_mm3
 from .nodule_type import nodule_type
-from .patch import Cube, mask_onto
 from .plausible import is_filament, is_too_small, touches_border
 from .threshold import LUNG_HU
 
@@ -23,7 +25,7 @@ _SPHERE_SHARE, _SPHERE_EXTRA_MM = 1.3, 2.0  # the sphere is wider than the box, 
 _GROWTH = 1.3  # of the sphere while the mask lies against it
 _GROWN_DETECTED, _GROWN_USER_MM = 1.7, 25.0  # how far: share of the first sphere; radius (nodules end at 30 mm)
 _AROUND_MM = 6.0  # lung around the sphere, for the background
-_STEPS_PER_DIAMETER, _STEP_MM = 24, (0.5, 1.0)
+_STEPS_PER_DIAMETER, _STEP_MM = 24, (0.5, 2.0)
 _CLOSING_SHARE, _WIDEST_CLOSING_MM = 1.5, 20.0  # of the sphere: a ball as small as the dent would bulge into it
 
 
@@ -48,7 +50,7 @@ class SegmentedNodules:
 
 @dataclass(frozen=True)
 class _Segmented:
-    cube: Cube
+    block: Block
     patch: Patch
     outline: Outline
     volume_mm3: float
@@ -71,88 +73,94 @@ def segment_nodules(
     nodules
         Proposals; one without `box_diameter_mm` is a point that the user set.
     """
-    lung_map = LungMap.of(volume, lungs)
-    labels = np.zeros(volume.shape_kji, dtype=np.uint8)
-    measured: dict[int, Nodule] = {}
-    without_mask = []
-    for number, nodule in enumerate(sorted(nodules, key=lambda n: n.rank)):
-        progress("outlining nodules", number / len(nodules))
-        center = np.array(nodule.center_lps_mm, dtype=float)
-        side = lung_map.side_of(center)
-        segmented = None if side is None else _segment(volume, lung_map, nodule, side)
-        if segmented is not None and not _draw(labels, nodule.rank, segmented, volume):
-            segmented = None
-        if segmented is None:
-            without_mask.append(nodule.rank)
-        measured[nodule.rank] = _measured(_placed(nodule, lung_map, side, segmented), segmented)
+    lungs_by_side = lungs_of(volume, lungs)
+    nearest = [nearest_lung(np.array(nodule.center_lps_mm), lungs_by_side) for nodule in nodules]
+    with closing(in_threads(lambda pair: _segment(volume, *pair), zip(nodules, nearest, strict=True))) as outlining:
+        segmented: list[_Segmented | None] = []
+        for outlined in outlining:
+            progress("outlining nodules", len(segmented) / len(nodules))
+            segmented.append(outlined)
+    labels, drawn = _drawn(volume, nodules, segmented)
+    measured = tuple(in_threads(lambda found: _measured(*found), zip(nodules, nearest, drawn, strict=True)))
     progress("outlining nodules", 1.0)
+    without_mask = sorted(nodule.rank for nodule, mask in zip(nodules, drawn, strict=True) if mask is None)
     warnings = (_no_mask_warning(without_mask),) if without_mask else ()
-    return SegmentedNodules(labels, tuple(measured[n.rank] for n in nodules), warnings)
+    return SegmentedNodules(labels, measured, warnings)
 
 
-def _segment(volume: CTVolume, lung_map: LungMap, nodule: Nodule, side: int) -> _Segmented | None:
+def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented | None:
     """The nodule in the smallest sphere that holds it; None where none does or nothing there is like a nodule."""
+    if lung is None:
+        return None
     box_mm = nodule.box_diameter_mm or _DEFAULT_DIAMETER_MM
     sphere_mm = _SPHERE_SHARE * box_mm / 2 + _SPHERE_EXTRA_MM
     largest_mm = max(sphere_mm * _GROWN_DETECTED, 0 if nodule.box_diameter_mm else _GROWN_USER_MM)
     while sphere_mm <= largest_mm:
-        cube, patch = _cut_patch(volume, lung_map, nodule, side, sphere_mm)
+        block, patch = _cut_patch(volume, nodule, lung, sphere_mm)
         outline = outline_nodule(patch, box_mm / 2, sphere_mm)
-        if outline is None or is_too_small(outline.mask, cube.step_mm, nodule.box_diameter_mm):
+        if outline is None or is_too_small(outline.mask, block.step_mm, nodule.box_diameter_mm):
             return None
-        if not touches_border(outline.mask, outline.from_center_mm, sphere_mm, cube.step_mm):
+        if not touches_border(outline.mask, outline.from_center_mm, sphere_mm, block.step_mm):
             if is_filament(outline.mask):
                 return None
             size_mm3 = volume_mm3(patch, outline)
-            return _Segmented(cube, patch, fitted(patch, outline, size_mm3), size_mm3)
+            return _Segmented(block, patch, fitted(patch, outline, size_mm3), size_mm3)
         sphere_mm *= _GROWTH
     return None
 
 
-def _cut_patch(volume: CTVolume, lung_map: LungMap, nodule: Nodule, side: int, sphere_mm: float) -> tuple[Cube, Patch]:
+def _cut_patch(volume: CTVolume, nodule: Nodule, lung: Lung, sphere_mm: float) -> tuple[Block, Patch]:
     half_mm = sphere_mm + _AROUND_MM
     step_mm = float(np.clip(2 * sphere_mm / (1.5 * _STEPS_PER_DIAMETER), *_STEP_MM))
-    cube = Cube.around(np.array(nodule.center_lps_mm), half_mm, step_mm)
+    block = Block.around(np.array(nodule.center_lps_mm), half_mm, step_mm)
     closing_mm = min(_CLOSING_SHARE * sphere_mm, _WIDEST_CLOSING_MM)
-    lung = lung_map.region(cube, side, half_mm, closing_mm)
+    region = lung.region(block, closing_mm)
     blur_kji = np.maximum(volume.canonical_spacing_mm(), 1.0)
-    return cube, Patch(cube.hounsfield(volume, LUNG_HU), lung, cube.distance_mm(), step_mm, blur_kji)
+    return block, Patch(block.hounsfield(volume, LUNG_HU), region, block.distance_mm(), step_mm, blur_kji)
 
 
-def _draw(labels: np.ndarray, rank: int, segmented: _Segmented, volume: CTVolume) -> bool:
-    """Put a mask into the label map where no better rank lies; False where nothing of it is left."""
-    box, mask = mask_onto(segmented.outline.mask, segmented.cube, volume)
-    free = mask & (labels[box] == 0)
-    labels[box][free] = rank
-    return bool(free.any())
+def _drawn(
+    volume: CTVolume, nodules: Sequence[Nodule], segmented: Sequence[_Segmented | None]
+) -> tuple[np.ndarray, list[_Segmented | None]]:
+    """The label map, the better rank first, and what was outlined less the masks of which nothing is left in it."""
+    labels = np.zeros(volume.shape_kji, dtype=np.uint8)
+    drawn = list(segmented)
+    for n in sorted(range(len(nodules)), key=lambda n: nodules[n].rank):
+        outlined = segmented[n]
+        if outlined is None:
+            continue
+        box, mask = mask_onto(outlined.outline.mask, outlined.block, volume)
+        free = mask & (labels[box] == 0)
+        labels[box][free] = nodules[n].rank
+        if not free.any():
+            drawn[n] = None
+    return labels, drawn
 
 
-def _placed(nodule: Nodule, lung_map: LungMap, side: int | None, segmented: _Segmented | None) -> Nodule:
-    """The nodule with its side, third and distance to the pleura (from its surface, without a mask from its centre)."""
-    if side is None:
+def _measured(nodule: Nodule, lung: Lung | None, segmented: _Segmented | None) -> Nodule:
+    """The nodule with its place in the lung and what its mask tells; without one its diameter is the box's.
+
+    Distances to the pleura are from the nodule's surface, without a mask from its centre.
+    """
+    nodule = replace(nodule, diameter_mm=nodule.box_diameter_mm)
+    if lung is None:
         return nodule
-    center = np.array(nodule.center_lps_mm, dtype=float)
-    points = center[None]
+    center = points = np.array([nodule.center_lps_mm], dtype=float)
     if segmented is not None:
-        points = index_to_world(segmented.cube.kji_to_lps, np.argwhere(segmented.outline.mask))
+        points = index_to_world(segmented.block.kji_to_lps, np.argwhere(segmented.outline.mask))
     radius_mm = min(nodule.box_diameter_mm or _DEFAULT_DIAMETER_MM, _WIDEST_CLOSING_MM)
-    depth_mm = lung_map.depth_mm(points, center, side, radius_mm).min()
-    return replace(
+    placed = replace(
         nodule,
-        side=SIDES[side],
-        third=lung_map.third_of(center, side),
-        distance_to_pleura_mm=float(max(depth_mm, 0.0)),
+        side=lung.side,
+        third=lung.third_of(center[0]),
+        distance_to_pleura_mm=float(lung.depth_mm(points, center[0], radius_mm).min()),
     )
-
-
-def _measured(nodule: Nodule, segmented: _Segmented | None) -> Nodule:
-    """The nodule with what its mask tells; without one its diameter is the box's."""
     if segmented is None:
-        return replace(nodule, diameter_mm=nodule.box_diameter_mm)
+        return placed
     patch, outline = segmented.patch, segmented.outline
     threshold_hu = (outline.core_hu + outline.background_hu) / 2
     return replace(
-        nodule,
+        placed,
         volume_mm3=segmented.volume_mm3,
         diameter_mm=equivalent_diameter_mm(segmented.volume_mm3),
         longest_axial_diameter_mm=longest_axial_diameter_mm(outline.mask, patch.step_mm),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from .block import box_of
+
 LUNG_HU = -850.0  # air-filled lung, where too little of it is in sight to measure
 LUNG_BELOW_HU = -600.0  # what is denser is no plain lung
 _FEWEST_VOXELS = 50  # a median over fewer says little
@@ -29,6 +31,8 @@ def core_hu(hu: np.ndarray, mask: np.ndarray, step_mm: float) -> float:
     Of a faint nodule that is not small all but the rim counts: its density varies, and its middle is often the
     densest part.
     """
+    box = box_of(mask)
+    hu, mask = hu[box], mask[box]
     depth = ndimage.distance_transform_edt(mask)
     core = _median_below(hu, mask, depth, _CORE_DEPTH)
     if core < FAINT_BELOW_HU and depth.max() * step_mm > _FAINT_AND_LARGE_MM:
@@ -60,7 +64,7 @@ def component_at(mask: np.ndarray, center_kji: np.ndarray, farthest: float) -> n
 
 
 def blob_center(excess_hu: np.ndarray, sigma: float, distance: np.ndarray, search: float) -> np.ndarray:
-    """Where a proposal's nodule lies: the maximum of the smoothed contrast near the cube's middle, index (3,).
+    """Where a proposal's nodule lies: the maximum of the smoothed contrast near the block's middle, index (3,).
 
     Parameters
     ----------

@@ -314,7 +314,9 @@ def test_progress_goes_through_every_stage_and_never_back():
     assert (fractions[0], fractions[-1]) == (0, pytest.approx(1))
 
 
-@pytest.mark.parametrize("stage", ["finding the lungs", "detecting nodules", "classifying nodules", "outlining nodules"])
+@pytest.mark.parametrize(
+    "stage", ["finding the lungs", "detecting nodules", "classifying nodules", "outlining nodules"]
+)
 def test_cancelling_stops_at_that_stage(stage):
     seen = []
 

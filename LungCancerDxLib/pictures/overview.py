@@ -1,4 +1,5 @@
-"""What a person looks at first: every scored nodule in three planes, where they lie, and the case's score."""
+"""What a person looks at first: every nodule that counts or that the user asked about in three planes, where they
+lie, and the case's score."""
 
 from __future__ import annotations
 
@@ -38,15 +39,15 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
         Where matplotlib is not installed.
     """
     plot = pyplot()
-    scored = [nodule for nodule in result.nodules if nodule.scored]
-    rows = max(len(scored), 2)
+    drawn = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    rows = max(len(drawn), 2)
     figure = plot.figure(figsize=(15, 1.6 + 3.0 * rows), facecolor=_BACKGROUND)
     grid = figure.add_gridspec(
         rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.2 / (1.6 + 3.0 * rows), bottom=0.03
     )
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
     _headline(figure, result)
-    for row, nodule in enumerate(scored):
+    for row, nodule in enumerate(drawn):
         for column, (plane, directions) in enumerate(_PLANES.items()):
             axes = figure.add_subplot(grid[row, column])
             _draw_plane(axes, volume, nodule_labels == nodule.rank, nodule, directions)
@@ -55,9 +56,9 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
         words = figure.add_subplot(grid[row, 3])
         words.text(0, 0.95, _words(nodule), color=_TEXT, fontsize=11, va="top", linespacing=1.5)
         words.set_axis_off()
-    if not scored:
+    if not drawn:
         axes = figure.add_subplot(grid[:, :4])
-        axes.text(0.02, 0.9, "No nodule was scored.", color=_TEXT, fontsize=13, va="top")
+        axes.text(0.02, 0.9, "No nodule was found that counts.", color=_TEXT, fontsize=13, va="top")
         axes.set_axis_off()
     _draw_map(figure.add_subplot(grid[:, 4]), volume, result)
     figure.savefig(path, dpi=70, facecolor=_BACKGROUND)
@@ -79,7 +80,7 @@ def _words(nodule: Nodule) -> str:
     share = "-" if nodule.contribution is None else f"{nodule.contribution:.1%}"
     return "\n".join(
         [
-            f"Nodule {nodule.rank}",
+            f"Nodule {nodule.rank}" + ("" if nodule.source == "detected" else " (your point)"),
             f"diameter: {figure(nodule.diameter_mm, '.1f', ' mm')}",
             f"type: {nodule.type or 'not measured'}",
             f"malignancy: {figure(nodule.malignancy, '.3f')}",
@@ -98,7 +99,7 @@ def _draw_plane(axes: Any, volume: CTVolume, mask: np.ndarray, nodule: Nodule, d
     low, high = _LUNG_WINDOW_HU
     hu = ndimage.map_coordinates(volume.voxels, index, output=np.float32, order=1, cval=low)
     axes.imshow(hu, cmap="gray", vmin=low, vmax=high)
-    inside = ndimage.map_coordinates(mask.astype(np.float32), index, order=1)
+    inside = ndimage.map_coordinates(mask, index, output=np.float32, order=1)
     if (inside >= 0.5).any():
         axes.contour(inside, [0.5], colors=_OUTLINE, linewidths=1.2)
     ten_mm = 10 / _STEP_MM
@@ -117,10 +118,11 @@ def _draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
     to_index = np.linalg.inv(canonical.kji_to_lps)
     for nodule in result.nodules:
         k, _, i = index_to_world(to_index, np.array(nodule.center_lps_mm))
+        is_drawn = nodule.scored or nodule.source == "user"
         colour = _OUTLINE if nodule.scored else "#8ab4f8"
-        axes.plot(i, k, "o", markerfacecolor="none", markeredgecolor=colour, markersize=11 if nodule.scored else 6)
-        if nodule.scored:
+        axes.plot(i, k, "o", markerfacecolor="none", markeredgecolor=colour, markersize=11 if is_drawn else 6)
+        if is_drawn:
             axes.annotate(str(nodule.rank), (i, k), (7, 5), textcoords="offset points", color=colour, fontsize=11)
     axes.set_anchor("N")
-    axes.set_title("from the front; blue: listed, not scored", color=_TEXT, fontsize=11)
+    axes.set_title("from the front; blue: does not count", color=_TEXT, fontsize=11)
     axes.set_axis_off()

@@ -11,7 +11,7 @@ from ..errors import CTReadError
 AIR_HU = -1024  # the lowest value kept: padding outside the field of view (-2000, -2048, -3024) is air for us
 
 
-def to_hounsfield(values: np.ndarray, path: Path) -> np.ndarray:
+def to_hounsfield(values: np.ndarray, path: Path | str) -> np.ndarray:
     """Any numeric array to int16 HU of the same shape: rounded, clamped to -1024 below and the int16 limit above.
 
     Raises CTReadError where values are NaN or infinite.

@@ -46,6 +46,11 @@ def find_cases(scene: slicer.vtkMRMLScene) -> list[CaseNodes]:
     ]
 
 
+def cases_of(ct_node: slicer.vtkMRMLScalarVolumeNode) -> list[CaseNodes]:
+    """The cases that were computed from a CT, in the order in which they came."""
+    return [nodes for nodes in find_cases(ct_node.GetScene()) if nodes.ct is ct_node]
+
+
 _OTHERS = tuple(part.name for part in fields(CaseNodes) if part.name != "case")
 
 

@@ -22,7 +22,10 @@ _MEASUREMENTS = {
 
 
 def add_markups(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLMarkupsFiducialNode:
-    """Add the nodules of a case as locked points, in the CT's own frame (parent transforms are the caller's)."""
+    """Add the nodules of a case as points, in the CT's own frame (parent transforms are the caller's).
+
+    Each point is locked in its place; the node is not, so that a click on a point still jumps to it.
+    """
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
@@ -36,7 +39,6 @@ def add_markups(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> sl
     display.SetOccludedVisibility(True)
     node.SetControlPointLabelFormat("%d")
     update_markups(node, result)
-    node.SetLocked(True)
     return node
 
 
@@ -56,6 +58,7 @@ def update_markups(node: slicer.vtkMRMLMarkupsFiducialNode, result: CaseResult) 
         node.SetNthControlPointLabel(index, nodule_label(nodule))
         node.SetNthControlPointDescription(index, nodule_description(nodule, result.case.score_name))
         node.SetNthControlPointSelected(index, nodule.scored)
+        node.SetNthControlPointLocked(index, True)
     while node.GetNumberOfControlPoints() > len(result.nodules):
         node.RemoveNthControlPoint(node.GetNumberOfControlPoints() - 1)
     node.RemoveAllMeasurements()

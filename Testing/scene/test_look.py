@@ -36,7 +36,8 @@ def test_points_carry_rank_score_and_figures(scene):
 def test_points_are_drawn_in_mm_and_cannot_be_dragged_away(scene):
     markups = reading.shown(scene, made_case()).markups
     assert not markups.GetDisplayNode().GetUseGlyphScale()
-    assert markups.GetLocked()
+    assert not markups.GetLocked()
+    assert all(markups.GetNthControlPointLocked(n) for n in range(markups.GetNumberOfControlPoints()))
 
 
 def test_a_score_is_called_what_it_is(scene):

@@ -61,6 +61,7 @@ def _picture(window: vtk.vtkRenderWindow) -> np.ndarray:
     grabber = vtk.vtkWindowToImageFilter()
     grabber.SetInput(window)
     grabber.ReadFrontBufferOff()
+    grabber.ShouldRerenderOff()
     grabber.Update()
     image = grabber.GetOutput()
     columns, rows, _ = image.GetDimensions()

@@ -75,13 +75,14 @@ def preprocess(volume: CTVolume, preset: Preset, progress: Progress = silent) ->
     dilated = dilate_lungs(hulls, spacing, preset)
     if within is not None:
         dilated &= within
-    grey = mask_grey(to_grey(ct.voxels, preset), dilated, lungs.mask, preset)
     progress("resampling", 0.9)
     grid = lung_grid(lungs.mask, spacing, preset)
+    seen = grid.on_ct(ct.shape_kji)
+    grey = mask_grey(to_grey(ct.voxels[seen], preset), dilated[seen], lungs.mask[seen], preset)
     ends = np.array([[side.start, side.stop - 1] for side in bounding_box(lungs.mask)]).T
     on_ct = labels_onto(lungs.labels, ct.kji_to_lps, canonical)
     preprocessed = Preprocessed(
-        image=resample_grey(grey, grid),
+        image=resample_grey(grey, seen, grid),
         kji_to_lps=grid.kji_to_lps(ct.kji_to_lps),
         dilated=resample_mask(dilated, grid),
         lung_ends_kji=ends / np.array(grid.step_kji) - np.array(grid.start_kji),

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from ..parallel import in_threads
 from ..preset import Preset
 from .lung_mask import FACE_NEIGHBOURS, bounding_box
 
@@ -93,9 +94,14 @@ def dilate_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
 def _dilate_by_ball(mask: np.ndarray, radius_mm: float, spacing_mm_kji: np.ndarray) -> np.ndarray:
     """Voxels at most `radius_mm` from the mask: in each slice near it, within the disc that the ball has there."""
     in_plane_mm = np.full(mask.shape, np.inf, dtype=np.float32)
-    for distance, mask_slice in zip(in_plane_mm, mask, strict=True):
-        if mask_slice.any():
-            distance[:] = ndimage.distance_transform_edt(~mask_slice, sampling=spacing_mm_kji[1:])
+
+    def measure(k: int) -> None:
+        if mask[k].any():
+            box = bounding_box(mask[k], np.ceil(radius_mm / spacing_mm_kji[1:]).astype(int))
+            in_plane_mm[k][box] = ndimage.distance_transform_edt(~mask[k][box], sampling=spacing_mm_kji[1:])
+
+    for _ in in_threads(measure, range(len(mask))):
+        pass
     dilated = np.zeros_like(mask)
     for offset in range(int(radius_mm / spacing_mm_kji[0] + _ROUNDING) + 1):
         disc_mm = np.sqrt(max(radius_mm**2 - (offset * spacing_mm_kji[0]) ** 2, 0)) + 1e-5  # float32 distances

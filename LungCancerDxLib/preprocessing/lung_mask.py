@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..parallel import in_threads
 from ..preset import Preset
+from .runs import ALL, FACES, PIXELS, Components, Runs
 
 FACE_NEIGHBOURS = ndimage.generate_binary_structure(3, 1)
-ALL_NEIGHBOURS = ndimage.generate_binary_structure(3, 3)
-PIXEL_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _CORNER_PATCH = 10  # pixels: where this corner of a slice has one single value, the field of view is a padded circle
 
 
@@ -31,14 +31,15 @@ def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     """
     pixel_mm2 = spacing_mm_kji[1] * spacing_mm_kji[2]
     air = np.empty(hu.shape, dtype=bool)
-    for k, hu_slice in enumerate(hu):
-        smooth = _smooth_slice(hu_slice.astype(np.float32), preset)
-        labels, count = ndimage.label(smooth < preset.air_below_hu, PIXEL_NEIGHBOURS)
-        area_px, eccentricity = _area_and_eccentricity(labels, count)
-        keep = (area_px * pixel_mm2 > preset.min_area_mm2) & (eccentricity < preset.max_eccentricity)
-        keep[0] = False
-        air[k] = keep[labels]
-    return air
+
+    def threshold(k: int) -> None:
+        np.less(_smooth_slice(hu[k].astype(np.float32), preset), preset.air_below_hu, out=air[k])
+
+    for _ in in_threads(threshold, range(len(hu))):
+        pass
+    components = Runs.of(air).components(PIXELS)
+    keep = (components.size * pixel_mm2 > preset.min_area_mm2) & (_eccentricity(components) < preset.max_eccentricity)
+    return components.mask(keep)
 
 
 def _smooth_slice(hu_slice: np.ndarray, preset: Preset) -> np.ndarray:
@@ -50,25 +51,22 @@ def _smooth_slice(hu_slice: np.ndarray, preset: Preset) -> np.ndarray:
     return ndimage.gaussian_filter(hu_slice, preset.gaussian_sigma_px, truncate=preset.gaussian_truncate)
 
 
-def _area_and_eccentricity(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Area in pixels and eccentricity of the ellipse of equal second moments, for labels 0..count."""
-    pixels = np.flatnonzero(labels)
-    which = labels.ravel()[pixels]
-    row, column = np.divmod(pixels.astype(float), labels.shape[1])
-    area = np.bincount(which, minlength=count + 1).astype(float)
-    safe_area = np.maximum(area, 1)
+def _eccentricity(components: Components) -> np.ndarray:
+    """Eccentricity of the ellipse with the second moments of each component of a slice, (count,)."""
+    runs, which = components.runs, components.of_run
+    row, column = runs.row.astype(float), (runs.first + runs.last) / 2 % runs.shape[2]
+    row -= (components.sums(row * runs.size) / components.size)[which]
+    column -= (components.sums(column * runs.size) / components.size)[which]
 
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(which, values, minlength=count + 1) / safe_area
+    def mean(of_runs: np.ndarray) -> np.ndarray:
+        return components.sums(of_runs * runs.size) / components.size
 
-    row -= mean(row)[which]
-    column -= mean(column)[which]
-    row_variance, column_variance, covariance = mean(row * row), mean(column * column), mean(row * column)
+    row_variance, covariance = mean(row**2), mean(row * column)
+    column_variance = mean(column**2 + (runs.size**2 - 1) / 12)
     middle = (row_variance + column_variance) / 2
     spread = np.hypot((row_variance - column_variance) / 2, covariance)
     major, minor = middle + spread, np.maximum(middle - spread, 0)
-    eccentricity = np.sqrt(1 - np.divide(minor, major, out=np.ones_like(major), where=major > 0))
-    return area, eccentricity
+    return np.sqrt(1 - np.divide(minor, major, out=np.ones_like(major), where=major > 0))
 
 
 def lung_components(air: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
@@ -81,52 +79,48 @@ def lung_components(air: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset)
     -------
     (K, J, I) bool; empty where no component qualifies.
     """
+    runs = Runs.of(air)
     for cut in range(0, len(air), preset.top_slices_per_cut):
-        closed = air.copy()
-        closed[len(air) - cut :] = False
-        lungs = _central_closed_components(closed, len(air) - cut - 1, spacing_mm_kji, preset)
-        if lungs.any():
+        closed = runs.below(len(air) - cut).components(FACES)
+        chosen = _central_and_closed(closed, len(air) - cut - 1, spacing_mm_kji, preset)
+        if chosen.any():
+            lungs = closed.mask(chosen)
             return _with_top_slices(lungs, air, cut) if cut else lungs
     return np.zeros_like(air)
 
 
-def _central_closed_components(air: np.ndarray, last: int, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
-    labels, count = ndimage.label(air, FACE_NEIGHBOURS)
-    voxel_l = float(np.prod(spacing_mm_kji)) / 1e6
-    volume_l = np.bincount(labels.ravel(), minlength=count + 1) * voxel_l
+def _central_and_closed(components: Components, last: int, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
+    """Which components (count,) have a lung's volume, are closed and central."""
+    volume_l = components.size * float(np.prod(spacing_mm_kji)) / 1e6
     lowest, highest = preset.volume_range_l
-    candidate = (volume_l >= lowest) & (volume_l <= highest)
-    candidate[0] = False
-    candidate[_labels_open_to_the_outside(labels, last)] = False
-    boxes = ndimage.find_objects(labels)
-    lungs = np.zeros_like(air)
-    for label in np.flatnonzero(candidate):
-        box = boxes[label - 1]
-        component = labels[box] == label
-        if (
-            _mean_central_distance_mm(component, box, air.shape, spacing_mm_kji, preset)
-            < preset.max_central_distance_mm
-        ):
-            lungs[box] |= component
-    return lungs
+    chosen = (volume_l >= lowest) & (volume_l <= highest)
+    chosen &= ~components.choose(components.runs.holding(_outside_points(components.runs.shape, last)))
+    for number in np.flatnonzero(chosen).tolist():
+        distance_mm = _mean_central_distance_mm(components, number, spacing_mm_kji, preset)
+        chosen[number] = distance_mm < preset.max_central_distance_mm
+    return chosen
 
 
-def _labels_open_to_the_outside(labels: np.ndarray, last: int) -> np.ndarray:
-    """Labels at the corners and at the middle of the front and back edge of the first and the last imaged slice."""
-    middle = labels.shape[2] // 2
-    return np.unique(labels[np.ix_([0, last], [0, -1], [0, middle, -1])])
+def _outside_points(shape: tuple[int, int, int], last: int) -> np.ndarray:
+    """(12, 3) the corners and the middles of the front and back edge of the first and the last imaged slice."""
+    _, rows, columns = shape
+    grid = np.meshgrid([0, last], [0, rows - 1], [0, columns // 2, columns - 1], indexing="ij")
+    return np.stack(grid, axis=-1).reshape(-1, 3)
 
 
-def _mean_central_distance_mm(
-    component: np.ndarray, box: tuple[slice, ...], shape: tuple[int, ...], spacing_mm_kji: np.ndarray, preset: Preset
-) -> float:
+def _mean_central_distance_mm(components: Components, number: int, spacing_mm_kji: np.ndarray, preset: Preset) -> float:
     """MinDist of the paper: smallest distance to the image centre, averaged over the slices of large area."""
-    offset_j = ((np.arange(shape[1]) - (shape[1] - 1) / 2) * spacing_mm_kji[1])[box[1]]
-    offset_i = ((np.arange(shape[2]) - (shape[2] - 1) / 2) * spacing_mm_kji[2])[box[2]]
-    distance = np.hypot(offset_j[:, None], offset_i)
-    area_mm2 = component.sum(axis=(1, 2)) * spacing_mm_kji[1] * spacing_mm_kji[2]
-    big = np.flatnonzero(area_mm2 > preset.big_slice_area_mm2)
-    return float(np.mean([distance[component[k]].min() for k in big])) if len(big) else np.inf
+    runs, own = components.runs, np.flatnonzero(components.of_run == number)
+    _, rows, columns = runs.shape
+    begin = runs.first[own] % columns
+    nearest = np.clip((columns - 1) // 2, begin, begin + runs.size[own] - 1)
+    distance_mm = np.hypot(
+        (runs.row[own] % rows - (rows - 1) / 2) * spacing_mm_kji[1], (nearest - (columns - 1) / 2) * spacing_mm_kji[2]
+    )
+    first_of_slice = np.flatnonzero(np.diff(runs.k[own], prepend=-1))
+    area_mm2 = np.add.reduceat(runs.size[own], first_of_slice) * spacing_mm_kji[1] * spacing_mm_kji[2]
+    big = area_mm2 > preset.big_slice_area_mm2
+    return float(np.minimum.reduceat(distance_mm, first_of_slice)[big].mean()) if big.any() else np.inf
 
 
 def _with_top_slices(lungs: np.ndarray, air: np.ndarray, cut: int) -> np.ndarray:
@@ -136,11 +130,8 @@ def _with_top_slices(lungs: np.ndarray, air: np.ndarray, cut: int) -> np.ndarray
     near = ndimage.binary_dilation(lungs[low:], FACE_NEIGHBOURS, iterations=cut)
     extended = lungs.copy()
     extended[first_removed:] = air[first_removed:] & near[first_removed - low :]
-    labels, count = ndimage.label(extended, FACE_NEIGHBOURS)
-    keep = np.zeros(count + 1, dtype=bool)
-    keep[np.unique(labels[lungs])] = True
-    keep[0] = False
-    return keep[labels]
+    components = Runs.of(extended).components(FACES)
+    return components.mask(components.choose(components.runs.holding(np.argwhere(lungs))))
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
@@ -152,17 +143,18 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
         (K, J, I) bool, not empty.
     """
     tight, box = bounding_box(mask), bounding_box(mask, np.ones(3, dtype=int))
-    labels, count = ndimage.label(~mask[box], ALL_NEIGHBOURS)
-    outside = np.zeros(count + 1, dtype=bool)
-    outside[np.unique(labels[np.ix_([0, -1], [0, -1], [0, -1])])] = True
+    components = Runs.of(~mask[box]).components(ALL)
+    runs = components.runs
+    corners = np.stack(np.meshgrid(*([0, size - 1] for size in runs.shape), indexing="ij"), axis=-1).reshape(-1, 3)
+    outside = components.choose(runs.holding(corners))
     for axis, (inner, outer) in enumerate(zip(tight, box, strict=True)):
         # A rim around the mask hangs together with a corner of the volume; where the mask touches the volume's face
         # there is no rim.
-        rims = ([0] if outer.start < inner.start else []) + ([-1] if outer.stop > inner.stop else [])
-        outside[np.unique(labels.take(rims, axis=axis))] = True
-    outside[0] = False
+        for side, has_rim in ((0, outer.start < inner.start), (-1, outer.stop > inner.stop)):
+            if has_rim:
+                outside |= components.choose(runs.at_border(axis, side))
     filled = mask.copy()
-    filled[box] = ~outside[labels]
+    filled[box] = ~components.mask(outside)
     return filled
 
 

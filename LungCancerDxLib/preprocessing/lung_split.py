@@ -7,9 +7,10 @@ from scipy import ndimage
 
 from ..preset import Preset
 from .hull import convex_hull
-from .lung_mask import ALL_NEIGHBOURS, PIXEL_NEIGHBOURS, bounding_box
+from .lung_mask import bounding_box
+from .runs import ALL, FACES_AND_EDGES, PIXELS, Runs
 
-_FACE_AND_EDGE_NEIGHBOURS = ndimage.generate_binary_structure(3, 2)
+_BLOCK_MM = 2.5
 
 
 def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
@@ -26,22 +27,22 @@ def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) ->
         (3,) voxel size in mm.
     """
     box = bounding_box(mask)
-    inside = mask[box]
-    depth = ndimage.distance_transform_cdt(np.pad(inside, 1), metric="taxicab")[1:-1, 1:-1, 1:-1]
+    depth = ndimage.distance_transform_cdt(np.pad(mask[box], 1), metric="taxicab")[1:-1, 1:-1, 1:-1]
+    depth = np.minimum(depth, preset.max_split_erosions).astype(np.uint8)
     for erosions in range(preset.max_split_erosions):
-        labels, count = ndimage.label(depth > erosions, _FACE_AND_EDGE_NEIGHBOURS)
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        if count >= 2:
-            first, second = np.argsort(sizes, kind="stable")[::-1][:2] + 1
-            if sizes[first - 1] < preset.max_split_ratio * sizes[second - 1]:
-                return _by_nearest_core(mask, box, labels, (first, second), spacing_mm_kji)
+        components = Runs.of(depth > erosions).components(FACES_AND_EDGES)
+        if components.count >= 2:
+            first, second = np.argsort(components.size, kind="stable")[::-1][:2]
+            if components.size[first] < preset.max_split_ratio * components.size[second]:
+                number = np.zeros(components.count, dtype=np.uint8)
+                number[[first, second]] = 1, 2
+                return _by_nearest_core(mask, box, components.runs.paint(number[components.of_run]), spacing_mm_kji)
     return mask.copy(), np.zeros_like(mask)
 
 
 def _by_nearest_core(
-    mask: np.ndarray, box: tuple[slice, ...], labels: np.ndarray, cores: tuple[int, int], spacing_mm_kji: np.ndarray
+    mask: np.ndarray, box: tuple[slice, ...], core_of_voxel: np.ndarray, spacing_mm_kji: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    core_of_voxel = np.select([labels == core for core in cores], [1, 2], 0).astype(np.uint8)
     nearest = _nearest_core(core_of_voxel, mask[box], spacing_mm_kji)
     lungs = np.zeros_like(mask), np.zeros_like(mask)
     for number, lung in enumerate(lungs, start=1):
@@ -52,26 +53,48 @@ def _by_nearest_core(
 def _nearest_core(core_of_voxel: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
     """Which core, 1 or 2, is nearest to each voxel of the mask, either of them where both are; 0 outside.
 
-    Most voxels lie further to one side than the other core reaches: only the region between the cores needs distances.
+    Distances between blocks of voxels settle it for all but a sheet between the cores; only there are exact ones
+    needed.
     """
-    steps = ndimage.distance_transform_cdt(core_of_voxel == 0, metric="taxicab")
-    at_most_mm = steps.astype(np.float32) * np.float32(spacing_mm_kji.max())  # to the nearest core, whichever it is
-    within_reach = []
-    for number in (1, 2):
-        side = bounding_box(core_of_voxel == number)[2]
-        i = np.arange(mask.shape[2])
-        gap_mm = np.maximum(np.maximum(side.start - i, i - side.stop + 1), 0) * spacing_mm_kji[2]
-        within_reach.append(mask & (gap_mm.astype(np.float32) <= at_most_mm))
-    nearest = np.where(within_reach[0], np.uint8(1), np.uint8(2)) * mask
-    unclear = within_reach[0] & within_reach[1]
-    if unclear.any():
-        reach = np.ceil(at_most_mm[unclear].max() / spacing_mm_kji).astype(int) + 1
-        region = bounding_box(unclear, reach)
+    block = tuple(max(round(_BLOCK_MM / spacing), 1) for spacing in spacing_mm_kji)
+    block_mm = spacing_mm_kji * block
+    distance_mm = [
+        ndimage.distance_transform_edt(~_any_in_block(core_of_voxel == number, block), sampling=block_mm)
+        for number in (1, 2)
+    ]
+    error_mm = 2 * float(np.linalg.norm(block_mm - spacing_mm_kji))  # of a difference of two distances
+    lead_mm = distance_mm[1] - distance_mm[0]
+    error_mm = 2 * float(np.linalg.norm(block_mm - spacing_mm_kji))  # of a difference of two distances
+    close = (np.abs(lead_mm) <= error_mm) & _any_in_block(mask, block)
+    nearest = _of_voxels((lead_mm < 0).astype(np.uint8) + np.uint8(1), block, mask.shape) * mask
+    if close.any():
+        unclear = _of_voxels(close, block, mask.shape) & mask
+        farthest_mm = np.minimum(*distance_mm)[close].max() + error_mm
+        region = bounding_box(unclear, np.ceil(farthest_mm / spacing_mm_kji).astype(int) + 1)
         feature = ndimage.distance_transform_edt(
             core_of_voxel[region] == 0, sampling=spacing_mm_kji, return_distances=False, return_indices=True
         )
         np.copyto(nearest[region], core_of_voxel[region][tuple(feature)], where=unclear[region])
     return nearest
+
+
+def _any_in_block(mask: np.ndarray, block: tuple[int, ...]) -> np.ndarray:
+    """Which blocks of a mask hold any voxel; those at the far ends may be cut off."""
+    for axis, size in enumerate(block):
+        along = np.moveaxis(mask, axis, 0)
+        found = along[::size].copy()
+        for offset in range(1, size):
+            part = along[offset::size]
+            found[: len(part)] |= part
+        mask = np.moveaxis(found, 0, axis)
+    return mask
+
+
+def _of_voxels(of_blocks: np.ndarray, block: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """The values of blocks, given to their voxels."""
+    for axis, size in enumerate(block):
+        of_blocks = of_blocks.repeat(size, axis=axis)
+    return of_blocks[tuple(slice(size) for size in shape)]
 
 
 def clean_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
@@ -85,30 +108,43 @@ def clean_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
     if not lung.any():
         return lung.copy()
     box = bounding_box(lung)
-    inside = np.stack([_main_parts(lung_slice, preset.slice_cover) for lung_slice in lung[box]])
-    labels, _ = ndimage.label(inside, ALL_NEIGHBOURS)
-    largest = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
+    components = Runs.of(_main_parts(lung[box], preset.slice_cover)).components(ALL)
+    largest = np.zeros(components.count, dtype=bool)
+    largest[np.argmax(components.size)] = True
     cleaned = np.zeros_like(lung)
-    cleaned[box] = fill_slice_holes(largest)
+    cleaned[box] = fill_slice_holes(components.mask(largest))
     return cleaned
 
 
 def fill_slice_holes(mask: np.ndarray) -> np.ndarray:
     """Fill what each slice of a mask (K, J, I) encloses; a diagonal gap lets the outside in."""
-    return np.stack([ndimage.binary_fill_holes(mask_slice, PIXEL_NEIGHBOURS) for mask_slice in mask])
+    components = Runs.of(~mask).components(PIXELS)
+    outside = np.zeros(components.count, dtype=bool)
+    for axis in (1, 2):
+        for side in (0, -1):
+            outside |= components.choose(components.runs.at_border(axis, side))
+    return ~components.mask(outside)
 
 
-def _main_parts(lung_slice: np.ndarray, cover: float) -> np.ndarray:
-    """What lies in the convex hulls of the fewest largest components that make up `cover` of the slice's area."""
-    labels, count = ndimage.label(lung_slice, PIXEL_NEIGHBOURS)
-    if count < 2:
-        return lung_slice
-    sizes = np.bincount(labels.ravel())[1:]
-    largest_first = np.argsort(-sizes, kind="stable")
-    enough = int(np.searchsorted(np.cumsum(sizes[largest_first]), sizes.sum() * cover)) + 1
-    boxes = ndimage.find_objects(labels)
-    main = np.zeros_like(lung_slice)
-    for label in largest_first[:enough] + 1:
-        box = boxes[label - 1]
-        main[box] |= convex_hull(labels[box] == label)
-    return lung_slice & main
+def _main_parts(lung: np.ndarray, cover: float) -> np.ndarray:
+    """Of each slice what lies in the convex hulls of the fewest largest components that make up `cover` of its area."""
+    components = Runs.of(lung).components(PIXELS)
+    first_run = np.unique(components.of_run, return_index=True)[1]
+    parts_of_slice = np.bincount(components.runs.k[first_run], minlength=len(lung))
+    main = lung.copy()
+    for k in np.flatnonzero(parts_of_slice > 1).tolist():
+        runs, here = components.runs.in_slice(k)
+        labels = runs.paint(components.of_run[here] + 1)[0]
+        main[k] &= _main_hulls(labels, cover)
+    return main
+
+
+def _main_hulls(labels: np.ndarray, cover: float) -> np.ndarray:
+    """The convex hulls of the fewest largest parts that make up `cover` of a slice; labels (J, I) of its parts."""
+    part, size = np.unique(labels[labels > 0], return_counts=True)
+    largest_first = np.argsort(-size, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(size[largest_first]), size.sum() * cover)) + 1
+    hulls = np.zeros(labels.shape, dtype=bool)
+    for number in part[largest_first[:enough]]:
+        hulls |= convex_hull(labels == number)
+    return hulls

@@ -29,6 +29,14 @@ class WorkingGrid:
         """CT indices of this axis' working voxels, shape (size,)."""
         return (self.start_kji[axis] + np.arange(self.shape_kji[axis])) * self.step_kji[axis]
 
+    def on_ct(self, ct_shape_kji: tuple[int, ...]) -> tuple[slice, ...]:
+        """The box of CT voxels that the working voxels are interpolated from."""
+        ends = [np.floor(self.ct_positions(axis)[[0, -1]]).astype(int) for axis in range(3)]
+        return tuple(
+            slice(int(max(low, 0)), int(min(high + 2, size)))
+            for (low, high), size in zip(ends, ct_shape_kji, strict=True)
+        )
+
     def kji_to_lps(self, ct_kji_to_lps: np.ndarray) -> np.ndarray:
         """(4, 4) affine from working index to LPS mm, given the CT's."""
         to_ct = np.diag([*self.step_kji, 1.0])
@@ -72,11 +80,11 @@ def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> 
     )
 
 
-def resample_grey(grey: np.ndarray, grid: WorkingGrid) -> np.ndarray:
-    """(K, J, I) uint8 on the CT grid to the working grid, linear, rounded to uint8."""
+def resample_grey(grey: np.ndarray, seen: tuple[slice, ...], grid: WorkingGrid) -> np.ndarray:
+    """uint8 on the part of the CT grid that the working grid looks at, to the working grid: linear, rounded."""
     working = grey
-    for axis in range(3):
-        working = _linear_along(working, axis, grid.ct_positions(axis))
+    for axis in (2, 1, 0):  # the longest rows first, where memory runs
+        working = _linear_along(working, axis, grid.ct_positions(axis) - seen[axis].start)
     return (working + 0.5).astype(np.uint8)
 
 

@@ -9,12 +9,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .background_job import become_background_job
 from .errors import LungCancerDxError, OutOfMemoryError
-from .interrupt import run_until_stopped
+from .interrupt import Stop, run_until_stopped
 
 _EXIT_CODES = (
     "exit codes: 0 done; 2 bad usage; 3 unreadable or unsuitable input; 4 model missing or damaged; 5 out of memory; "
@@ -30,14 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     json_progress = getattr(parsed, "progress", "none") == "json"
 
     def report(error: LungCancerDxError) -> None:
-        if json_progress:
-            print(json.dumps({"error": str(error), "exit_code": error.exit_code}), flush=True)
-        print(f"lungcancerdx: {error}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody listens any more
+            if json_progress:
+                _print_json(error=str(error), exit_code=error.exit_code)
+            print(f"lungcancerdx: {error}", file=sys.stderr, flush=True)
+
+    def work(stop: Stop) -> str:
+        if getattr(parsed, "background", False):
+            group = become_background_job(stop.ask)
+            if json_progress and group is not None:
+                _print_json(process_group=group)
+        return importlib.import_module(f".commands.{parsed.command}", __package__).run(parsed, stop)
 
     try:
-        words = run_until_stopped(
-            lambda stop: importlib.import_module(f".commands.{parsed.command}", __package__).run(parsed, stop), report
-        )
+        words = run_until_stopped(work, report)
     except (LungCancerDxError, MemoryError) as error:
         if parsed.verbose:
             logging.getLogger("lungcancerdx").exception("failed")
@@ -46,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return known.exit_code
     print(words, file=sys.stderr if json_progress else sys.stdout)
     return 0
+
+
+def _print_json(**content: object) -> None:
+    print(json.dumps(content), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +112,7 @@ def _add_models(commands: Any) -> list[argparse.ArgumentParser]:
     fetch.add_argument(
         "--from", dest="source", metavar="URL|FOLDER", help="where detector.ckpt and classifier.ckpt are instead"
     )
-    _add_progress_option(fetch)
+    _add_running_options(fetch)
     imported = actions.add_parser("import", help="make a model of the two files published in 2017")
     imported.add_argument("detector", metavar="DETECTOR", type=_path, help="detector.ckpt")
     imported.add_argument("classifier", metavar="CLASSIFIER", type=_path, help="classifier.ckpt")
@@ -109,6 +121,7 @@ def _add_models(commands: Any) -> list[argparse.ArgumentParser]:
     imported.add_argument(
         "--outcome", choices=("clinical", "synthetic", "none"), help="what unknown files were trained on (default none)"
     )
+    _add_running_options(imported)
     remove = actions.add_parser("remove", help="remove one of your own models")
     remove.add_argument("name", metavar="NAME")
     return [listed, info, fetch, imported, remove]
@@ -118,6 +131,9 @@ def _add_scoring_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|DIR", help="a model's name or its folder (default: the default model)")
     parser.add_argument(
         "--points", metavar="CSV", type=_path, help="also classify these spots: columns x,y,z in LPS mm"
+    )
+    parser.add_argument(
+        "--classify", metavar="RANK", type=int, nargs="+", default=(), help="also give these nodules their malignancy"
     )
     parser.add_argument("--classify-all", action="store_true", help="give every listed nodule its malignancy")
     parser.add_argument("--cache", metavar="DIR", type=_path, help="keep the preprocessed scan for a second question")
@@ -134,8 +150,14 @@ def _add_scoring_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="for the detector's largest maps (default 2); the rest needs 1 to 2 more",
     )
-    _add_progress_option(parser)
+    _add_running_options(parser)
 
 
-def _add_progress_option(parser: argparse.ArgumentParser) -> None:
+def _add_running_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar" if sys.stderr.isatty() else "none")
+    parser.add_argument(
+        "--background",
+        action="store_true",
+        help="run as a background job of another program: in a process group of its own, and stop when standard input "
+        "reaches its end",
+    )

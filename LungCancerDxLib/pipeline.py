@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def detect_and_score(
     compute: Compute | None = None,
     *,
     points_lps_mm: Sequence[Sequence[float]] = (),
+    classify: Collection[int] = (),
     classify_all: bool = False,
     cache: Path | None = None,
     progress: Progress = silent,
@@ -40,6 +41,8 @@ def detect_and_score(
     points_lps_mm
         Spots (x, y, z) in LPS mm to classify besides what is detected; they are listed with source "user" and do not
         count in the case's score unless `CaseResult.rescored` says so.
+    classify
+        Ranks of listed nodules to give their malignancy too; they do not count.
     classify_all
         Give every listed nodule its malignancy, not only those that count.
     cache
@@ -49,7 +52,7 @@ def detect_and_score(
     ------
     NoLungsError, OutOfMemoryError, ModelError, Cancelled
     UsageError
-        For a point outside the scan.
+        For a point outside the scan, or a rank to classify that this case does not have.
     """
     compute = compute or Compute()
     preset = model.preset
@@ -64,8 +67,9 @@ def detect_and_score(
         )
     with _timed("classification", timing_s):
         points_kji = world_to_index(scan.kji_to_lps, points)
+        also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
         scored = score_case(
-            scan, proposals, points_kji, model.classifier, preset, compute, classify_all, part(progress, 0.75, 0.9)
+            scan, proposals, points_kji, model.classifier, preset, compute, also, part(progress, 0.75, 0.9)
         )
     with _timed("segmentation", timing_s):
         nodules = listed_nodules(scan, proposals, points, scored)

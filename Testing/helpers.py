@@ -17,6 +17,11 @@ from LungCancerDxLib.volume import CTVolume
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "LungCancerDxLib")
+TINY_PROGRAM = (
+    "import sys; from LungCancerDxLib.commands import score; from LungCancerDxLib.cli import main; "
+    "from Testing.helpers import tiny_model; score.find_model = lambda name: tiny_model(); sys.exit(main())"
+)
+"""The command with the tiny model, whatever model is asked for; for `python -c`."""
 COARSE = {"spacing_mm_kji": (5.0, 2.0, 2.0)}
 SLAB = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (-60.0, 0.0)}  # 24 slices through both lungs
 
@@ -108,12 +113,8 @@ def run_command(*arguments: str | Path, **options) -> subprocess.CompletedProces
 
 def run_tiny(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
     """The same with the tiny model, whatever model is asked for."""
-    code = (
-        "import sys; from LungCancerDxLib.commands import score; from LungCancerDxLib.cli import main; "
-        "from Testing.helpers import tiny_model; score.find_model = lambda name: tiny_model(); sys.exit(main())"
-    )
     options = {"capture_output": True, "text": True, "env": environment(), "timeout": 120, **options}
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=False, **options)
+    return subprocess.run([sys.executable, "-c", TINY_PROGRAM, *map(str, arguments)], check=False, **options)
 
 
 def check_case_contract(content: dict) -> None:

@@ -182,6 +182,28 @@ def test_classify_all_gives_every_nodule_its_malignancy_and_leaves_the_score_alo
     assert [n.scored for n in with_points.nodules[:20]] == [n.scored for n in result.nodules]
 
 
+@pytest.mark.usefixtures("no_outlines")
+def test_chosen_nodules_are_given_their_malignancy_and_leave_the_score_alone(result, with_points):
+    chosen = detect_and_score(slab().volume, tiny_model(), points_lps_mm=[IN_THE_LEFT_LUNG], classify=[12, 3, 7, 21])
+    classified = [nodule.rank for nodule in chosen.nodules if nodule.malignancy is not None]
+    assert classified == [1, 2, 3, 4, 5, 7, 12, 21]
+    of_all = {nodule.rank: nodule.malignancy for nodule in with_points.nodules}
+    for nodule in chosen.nodules:
+        if nodule.malignancy is not None:
+            assert nodule.malignancy == pytest.approx(of_all[nodule.rank], abs=1e-6)
+    assert [nodule.scored for nodule in chosen.nodules[:20]] == [nodule.scored for nodule in result.nodules]
+    assert chosen.case.score == pytest.approx(result.case.score, abs=1e-6)
+
+
+def test_ranks_that_the_case_does_not_have_are_refused(detected):
+    detected(1.0, 0.5, 0.0)
+    with pytest.raises(UsageError, match=r"no nodule of rank -1, 0, 4: its nodules have the ranks 1 to 3\."):
+        detect_and_score(slab().volume, tiny_model(), classify=[4, 2, 0, -1])
+    detected()
+    with pytest.raises(UsageError, match="no nodule of rank 1: no nodules were found in it"):
+        detect_and_score(slab().volume, tiny_model(), classify=[1], classify_all=True)
+
+
 def test_a_users_point_is_classified_at_its_place_and_does_not_count(with_points):
     point = with_points.nodules[20]
     assert (point.rank, point.source, point.scored) == (21, "user", False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..compute import Compute
+from ..errors import UsageError
 from ..evidence import Evidence, combine
 from ..networks.cnet import CNet
 from ..preprocessing import Preprocessed
@@ -47,7 +49,7 @@ def score_case(
     net: CNet,
     preset: Preset,
     compute: Compute,
-    classify_all: bool = False,
+    also: Collection[int] = (),
     progress: Progress = silent,
 ) -> ScoredCase:
     """Classify the nodules that count (the best five above the threshold) and join them.
@@ -58,16 +60,20 @@ def score_case(
         (N, 5) logit, k, j, i, d in working voxels, best first.
     points_kji
         (M, 3) further spots to classify, in working voxels; they do not count.
-    classify_all
-        Classify all proposals, not only those that count.
+    also
+        Ranks (from 1) of further nodules to classify, which do not count either. The points, whose ranks follow those
+        of the proposals, are classified anyway.
 
     Raises
     ------
     OutOfMemoryError, ModelError
+    UsageError
+        For a rank that this case does not have.
     """
     scored = int((proposals[: preset.scored_nodules, 0] > preset.score_above_logit).sum())
-    classified = len(proposals) if classify_all else scored
-    centers = np.concatenate([proposals[:classified, 1:4], points_kji])
+    _check_ranks(also, len(proposals) + len(points_kji))
+    classified = sorted({*range(scored), *(rank - 1 for rank in also if rank <= len(proposals))})
+    centers = np.concatenate([proposals[classified, 1:4], points_kji])
     nodules = classify_nodules(scan, centers, net, preset, compute, progress)
     blank_count = preset.scored_nodules - scored if preset.blanks_scored else 0
     blank = classify_blank(net, preset, compute) if blank_count else None
@@ -83,6 +89,13 @@ def score_case(
     else:
         known = nodules.malignancy.tolist()
         evidence = combine(net.join.name, known[:scored], leak, blank_malignancy, blank_count)
-    not_classified = [None] * (len(proposals) - classified)
-    malignancy = (*known[:classified], *not_classified, *known[classified:])
+    of_proposal = dict(zip(classified, known, strict=False))
+    malignancy = (*(of_proposal.get(n) for n in range(len(proposals))), *known[len(classified) :])
     return ScoredCase(malignancy, scored, evidence, leak, blank_malignancy, blank_count, warnings)
+
+
+def _check_ranks(ranks: Collection[int], listed: int) -> None:
+    unknown = sorted(rank for rank in ranks if not 1 <= rank <= listed)
+    if unknown:
+        there = f"its nodules have the ranks 1 to {listed}" if listed else "no nodules were found in it"
+        raise UsageError(f"This case has no nodule of rank {', '.join(map(str, unknown))}: {there}.")

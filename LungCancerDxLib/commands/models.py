@@ -10,9 +10,11 @@ from pathlib import Path
 from ..case import OUTCOMES
 from ..errors import LungCancerDxError, ModelError, OutputError, UsageError
 from ..interrupt import Stop
-from ..models.bundle import CARD_FILE, WEIGHTS_FILE, Model, read_card, save_model
+from ..models.bundle import Model, save_model
+from ..models.card import CARD_FILE, WEIGHTS_FILE, read_card
 from ..models.download import PUBLIC_ADDRESS, fetch_checkpoints
-from ..models.locate import find_model, installed_models, user_model_folder
+from ..models.folders import installed_models, user_model_folder
+from ..models.locate import find_model
 from ..models.published import import_published
 from ..staging import in_work
 from ..terminal import make_progress
@@ -40,7 +42,7 @@ def _list(arguments: argparse.Namespace, stop: Stop) -> str:
 def _row(name: str, folder: Path) -> tuple[str, ...]:
     try:
         card = read_card(folder)
-        said = (card["preset"], card["outcome"], card["weights"]["sha256"][:12])
+        said = (card.preset, card.outcome, card.sha256[:12])
     except LungCancerDxError:
         said = ("damaged", "-", "-")
     return (name, *said, _megabytes(_size(folder)), str(folder))
@@ -71,10 +73,15 @@ def _import(arguments: argparse.Namespace, stop: Stop) -> str:
     if arguments.outcome is not None and not arguments.accept_unknown:
         raise UsageError("--outcome is for files that are not the published ones: pass --accept-unknown with it.")
     target = _free_place(arguments.name)
+    progress = stop.watched(make_progress(arguments.progress))
+    progress("reading the files", 0.0)
     model, warnings = import_published(
         arguments.detector, arguments.classifier, arguments.name, arguments.accept_unknown, arguments.outcome
     )
-    return _saved(model, target, warnings)
+    progress("writing the model", 0.5)
+    words = _saved(model, target, warnings)
+    progress("writing the model", 1.0)
+    return words
 
 
 def _fetch(arguments: argparse.Namespace, stop: Stop) -> str:

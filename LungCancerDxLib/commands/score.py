@@ -74,6 +74,7 @@ def score_file(path: Path, arguments: argparse.Namespace, progress: Progress) ->
         model,
         compute,
         points_lps_mm=points,
+        classify=arguments.classify,
         classify_all=arguments.classify_all,
         cache=arguments.cache,
         progress=part(progress, 0.1, 1.0),

@@ -6,22 +6,17 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load, save
 
-from ..case import OUTCOMES
 from ..errors import ModelError
 from ..networks.cnet import CNet
 from ..networks.nnet import NNet
 from ..networks.pooling import JOINS
 from ..preset import PRESETS, Preset
 from ..staging import whole_folder
-
-SCHEMA = "lungcancerdx/model/1"
-CARD_FILE = "model.json"
-WEIGHTS_FILE = "weights.safetensors"
+from .card import CARD_FILE, SCHEMA, WEIGHTS_FILE, ModelCard, read_card
 
 
 @dataclass(frozen=True)
@@ -82,17 +77,16 @@ def load_model(folder: Path) -> Model:
     """
     card = read_card(folder)
     preset = _checked_preset(card, folder)
-    join, outcome = card["join"], card["outcome"]
-    if join not in JOINS or outcome not in OUTCOMES:
+    if card.join not in JOINS:
         raise ModelError(
-            f"{folder / CARD_FILE} names join '{join}' and outcome '{outcome}'; expected one of {', '.join(JOINS)} and "
-            f"one of {', '.join(OUTCOMES)}. The bundle is from another program or version."
+            f"{folder / CARD_FILE} names join '{card.join}'; expected one of {', '.join(JOINS)}. The bundle is from "
+            "another program or version."
         )
-    tensors = _read_weights(folder / WEIGHTS_FILE, card["weights"]["sha256"])
+    tensors = _read_weights(folder / WEIGHTS_FILE, card.sha256)
     broken = [key for key, value in tensors.items() if not torch.isfinite(value).all()]
     if broken:
         raise ModelError(f"{folder / WEIGHTS_FILE} holds numbers that are not finite, in {broken[0]}: training failed.")
-    detector, classifier = NNet(preset), CNet(preset, join)
+    detector, classifier = NNet(preset), CNet(preset, card.join)
     for prefix, net in (("detector.", detector), ("classifier.", classifier)):
         own = {key.removeprefix(prefix): value.float() for key, value in tensors.items() if key.startswith(prefix)}
         try:
@@ -103,7 +97,7 @@ def load_model(folder: Path) -> Model:
                 "another architecture. Use the bundle that they came with, or name its preset in "
                 f"{CARD_FILE}."
             ) from error
-    return Model(card["name"], preset, outcome, card["trained_on"], detector, classifier, card["weights"]["sha256"])
+    return Model(card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256)
 
 
 def weights_digest(model: Model) -> str:
@@ -122,42 +116,15 @@ def _tensors(model: Model) -> dict[str, torch.Tensor]:
     }
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """What a bundle says of itself, with every entry of `model.json` there and of its type.
-
-    Raises
-    ------
-    ModelError
-    """
-    path = folder / CARD_FILE
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        if card["schema"] != SCHEMA:
-            raise ModelError(
-                f"{path} has schema '{card['schema']}', expected '{SCHEMA}': use the version of LungCancerDx that "
-                "made it."
-            )
-        words = [card[key] for key in ("name", "preset", "join", "outcome", "trained_on")] + [card["weights"]["sha256"]]
-        if not (all(isinstance(word, str) for word in words) and isinstance(card["preset_values"], dict)):
-            raise TypeError("an entry is of the wrong type")
-    except FileNotFoundError:
-        raise ModelError(
-            f"{folder} is no model bundle: it has no {CARD_FILE}. Expected {CARD_FILE} and {WEIGHTS_FILE} in it."
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is damaged ({error!r}); copy or download the bundle again.") from error
-    return card
-
-
-def _checked_preset(card: dict[str, Any], folder: Path) -> Preset:
-    name = card["preset"]
+def _checked_preset(card: ModelCard, folder: Path) -> Preset:
+    name = card.preset
     if name not in PRESETS:
         raise ModelError(
             f"{folder / CARD_FILE} names preset '{name}'; this version has {', '.join(PRESETS)}. Use the version of "
             "LungCancerDx that made it."
         )
     ours = json.loads(json.dumps(asdict(PRESETS[name])))
-    theirs = card["preset_values"]
+    theirs = card.preset_values
     differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
     if differing:
         raise ModelError(

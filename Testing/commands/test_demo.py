@@ -8,6 +8,8 @@ from LungCancerDxLib.cli import main
 from LungCancerDxLib.commands import demo, score
 from Testing.helpers import check_case_contract, slab, tiny_model
 
+FILES = ["case.json", "lungs.nrrd", "nodules.nrrd", "synthetic-ct.nrrd"]
+
 
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
@@ -18,9 +20,9 @@ def small(tmp_path, monkeypatch):
 
 
 def test_the_demo_writes_the_scan_with_its_result_and_tells_the_truth_beside_it(tmp_path, capsys):
-    assert main(["demo"]) == 0
+    assert main(["demo", "--no-scene"]) == 0
     folder = tmp_path / "lungcancerdx-demo"
-    assert sorted(path.name for path in folder.iterdir()) == ["case.json", "lungs.nrrd", "synthetic-ct.nrrd"]
+    assert sorted(path.name for path in folder.iterdir()) == FILES
     content = json.loads((folder / "case.json").read_text())
     check_case_contract(content)
     assert (tmp_path / content["input"]["path"]).samefile(folder / "synthetic-ct.nrrd")
@@ -37,8 +39,8 @@ def test_another_demo_replaces_the_first(tmp_path):
     first.mkdir()
     for name in ("case.json", "synthetic-ct.nrrd", "overview.png"):
         (first / name).write_text("old")
-    assert main(["demo", "--out", str(first)]) == 0
-    assert sorted(path.name for path in first.iterdir()) == ["case.json", "lungs.nrrd", "synthetic-ct.nrrd"]
+    assert main(["demo", "--out", str(first), "--no-scene"]) == 0
+    assert sorted(path.name for path in first.iterdir()) == FILES
 
 
 def test_a_real_result_stays(tmp_path, capsys):

@@ -7,8 +7,9 @@ import pytest
 
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.commands import models
-from LungCancerDxLib.models import locate
-from LungCancerDxLib.models.bundle import CARD_FILE, WEIGHTS_FILE, save_model
+from LungCancerDxLib.models import folders
+from LungCancerDxLib.models.bundle import save_model
+from LungCancerDxLib.models.card import CARD_FILE, WEIGHTS_FILE
 from LungCancerDxLib.models.locate import find_model
 from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
 from LungCancerDxLib.models.untrained import untrained_model
@@ -50,8 +51,8 @@ def own(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
-    monkeypatch.setattr(locate.sys, "platform", "linux")
-    monkeypatch.setattr(locate, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "locate.py"))
+    monkeypatch.setattr(folders.sys, "platform", "linux")
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"))
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -1,22 +1,20 @@
 """Models are found in the named folder, beside the library, in the user's own folder, by path, and untrained."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models import locate
-from LungCancerDxLib.models.bundle import CARD_FILE
-from LungCancerDxLib.models.locate import find_model, installed_models, user_model_folder
+from LungCancerDxLib.models import folders, locate
+from LungCancerDxLib.models.card import CARD_FILE
+from LungCancerDxLib.models.folders import installed_models
+from LungCancerDxLib.models.locate import find_model
 
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
     """The three places that are looked at, empty; loading a bundle only tells which."""
-    library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "locate.py"
-    monkeypatch.setattr(locate, "__file__", str(library))
-    monkeypatch.setattr(sys, "platform", "linux")
+    library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"
+    monkeypatch.setattr(folders, "__file__", str(library))
+    monkeypatch.setattr(folders.sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
     monkeypatch.setattr(locate, "load_model", lambda folder: folder)
@@ -73,28 +71,3 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_the_places(places):
         find_model("yours")
     for word in ("No model 'yours'", "mine, untrained-paper", *map(str, places.values())):
         assert word in str(caught.value)
-
-
-def test_without_the_variable_the_two_other_places_are_looked_at(places, monkeypatch):
-    monkeypatch.delenv("LUNGCANCERDX_MODELS")
-    assert locate.model_folders() == [places["beside"], places["user"]]
-
-
-@pytest.mark.parametrize(
-    ("platform", "variable", "folder"),
-    [
-        ("linux", None, ".local/share"),
-        ("linux", ("XDG_DATA_HOME", ""), ".local/share"),
-        ("linux", ("XDG_DATA_HOME", "/data"), "/data"),
-        ("darwin", None, "Library/Application Support"),
-        ("win32", None, "AppData/Local"),
-        ("win32", ("LOCALAPPDATA", "/local"), "/local"),
-    ],
-)
-def test_the_users_folder_is_where_the_system_keeps_such_things(monkeypatch, platform, variable, folder):
-    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    if variable:
-        monkeypatch.setenv(*variable)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert user_model_folder() == Path.home() / folder / "LungCancerDx" / "Models"

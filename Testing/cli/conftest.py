@@ -1,0 +1,31 @@
+"""What the tests of the command share."""
+
+import pytest
+
+from LungCancerDxLib.commands import score
+from LungCancerDxLib.result_folder import write_volume
+from Testing.helpers import slab, tiny_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def ct(folder):
+    path = folder / "ct.nrrd"
+    write_volume(slab().volume, path)
+    return str(path)
+
+
+@pytest.fixture
+def tiny_default(monkeypatch):
+    """The tiny model, whatever model is asked for."""
+    monkeypatch.setattr(score, "find_model", lambda name: tiny_model())
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fail where the work begins although the request should have been refused before."""
+    monkeypatch.setattr(score, "read_ct", lambda path: pytest.fail("the CT was read before the request was refused"))

@@ -1,0 +1,121 @@
+"""The folders of models and the cards in them, known without loading what runs networks."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from LungCancerDxLib.errors import ModelError
+from LungCancerDxLib.models import folders
+from LungCancerDxLib.models.card import CARD_FILE, SCHEMA
+from LungCancerDxLib.models.folders import available_models, model_folders, read_card, user_model_folder
+from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.preset import PRESETS
+from Testing.helpers import environment
+
+HEAVY = "torch scipy skimage SimpleITK pydicom safetensors pooch tqdm requests"
+UNTRAINED = ["untrained-paper", "untrained-grt123", "untrained-default"]
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """The three places that are looked at, empty."""
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"))
+    monkeypatch.setattr(folders.sys, "platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
+    return {
+        "named": tmp_path / "named",
+        "beside": tmp_path / "extension" / "Resources" / "Models",
+        "user": tmp_path / "user" / "LungCancerDx" / "Models",
+    }
+
+
+def bundle(folder, **changed):
+    """The card of a bundle, without weights."""
+    card = {
+        "schema": SCHEMA,
+        "name": folder.name,
+        "preset": "GRT123",
+        "preset_values": {},
+        "join": "max-p",
+        "outcome": "clinical",
+        "trained_on": "many cases",
+        "weights": {"sha256": "abc"},
+    }
+    folder.mkdir(parents=True)
+    (folder / CARD_FILE).write_text(json.dumps({**card, **changed}))
+    return folder
+
+
+def test_the_folders_of_models_and_their_cards_need_nothing_heavy(tmp_path):
+    bundle(tmp_path / "named" / "mine")
+    code = (
+        "import sys; from LungCancerDxLib.models.folders import available_models; print(list(available_models())[0]); "
+        f"print('heavy:', sorted(set('{HEAVY}'.split()) & set(sys.modules)))"
+    )
+    where = environment(LUNGCANCERDX_MODELS=str(tmp_path / "named"))
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=where, check=True)
+    assert process.stdout.split("\n")[:2] == ["mine", "heavy: []"]
+
+
+def test_a_card_is_read_from_its_folder(tmp_path):
+    card = read_card(bundle(tmp_path / "mine"))
+    assert (card.name, card.preset, card.outcome, card.trained_on) == ("mine", "GRT123", "clinical", "many cases")
+    assert (card.join, card.sha256) == ("max-p", "abc")
+
+
+@pytest.mark.parametrize("changed", [{"name": 5}, {"outcome": "certain"}, {"schema": "other"}, {"weights": None}])
+def test_a_damaged_card_is_refused_with_its_file(tmp_path, changed):
+    folder = bundle(tmp_path / "mine", **changed)
+    with pytest.raises(ModelError, match=CARD_FILE):
+        read_card(folder)
+
+
+def test_available_are_the_installed_and_then_the_untrained_with_their_default_last(places):
+    bundle(places["user"] / "theirs")
+    bundle(places["named"] / "mine", name="called otherwise")
+    cards = available_models()
+    assert list(cards) == ["mine", "theirs", *UNTRAINED]
+    assert cards["mine"].name == "called otherwise"
+
+
+def test_a_damaged_model_is_not_available(places):
+    bundle(places["named"] / "mine", preset=None)
+    assert list(available_models()) == UNTRAINED
+
+
+@pytest.mark.parametrize("name", UNTRAINED)
+def test_the_card_of_an_untrained_model_says_what_the_model_is(places, name):
+    card = available_models()[name]
+    model = untrained_model(PRESETS[card.preset])
+    assert (card.name, card.outcome, card.trained_on) == (model.name, model.outcome, model.trained_on)
+    assert (card.join, card.preset_values) == (model.join, asdict(model.preset))
+
+
+def test_without_the_variable_the_two_other_places_are_looked_at(places, monkeypatch):
+    monkeypatch.delenv("LUNGCANCERDX_MODELS")
+    assert model_folders() == [places["beside"], places["user"]]
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "folder"),
+    [
+        ("linux", None, ".local/share"),
+        ("linux", ("XDG_DATA_HOME", ""), ".local/share"),
+        ("linux", ("XDG_DATA_HOME", "/data"), "/data"),
+        ("darwin", None, "Library/Application Support"),
+        ("win32", None, "AppData/Local"),
+        ("win32", ("LOCALAPPDATA", "/local"), "/local"),
+    ],
+)
+def test_the_users_folder_is_where_the_system_keeps_such_things(monkeypatch, platform, variable, folder):
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(*variable)
+    monkeypatch.setattr(folders.sys, "platform", platform)
+    assert user_model_folder() == Path.home() / folder / "LungCancerDx" / "Models"

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from .errors import ModelError, UsageError
+from .networks.folding import fold_batch_norm
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -71,8 +72,9 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
 
 
 def ready_to_run(net: Net, compute: Compute) -> Net:
-    """A copy of a network for evaluation on the device and in the type asked for; the original keeps its precision."""
+    """A copy of a network for inference on the device and in the type asked for; the original keeps its precision."""
     copied = copy.deepcopy(net).eval()
+    fold_batch_norm(copied)
     return copied.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 

@@ -28,7 +28,8 @@ class ResidualUnit(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return self.relu(out + self.shortcut(x))
+        out += self.shortcut(x)
+        return self.relu(out)
 
 
 def residual_block(channels_in: int, channels_out: int, units: int) -> nn.Sequential:

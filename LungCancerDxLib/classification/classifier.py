@@ -11,7 +11,7 @@ from ..compute import Compute, Computed, exact_arithmetic, finite, is_out_of_mem
 from ..detection.location import location_scale
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError
-from ..networks.cnet import CaseScore, CNet, central_max
+from ..networks.cnet import CENTRAL_CELLS, CaseScore, CNet, central_max
 from ..networks.nnet import STRIDE
 from ..preprocessing import Preprocessed
 from ..preset import Preset
@@ -105,6 +105,6 @@ def _features(
             grey = torch.from_numpy(image)[None, None].to(compute.device)
             seen = grey.to(compute.dtype) if preset.classifier_input == "raw" else normalised(grey, compute.dtype)
             where = torch.from_numpy(location)[None].to(compute.device, compute.dtype)
-            features[n] = central_max(backbone.features(seen, where))[0].float().cpu().numpy()
+            features[n] = central_max(backbone.features(seen, where, CENTRAL_CELLS))[0].float().cpu().numpy()
     progress("classifying nodules", 1.0)
     return features

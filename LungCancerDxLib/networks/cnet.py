@@ -55,7 +55,7 @@ class CNet(nn.Module):
 
     def nodule_features(self, crops: torch.Tensor, locations: torch.Tensor) -> torch.Tensor:
         """Crops (N, 1, 96, 96, 96) and location maps (N, 3, 24, 24, 24) to the central feature of each, (N, 128)."""
-        return central_max(self.NoduleNet.features(crops, locations))
+        return central_max(self.NoduleNet.features(crops, locations, None if self.training else CENTRAL_CELLS))
 
     def score(self, features: torch.Tensor, counted: torch.Tensor) -> CaseScore:
         """Nodule features (B, K, 128) and which of them count (B, K) bool to the case's score."""

@@ -53,25 +53,41 @@ class NNet(nn.Module):
         """(B, 1, Z, Y, X) to (B, 32, Z/4, Y/4, X/4)."""
         return self.pool(self.forw1(self.pool(self.preBlock(image))))
 
-    def trunk(self, stem: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
-        """Stem map and (B, 3, Z/4, Y/4, X/4) location map to the feature map (B, 128, Z/4, Y/4, X/4)."""
+    def trunk(self, stem: torch.Tensor, location: torch.Tensor, central: int | None = None) -> torch.Tensor:
+        """Stem map and (B, 3, Z/4, Y/4, X/4) location map to the feature map (B, 128, Z/4, Y/4, X/4).
+
+        With `central` only that many cells in the middle of each axis are wanted, and back2 computes only what they
+        see; in training its batch norms see less of the crop then.
+        """
         out2 = self.forw2(stem)
         out3 = self.forw3(self.pool(out2))
         out4 = self.forw4(self.pool(out3))
         back3 = self.back3(torch.cat((self.path1(out4), out3), dim=1))
-        return self.back2(torch.cat((self.path2(back3), out2, location), dim=1))
+        joined = torch.cat((self.path2(back3), out2, location), dim=1)
+        if central is None:
+            return self.back2(joined)
+        reach = 2 * len(self.back2)  # two convolutions a unit
+        return _middle(self.back2(_middle(joined, central + 2 * reach)), central)
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Feature map to (B, Z/4, Y/4, X/4, anchors, 5): logit, dz, dy, dx, log(d / anchor) per anchor."""
         boxes = self.output(self.drop(features))
         return boxes.movedim(1, -1).unflatten(-1, (self.anchors, BOX_FIELDS))
 
-    def features(self, image: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
-        """Image (B, 1, Z, Y, X), normalised as the preset says, to (B, 128, Z/4, Y/4, X/4)."""
-        return self.trunk(self.stem(image), location)
+    def features(self, image: torch.Tensor, location: torch.Tensor, central: int | None = None) -> torch.Tensor:
+        """Image (B, 1, Z, Y, X), normalised as the preset says, to (B, 128, Z/4, Y/4, X/4), or its middle."""
+        return self.trunk(self.stem(image), location, central)
 
     def forward(self, image: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(image, location))
+
+
+def _middle(features: torch.Tensor, size: int) -> torch.Tensor:
+    """The middle of a map (B, C, Z, Y, X), at most `size` cells along each axis."""
+    for axis in (2, 3, 4):
+        if features.shape[axis] > size:
+            features = features.narrow(axis, (features.shape[axis] - size) // 2, size)
+    return features
 
 
 def stem_halo(preset: Preset) -> int:

@@ -28,7 +28,7 @@ NONE = np.empty((0, 3))
 class _PassOn(nn.Module):
     """A backbone whose first features are the mean grey of a cell and its location; the others are zero."""
 
-    def features(self, image, location):
+    def features(self, image, location, central):
         seen = torch.cat([functional.avg_pool3d(image, 4), location], dim=1)
         return functional.pad(seen, (0, 0, 0, 0, 0, 0, 0, 124))
 

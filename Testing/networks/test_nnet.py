@@ -178,3 +178,15 @@ def test_the_halo_covers_all_that_a_cell_sees_and_a_cell_less_does_not(units, ha
 
 def test_the_presets_have_the_halo_of_their_units():
     assert [stem_halo(preset) for preset in (GRT123, PAPER, DEFAULT)] == [12, 16, 16]
+
+
+@pytest.mark.parametrize("cells", [4, 12])
+def test_the_middle_alone_is_the_middle_of_the_whole_map(cells):
+    """Also where the crop is smaller than what back2 sees."""
+    net = NNet(replace(DEFAULT, units_per_block=(1, 1, 1, 1), units_per_back_block=2)).double().eval()
+    image = torch.rand(1, 1, *(4 * cells,) * 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    place = torch.rand(1, 3, *(cells,) * 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    middle = slice(cells // 2 - 1, cells // 2 + 1)
+    with torch.inference_mode():
+        whole = net.features(image, place)[..., middle, middle, middle]
+        torch.testing.assert_close(net.features(image, place, 2), whole, rtol=1e-12, atol=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compute import Compute, Computed, finite, is_out_of_memory, ready_to_run
 from ..errors import OutOfMemoryError
-from ..networks.nnet import STRIDE, NNet, stem_halo
+from ..networks.nnet import STRIDE, NNet
 from ..preprocessing import Preprocessed
 from ..preset import Preset
 from ..progress import Progress, silent
@@ -60,8 +60,7 @@ def network_output(
 
 def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress) -> Computed:
     location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
-    halo = stem_halo(preset)
-    slab = slab_thickness(scan.image.shape, halo, compute)
+    slab = slab_thickness(scan.image.shape, compute)
     warnings: tuple[str, ...] = ()
     while True:
         try:
@@ -69,7 +68,7 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
             if preset.tile_grid is not None:
                 output = tiled_output(ready, scan.image, location, preset, compute, progress)
             else:
-                output = whole_scan_output(ready, scan.image, location, preset, compute, halo, slab, progress)
+                output = whole_scan_output(ready, scan.image, location, preset, compute, slab, progress)
             return Computed(output, warnings, compute)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -79,7 +78,7 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
         elif compute.device.type != "cpu":
             warnings = (f"The {compute.device.type} device ran out of memory; the detector ran on the processor.",)
             compute = compute.on_cpu()
-            slab = slab_thickness(scan.image.shape, halo, compute)
+            slab = slab_thickness(scan.image.shape, compute)
         else:
             raise OutOfMemoryError(
                 "Not enough memory to run the detector, even in the thinnest slabs. Close other programs or use a "

@@ -1,7 +1,9 @@
 """N-Net over a whole scan in one exact pass, with memory bounded by slabs (instead of the tiles of section IV-G).
 
-Only the layers up to stride 4 hold large maps. They run in slabs along k, each with a halo that covers all they see,
-so their output is that of one pass. From there on the maps of a whole scan fit at once.
+Only the layers up to stride 4 hold large maps. They run in slabs along k, first those at full resolution and then those
+at stride 2, each slab with a halo that covers all that its layers see, so that the output is that of one pass. The
+layers at full resolution see but two voxels further: little is computed twice. From stride 4 on the maps of a whole
+scan fit at once.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import numpy as np
 import torch
 
 from ..compute import Compute, exact_arithmetic
-from ..networks.nnet import DEEPEST_STRIDE, STRIDE, NNet
+from ..networks.nnet import DEEPEST_STRIDE, ENTRY_HALO, STRIDE, NNet, descent_halo
 from ..preset import Preset
 from ..progress import Progress, part, silent
 from .location import LocationScale
 
-_STEM_SHARE = 0.4  # of all operations, for the progress
+_STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, for the progress
+_THICKER_AT_STRIDE_2 = 3  # a slab of as many bytes: a quarter of the pixels in a plane, 32 channels instead of 24
 _TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
 _LIVE_MAPS = 4  # full-resolution maps of 24 channels that are alive at once in the stem
 
@@ -28,15 +31,15 @@ def normalised(grey: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return ((grey.to(torch.float32) - 128) / 128).to(dtype)
 
 
-def slab_thickness(shape_kji: tuple[int, ...], halo: int, compute: Compute) -> int:
+def slab_thickness(shape_kji: tuple[int, ...], compute: Compute) -> int:
     """Voxels along k that a slab may have without its halo, a multiple of 4, within the memory allowed; at least 4."""
     plane_bytes = shape_kji[1] * shape_kji[2] * 24 * _LIVE_MAPS * compute.dtype.itemsize
-    planes = int(compute.memory_gb * 1e9 / plane_bytes) - 2 * halo
+    planes = int(compute.memory_gb * 1e9 / plane_bytes) - 2 * ENTRY_HALO
     return max(planes // STRIDE * STRIDE, STRIDE)
 
 
 def stem_in_slabs(
-    net: NNet, image: torch.Tensor, slab: int, halo: int, compute: Compute, progress: Progress = silent
+    net: NNet, image: torch.Tensor, slab: int, compute: Compute, progress: Progress = silent
 ) -> torch.Tensor:
     """`net.stem` of the whole image, slab by slab.
 
@@ -46,23 +49,33 @@ def stem_in_slabs(
         (Z, Y, X) uint8 or float on the host, each axis a multiple of 4; uint8 is normalised slab by slab.
     slab
         Thickness along k in voxels without halo, a multiple of 4.
-    halo
-        See `stem_halo`.
 
     Returns
     -------
     (1, 32, Z/4, Y/4, X/4) on the device.
     """
-    size = image.shape[0]
+
+    def enter(grey: torch.Tensor) -> torch.Tensor:
+        grey = grey.to(compute.device)
+        return net.entry(normalised(grey, compute.dtype) if grey.dtype == torch.uint8 else grey.to(compute.dtype))
+
+    entry = _in_slabs(enter, image[None, None], slab, ENTRY_HALO, part(progress, 0.0, _ENTRY_SHARE))
+    thicker = slab * _THICKER_AT_STRIDE_2
+    return _in_slabs(net.descent, entry, thicker, descent_halo(net), part(progress, _ENTRY_SHARE, 1.0))
+
+
+def _in_slabs(
+    layers: Callable[[torch.Tensor], torch.Tensor], source: torch.Tensor, slab: int, halo: int, progress: Progress
+) -> torch.Tensor:
+    """What layers that end in a pool of two give for a whole map (1, C, Z, Y, X); slab and halo are even."""
+    size = source.shape[2]
     parts = []
     for start in range(0, size, slab):
         progress("detecting nodules", start / size)
         low, end = max(start - halo, 0), min(start + slab, size)
-        seen = image[low : min(end + halo, size)].to(compute.device)
-        seen = normalised(seen, compute.dtype) if seen.dtype == torch.uint8 else seen.to(compute.dtype)
-        out = net.stem(seen[None, None])
-        parts.append(out[:, :, (start - low) // STRIDE : (end - low) // STRIDE].clone())
-        del out, seen
+        out = layers(source[:, :, low : min(end + halo, size)])
+        parts.append(out[:, :, (start - low) // 2 : (end - low) // 2].clone())
+        del out
     return torch.cat(parts, dim=2)
 
 
@@ -72,7 +85,6 @@ def whole_scan_output(
     location: LocationScale,
     preset: Preset,
     compute: Compute,
-    halo: int,
     slab: int,
     progress: Progress = silent,
 ) -> np.ndarray:
@@ -95,7 +107,7 @@ def whole_scan_output(
     padded_cells = tuple(n // STRIDE for n in padded.shape)
     with exact_arithmetic():
         place = torch.from_numpy(location.map(np.zeros(3), padded_cells))[None].to(compute.device, compute.dtype)
-        stem = stem_in_slabs(net, torch.from_numpy(padded), slab, halo, compute, part(progress, 0.0, _STEM_SHARE))
+        stem = stem_in_slabs(net, torch.from_numpy(padded), slab, compute, part(progress, 0.0, _STEM_SHARE))
         with _watched_trunk(net, part(progress, _STEM_SHARE, 1.0)):
             output = net.head(net.trunk(stem, place))[0, : cells[0], : cells[1], : cells[2]].float().cpu()
     progress("detecting nodules", 1.0)

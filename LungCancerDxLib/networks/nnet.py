@@ -11,14 +11,15 @@ from .blocks import residual_block, upsampling
 STRIDE = 4  # voxels per output cell
 DEEPEST_STRIDE = 16  # inputs are a multiple of this
 FEATURE_CHANNELS = 128
+ENTRY_HALO = 2  # voxels that an output of `entry` may see beyond its own: two convolutions
 BOX_FIELDS = 5  # logit, dz, dy, dx, log(d / anchor)
 
 
 class NNet(nn.Module):
     """Nodule proposals for a patch or a whole scan.
 
-    The forward pass is three steps that can be run apart: `stem` (full resolution down to stride 4, where nearly all
-    memory goes), `trunk` (everything from stride 4 on, with the location input) and `head`.
+    The forward pass is steps that can be run apart: `entry` (full resolution, where nearly all memory goes) and
+    `descent` (stride 2), together `stem`; `trunk` (everything from stride 4 on, with the location input) and `head`.
 
     Attribute names and state-dict keys of preset `GRT123` are those of the checkpoints published in 2017.
     """
@@ -49,9 +50,17 @@ class NNet(nn.Module):
             nn.Conv3d(FEATURE_CHANNELS, 64, 1), nn.ReLU(), nn.Conv3d(64, self.anchors * BOX_FIELDS, 1)
         )
 
+    def entry(self, image: torch.Tensor) -> torch.Tensor:
+        """(B, 1, Z, Y, X) to (B, 24, Z/2, Y/2, X/2)."""
+        return self.pool(self.preBlock(image))
+
+    def descent(self, entry: torch.Tensor) -> torch.Tensor:
+        """(B, 24, Z/2, Y/2, X/2) to (B, 32, Z/4, Y/4, X/4)."""
+        return self.pool(self.forw1(entry))
+
     def stem(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, Z, Y, X) to (B, 32, Z/4, Y/4, X/4)."""
-        return self.pool(self.forw1(self.pool(self.preBlock(image))))
+        return self.descent(self.entry(image))
 
     def trunk(self, stem: torch.Tensor, location: torch.Tensor, central: int | None = None) -> torch.Tensor:
         """Stem map and (B, 3, Z/4, Y/4, X/4) location map to the feature map (B, 128, Z/4, Y/4, X/4).
@@ -90,11 +99,6 @@ def _middle(features: torch.Tensor, size: int) -> torch.Tensor:
     return features
 
 
-def stem_halo(preset: Preset) -> int:
-    """Voxels that a stem output at stride 4 may see beyond its own, rounded up to whole cells.
-
-    Two 3x3x3 convolutions at stride 1 and two a unit of forw1 at stride 2: 2 + 4 * units, so 12 for two units and 16
-    (from 14) for three.
-    """
-    reach = 2 + 4 * preset.units_per_block[0]
-    return -(-reach // STRIDE) * STRIDE
+def descent_halo(net: NNet) -> int:
+    """Voxels at stride 2 that an output of `descent` may see beyond its own: two convolutions a unit of forw1."""
+    return 2 * len(net.forw1)

@@ -141,12 +141,12 @@ def small_memory(monkeypatch):
     real, tried = detector.whole_scan_output, []
 
     def limit(on_processor, on_device=0, error=None, run=real):
-        def limited(net, image, location, preset, compute, halo, slab, progress):
+        def limited(net, image, location, preset, compute, slab, progress):
             tried.append((compute.device.type, compute.dtype, slab))
             most = on_processor if compute.device.type == "cpu" else on_device
             if most is not None and slab > most:
                 raise error or torch.OutOfMemoryError("no more")
-            return run(net, image, location, preset, compute, halo, slab, progress)
+            return run(net, image, location, preset, compute, slab, progress)
 
         monkeypatch.setattr(detector, "whole_scan_output", limited)
         return tried

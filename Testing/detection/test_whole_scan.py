@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from LungCancerDxLib.compute import Compute
+from LungCancerDxLib.detection import whole_scan
 from LungCancerDxLib.detection.location import location_scale
 from LungCancerDxLib.detection.whole_scan import normalised, slab_thickness, stem_in_slabs, whole_scan_output
 from LungCancerDxLib.errors import Cancelled
-from LungCancerDxLib.networks.nnet import NNet, stem_halo
+from LungCancerDxLib.networks.nnet import NNet
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.detection.fake_scans import fake_scan, grey_image
 from Testing.networks.random_nets import randomised
@@ -35,9 +36,9 @@ def _stem_at_once(preset, shape, dtype):
         return _net(preset, dtype).stem(normalised(_image(shape), dtype)[None, None])
 
 
-def _stem(preset, shape, slab, halo, dtype):
+def _stem(preset, shape, slab, dtype):
     with torch.inference_mode():
-        return stem_in_slabs(_net(preset, dtype), _image(shape), slab, halo, Compute(dtype=dtype))
+        return stem_in_slabs(_net(preset, dtype), _image(shape), slab, Compute(dtype=dtype))
 
 
 # ---------------------------------------------------------------------- the stem
@@ -49,52 +50,63 @@ def _stem(preset, shape, slab, halo, dtype):
 def test_the_stem_in_slabs_is_the_stem_at_once(preset, dtype, within, slab):
     shape = (36, 4, 8)
     at_once = _stem_at_once(preset, shape, dtype)
-    in_slabs = _stem(preset, shape, slab, stem_halo(preset), dtype)
+    in_slabs = _stem(preset, shape, slab, dtype)
     torch.testing.assert_close(in_slabs, at_once, rtol=0, atol=within)
     assert at_once.std() > 0.1
 
 
 @PRESETS
-def test_a_halo_that_is_a_cell_less_is_not_exact(preset):
-    shape, dtype = (36, 4, 8), torch.float64
-    in_slabs = _stem(preset, shape, 20, stem_halo(preset) - 4, dtype)
+@pytest.mark.parametrize("halo", ["ENTRY_HALO", "descent_halo"])
+def test_a_halo_that_is_a_step_less_is_not_exact(preset, halo, monkeypatch):
+    shape, dtype = (72, 4, 8), torch.float64
+    exact = getattr(whole_scan, halo)
+    monkeypatch.setattr(whole_scan, halo, (lambda net: exact(net) - 2) if callable(exact) else exact - 2)
+    in_slabs = _stem(preset, shape, 8, dtype)
     assert (in_slabs - _stem_at_once(preset, shape, dtype)).abs().max() > 1e-6
 
 
 def test_a_slab_may_be_given_in_network_units_already():
     image = _image((24, 8, 8))
     with torch.inference_mode():
-        from_grey = stem_in_slabs(_net(DEFAULT), image, 8, 16, Compute())
-        from_float = stem_in_slabs(_net(DEFAULT), normalised(image, torch.float32), 8, 16, Compute())
+        from_grey = stem_in_slabs(_net(DEFAULT), image, 8, Compute())
+        from_float = stem_in_slabs(_net(DEFAULT), normalised(image, torch.float32), 8, Compute())
     torch.testing.assert_close(from_grey, from_float, rtol=0, atol=0)
 
 
-class _CountingStem:
-    def __init__(self):
-        self.planes = []
+class _Counting:
+    """A stem that pools and counts the planes that it is given."""
 
-    def stem(self, seen):
-        self.planes.append(seen.shape[2])
-        return seen[:, :, ::4, ::4, ::4]
+    def __init__(self):
+        self.entered, self.descended = [], []
+        self.forw1 = [None] * 3
+
+    def entry(self, seen):
+        self.entered.append(seen.shape[2])
+        return seen[:, :, ::2, ::2, ::2]
+
+    def descent(self, seen):
+        self.descended.append(seen.shape[2])
+        return seen[:, :, ::2, ::2, ::2]
 
 
 def test_no_slab_holds_more_than_itself_and_two_halos():
-    net = _CountingStem()
-    out = stem_in_slabs(net, _image((64, 4, 4)), 8, 12, Compute())
-    assert net.planes == [20, 28, 32, 32, 32, 32, 28, 20]
-    torch.testing.assert_close(out[0, 0, :, 0, 0], normalised(_image((64, 4, 4))[::4, 0, 0], torch.float32))
+    net = _Counting()
+    out = stem_in_slabs(net, _image((128, 4, 4)), 8, Compute())
+    assert net.entered == [10, *[12] * 14, 10]
+    assert net.descended == [30, 36, 22]
+    torch.testing.assert_close(out[0, 0, :, 0, 0], normalised(_image((128, 4, 4))[::4, 0, 0], torch.float32))
 
 
 def test_cancelling_stops_before_the_next_slab():
-    net = _CountingStem()
+    net = _Counting()
 
     def cancel(stage, fraction):
-        if fraction >= 0.5:
+        if fraction >= 0.25:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        stem_in_slabs(net, _image((64, 4, 4)), 8, 12, Compute(), cancel)
-    assert len(net.planes) == 4
+        stem_in_slabs(net, _image((64, 4, 4)), 8, Compute(), cancel)
+    assert len(net.entered) == 4
 
 
 # ---------------------------------------------------------------------- the whole network
@@ -117,9 +129,9 @@ def test_the_whole_scan_in_slabs_is_one_pass(preset, shape):
     image = grey_image(shape)
     lung_ends = fake_scan(image).lung_ends_kji
     expected = _by_one_pass(preset, image, lung_ends)
-    scale, halo = location_scale(preset, shape, lung_ends), stem_halo(preset)
+    scale = location_scale(preset, shape, lung_ends)
     for slab in (4, 24):
-        output = whole_scan_output(_net(preset), image, scale, preset, Compute(), halo, slab)
+        output = whole_scan_output(_net(preset), image, scale, preset, Compute(), slab)
         assert output.dtype == np.float32
         assert output.shape == (*(-(-n // 4) for n in shape), 3, 5)
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-3)
@@ -130,7 +142,7 @@ def test_progress_never_goes_back_and_ends_at_one():
     told = []
     image = grey_image((16, 16, 16))
     scale = location_scale(DEFAULT, image.shape, fake_scan(image).lung_ends_kji)
-    whole_scan_output(_net(DEFAULT), image, scale, DEFAULT, Compute(), 16, 8, lambda stage, f: told.append(f))
+    whole_scan_output(_net(DEFAULT), image, scale, DEFAULT, Compute(), 8, lambda stage, f: told.append(f))
     assert told == sorted(told)
     assert len(told) >= 4
     assert (told[0], told[-1]) == (0, 1)
@@ -148,16 +160,16 @@ def test_grey_values_are_centred_on_128():
 @pytest.mark.parametrize("memory_gb", [1e-6, 0.5, 2.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_slab_with_its_halos_fits_the_memory_or_is_one_cell(memory_gb, dtype):
-    compute, halo = Compute(dtype=dtype, memory_gb=memory_gb), 16
-    slab = slab_thickness((300, 200, 250), halo, compute)
+    compute = Compute(dtype=dtype, memory_gb=memory_gb)
+    slab = slab_thickness((300, 200, 250), compute)
     one_map = 200 * 250 * 24 * dtype.itemsize
     assert slab % 4 == 0
-    assert slab == 4 or (slab + 2 * halo) * 2 * one_map <= memory_gb * 1e9  # at the least its input and its output
+    assert slab == 4 or (slab + 4) * 2 * one_map <= memory_gb * 1e9  # at the least its input and its output
 
 
 def test_more_memory_or_half_the_precision_gives_thicker_slabs():
     def slab(memory_gb, dtype=torch.float32):
-        return slab_thickness((300, 200, 250), 16, Compute(dtype=dtype, memory_gb=memory_gb))
+        return slab_thickness((300, 200, 250), Compute(dtype=dtype, memory_gb=memory_gb))
 
     assert slab(1e-6) == 4
     assert slab(1e-6) < slab(2.0) < slab(4.0)
@@ -175,7 +187,7 @@ def test_the_work_can_be_stopped_between_the_layers_of_the_trunk():
 
     location = location_scale(DEFAULT, image.shape, np.array([[0, 0, 0], [15, 15, 15]]))
     with pytest.raises(Cancelled):
-        whole_scan_output(net, image, location, DEFAULT, Compute(), 16, 16, stop_after_the_stem)
+        whole_scan_output(net, image, location, DEFAULT, Compute(), 16, stop_after_the_stem)
     assert reports == sorted(reports)
     assert 0.5 < reports[-1] < 1
     told = len(reports)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from LungCancerDxLib.networks.nnet import NNet, stem_halo
+from LungCancerDxLib.networks.nnet import ENTRY_HALO, NNet, descent_halo
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from Testing.networks.random_nets import randomised, seeded
 from Testing.Oracles.networks import n_net, published_shapes
@@ -168,16 +168,9 @@ def test_a_stem_cell_sees_its_four_voxels_and_the_reach_of_its_convolutions(unit
         assert _cells_that_see(units, voxel, axis) == expected
 
 
-@pytest.mark.parametrize(("units", "halo"), [(1, 8), (2, 12), (3, 16)])
-def test_the_halo_covers_all_that_a_cell_sees_and_a_cell_less_does_not(units, halo):
-    first = 20  # voxel of cell 5
-    assert stem_halo(_with_units(units)) == halo
-    assert 5 not in _cells_that_see(units, first - halo - 1)
-    assert 5 in _cells_that_see(units, first - (halo - 4) - 1)
-
-
-def test_the_presets_have_the_halo_of_their_units():
-    assert [stem_halo(preset) for preset in (GRT123, PAPER, DEFAULT)] == [12, 16, 16]
+@pytest.mark.parametrize(("units", "reach"), [(2, 10), (3, 14)])
+def test_the_halos_of_both_stages_add_up_to_what_a_stem_cell_sees(units, reach):
+    assert ENTRY_HALO + 2 * descent_halo(NNet(_with_units(units))) == reach
 
 
 @pytest.mark.parametrize("cells", [4, 12])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from ..preset import Preset
 from .hull import convex_hull
@@ -67,15 +68,22 @@ def _nearest_core(core_of_voxel: np.ndarray, mask: np.ndarray, spacing_mm_kji: n
     error_mm = 2 * float(np.linalg.norm(block_mm - spacing_mm_kji))  # of a difference of two distances
     close = (np.abs(lead_mm) <= error_mm) & _any_in_block(mask, block)
     nearest = _of_voxels((lead_mm < 0).astype(np.uint8) + np.uint8(1), block, mask.shape) * mask
-    if close.any():
-        unclear = _of_voxels(close, block, mask.shape) & mask
+    unclear = np.argwhere(_of_voxels(close, block, mask.shape) & mask)
+    if len(unclear):
         farthest_mm = np.minimum(*distance_mm)[close].max() + error_mm
-        region = bounding_box(unclear, np.ceil(farthest_mm / spacing_mm_kji).astype(int) + 1)
-        feature = ndimage.distance_transform_edt(
-            core_of_voxel[region] == 0, sampling=spacing_mm_kji, return_distances=False, return_indices=True
-        )
-        np.copyto(nearest[region], core_of_voxel[region][tuple(feature)], where=unclear[region])
+        region = _region(unclear, np.ceil(farthest_mm / spacing_mm_kji).astype(int) + 1, mask.shape)
+        core = core_of_voxel[region]
+        surface = np.argwhere((core > 0) & ~ndimage.binary_erosion(core > 0, border_value=1))
+        corner = np.array([side.start for side in region])
+        _, nearest_of = KDTree(surface * spacing_mm_kji).query((unclear - corner) * spacing_mm_kji, workers=-1)
+        nearest[tuple(unclear.T)] = core[tuple(surface[nearest_of].T)]
     return nearest
+
+
+def _region(points_kji: np.ndarray, margin: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The box of slices that holds points (N, 3) with a margin, within an array."""
+    low, high = points_kji.min(axis=0) - margin, points_kji.max(axis=0) + 1 + margin
+    return tuple(slice(int(max(a, 0)), int(min(b, n))) for a, b, n in zip(low, high, shape, strict=True))
 
 
 def _any_in_block(mask: np.ndarray, block: tuple[int, ...]) -> np.ndarray:

@@ -56,7 +56,7 @@ def read_result(folder: Path) -> CaseResult:
     try:
         result = CaseResult.from_json((folder / CASE_FILE).read_text(encoding="utf-8"))
         lungs, nodules = (sitk.GetArrayFromImage(sitk.ReadImage(str(folder / name))) for name in _LABEL_FILES)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise LungCancerDxError(f"The result in {folder} cannot be read: {error}") from error
     return replace(result, lung_labels=lungs, nodule_labels=nodules)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,12 +20,19 @@ def qt_application() -> QtWidgets.QApplication:
     """The QApplication, made on the first call; a process can have only one, so that it is never taken down."""
     application = QtWidgets.QApplication.instance()
     if application is None:
+        _keep_none()
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         application = QtWidgets.QApplication(["Slicer"])
         application.setQuitOnLastWindowClosed(False)
         application.setStyle("Fusion")
         _set_font(application)
     return application
+
+
+def _keep_none() -> None:
+    """PySide6 loses a reference to None at each property set as an attribute; at its end Python 3.11 gives up."""
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 20
 
 
 def keep_settings_in(folder: Path) -> None:

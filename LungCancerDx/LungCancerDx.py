@@ -1,0 +1,198 @@
+"""LungCancerDx in 3D Slicer: load a chest CT, click Detect & Score, browse the nodules.
+
+Only what Slicer asks of a module is here; everything else is in the library LungCancerDxLib.
+"""
+
+import os
+import sys
+
+import slicer
+import slicer.util
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+_CLONE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _findLibrary():
+    """An installed library lies beside this file, where Slicer finds it; in a clone it lies one folder up."""
+    if os.path.isdir(os.path.join(_CLONE, "LungCancerDxLib")) and _CLONE not in sys.path:
+        sys.path.append(_CLONE)
+
+
+class LungCancerDx(ScriptedLoadableModule):
+    """What Slicer shows of the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Lung Cancer Dx")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The LungCancerDx contributors"]
+        self.parent.helpText = _(
+            "Finds lung nodules in a chest CT and scores how malignant each of them, and the whole case, looks. "
+            "Research use only, not for diagnosis. Nothing is sent anywhere. "
+            '<a href="https://github.com/LungCancerDx/SlicerLungCancerDx">Documentation</a>'
+        )
+        self.parent.acknowledgementText = _(
+            "Implements Liao et al., Evaluate the Malignancy of Pulmonary Nodules Using the 3D Deep Leaky Noisy-or "
+            "Network, IEEE Transactions on Neural Networks and Learning Systems (2019)."
+        )
+        _findLibrary()
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer a synthetic patient in Sample Data; it is made on the spot."""
+    import SampleData
+
+    icons = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Resources", "Icons")
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="LungCancerDx",
+        sampleName="SyntheticChestCT",
+        thumbnailFileName=os.path.join(icons, "LungCancerDx.png"),
+        customDownloader=makeSyntheticPatient,
+    )
+
+
+def makeSyntheticPatient(source=None):
+    """The custom downloader of the synthetic patient; returns the volume node."""
+    from LungCancerDxLib.panel.sample_data import add_synthetic_patient
+
+    return add_synthetic_patient()
+
+
+class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Loads the panel and tells it what happens to the scene."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+        self._parameterNode = None
+        self._guiTag = None
+
+    def setup(self):
+        """Load the widgets; works without a main window."""
+        ScriptedLoadableModuleWidget.setup(self)
+        from LungCancerDxLib.panel.panel import Panel
+
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/LungCancerDx.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = LungCancerDxLogic()
+        self.panel = Panel(self.ui, self.resourcePath("requirements.txt"))
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.initializeParameterNode()
+
+    def enter(self):
+        """The user comes to the module."""
+        self.initializeParameterNode()
+
+    def exit(self):
+        """The user goes elsewhere; a run goes on."""
+        self.disconnectParameterNode()
+
+    def cleanup(self):
+        """The application ends or the module is reloaded."""
+        self.disconnectParameterNode()
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
+
+    def onSceneStartClose(self, caller, event):
+        self.panel.close()
+        self.setParameterNode(None)
+
+    def onSceneChanged(self, caller, event):
+        self.initializeParameterNode()
+
+    def onNodeRemoved(self, caller, event):
+        if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
+            self.panel.refresh_later()
+
+    def initializeParameterNode(self):
+        """Work with this scene's parameters; a CT is chosen where there is one."""
+        from LungCancerDxLib.panel.navigation import likely_ct
+
+        parameterNode = self.logic.getParameterNode()
+        if parameterNode.inputVolume is None:
+            parameterNode.inputVolume = likely_ct(slicer.mrmlScene)
+        self.setParameterNode(parameterNode)
+
+    def disconnectParameterNode(self):
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self._parameterNode = None
+
+    def setParameterNode(self, parameterNode):
+        self.disconnectParameterNode()
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._guiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self.panel.set_parameters(parameterNode)
+
+    def onParametersModified(self, caller, event):
+        self.panel.refresh()
+
+
+class LungCancerDxLogic(ScriptedLoadableModuleLogic):
+    """The parameters of the scene. Runs and results are the panel's, in LungCancerDxLib."""
+
+    def getParameterNode(self):
+        from LungCancerDxLib.panel.parameters import Parameters
+
+        return Parameters(super().getParameterNode())
+
+
+class LungCancerDxTest(ScriptedLoadableModuleTest):
+    """For the real application; needs neither a main window nor trained weights."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_a_known_case_is_shown_overruled_and_removed()
+
+    def test_a_known_case_is_shown_overruled_and_removed(self):
+        """The synthetic patient's true nodules as a case in the scene, overruled, gone to, and out of it again."""
+        from LungCancerDxLib.panel.navigation import jump_to, world_ras_mm
+        from LungCancerDxLib.panel.self_test import small_patient, true_case
+        from LungCancerDxLib.scene import case_result, find_cases, remove, show_case, update, volume_node
+
+        scene = slicer.mrmlScene
+        self.delayDisplay("Making a synthetic patient")
+        patient = small_patient()
+        result = true_case(patient)
+        ctNode = volume_node(scene, patient.volume, "Synthetic CT")
+        nodes = show_case(scene, result, ctNode, result.lung_labels, result.nodule_labels)
+        assert nodes.markups.GetNumberOfControlPoints() == len(result.nodules)
+        assert nodes.segmentation.GetSegmentation().GetNumberOfSegments() == 2 + len(result.nodules)
+
+        overruled = result.rescored({1})
+        update(scene, nodes, overruled)
+        assert case_result(nodes.case) == overruled
+
+        jump_to(nodes, result.nodules[0])
+        assert abs(world_ras_mm(nodes, result.nodules[0])[2] - result.nodules[0].center_lps_mm[2]) < 1e-6
+
+        remove(scene, nodes)
+        assert find_cases(scene) == []
+        self.delayDisplay("Test passed")

@@ -4,6 +4,11 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/__main__.py
   LungCancerDxLib/assembly.py
   LungCancerDxLib/background_job.py
+  LungCancerDxLib/benchmark/__init__.py
+  LungCancerDxLib/benchmark/machine.py
+  LungCancerDxLib/benchmark/memory.py
+  LungCancerDxLib/benchmark/operations.py
+  LungCancerDxLib/benchmark/report.py
   LungCancerDxLib/cache.py
   LungCancerDxLib/case.py
   LungCancerDxLib/classification/__init__.py
@@ -12,6 +17,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/classification/scoring.py
   LungCancerDxLib/cli.py
   LungCancerDxLib/commands/__init__.py
+  LungCancerDxLib/commands/bench.py
   LungCancerDxLib/commands/demo.py
   LungCancerDxLib/commands/figure.py
   LungCancerDxLib/commands/models.py

@@ -92,13 +92,29 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         help="of the steps: slices from the feet (default: a middle and a low one)",
     )
-    for command in (score, demo, figure, *_add_models(commands)):
+
+    bench = commands.add_parser("bench", help="where the time of a case goes, beside what the machine can do")
+    bench.add_argument("ct", metavar="CT", type=_path)
+    bench.add_argument("--repeat", metavar="N", type=_count, default=5, help="runs of each stage (default 5)")
+    bench.add_argument("--json", metavar="FILE", type=_path, help="write the figures to a file too")
+    bench.add_argument("--model", metavar="NAME|DIR", help="a model's name or its folder (default: the default model)")
+    _add_compute_options(bench)
+    _add_running_options(bench)
+
+    for command in (score, demo, figure, bench, *_add_models(commands)):
         command.add_argument("-v", "--verbose", action="store_true", help="say more when something fails")
     return parser
 
 
 def _path(text: str) -> Path:
     return Path(text).expanduser()
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected one or more, got {number}")
+    return number
 
 
 def _add_models(commands: Any) -> list[argparse.ArgumentParser]:
@@ -142,6 +158,11 @@ def _add_scoring_options(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="write the MRML scene and the pictures (default: where the packages are installed)",
     )
+    _add_compute_options(parser)
+    _add_running_options(parser)
+
+
+def _add_compute_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     parser.add_argument(
@@ -150,7 +171,6 @@ def _add_scoring_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="for the detector's largest maps (default 2); the rest needs 1 to 2 more",
     )
-    _add_running_options(parser)
 
 
 def _add_running_options(parser: argparse.ArgumentParser) -> None:

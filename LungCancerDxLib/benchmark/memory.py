@@ -1,0 +1,37 @@
+"""The memory that a stage takes at its peak."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+_EVERY_S = 0.02
+_RESIDENT = Path("/proc/self/statm")
+
+
+class PeakMemory:
+    """While the block runs, looks at the resident memory of this process; `gb` is None where the system tells none."""
+
+    def __init__(self) -> None:
+        self.gb: float | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        if _RESIDENT.exists():
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while True:
+            now = int(_RESIDENT.read_text().split()[1]) * page / 1e9
+            self.gb = max(self.gb or 0.0, now)
+            if self._stop.wait(_EVERY_S):
+                return

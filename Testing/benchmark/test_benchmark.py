@@ -1,0 +1,78 @@
+"""The benchmark's figures: operations counted as they are, memory as it is taken, the command's table and JSON."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from LungCancerDxLib.benchmark.memory import PeakMemory
+from LungCancerDxLib.benchmark.operations import counting, crop_flop, detector_flop
+from LungCancerDxLib.cli import main
+from LungCancerDxLib.commands import bench
+from LungCancerDxLib.preset import DEFAULT, GRT123
+from LungCancerDxLib.result_folder import write_volume
+from Testing.helpers import slab, tiny_model
+
+
+def test_the_operations_of_a_convolution_are_two_a_multiply_add():
+    with counting() as counted:
+        nn.Conv3d(3, 5, 3, padding=1)(torch.zeros(2, 3, 4, 6, 8))
+        nn.ConvTranspose3d(3, 5, 2, stride=2)(torch.zeros(1, 3, 4, 6, 8))
+        nn.ReLU()(torch.zeros(9))
+    assert counted.flop == 2 * 2 * 4 * 6 * 8 * 3 * 5 * 27 + 2 * 4 * 6 * 8 * 3 * 5 * 8
+
+
+def test_nothing_is_counted_after_the_block():
+    with counting() as counted:
+        pass
+    nn.Conv3d(1, 1, 1)(torch.zeros(1, 1, 2, 2, 2))
+    assert counted.flop == 0
+
+
+def test_the_published_network_takes_337_gflop_a_patch_of_128_and_the_papers_381():
+    assert detector_flop(GRT123, (128,) * 3) / 1e9 == pytest.approx(337, abs=2)
+    assert detector_flop(DEFAULT, (128,) * 3) / 1e9 == pytest.approx(381, abs=2)
+
+
+def test_a_crop_of_which_only_the_middle_is_wanted_takes_little_more_than_half():
+    assert crop_flop(GRT123, 2) / 1e9 == pytest.approx(89, abs=16)
+    for preset in (GRT123, DEFAULT):
+        assert crop_flop(preset, 2) / crop_flop(preset) < 0.7
+
+
+def test_memory_that_is_taken_and_given_back_is_seen():
+    with PeakMemory() as before:
+        pass
+    with PeakMemory() as peak:
+        taken = np.ones(300_000_000, np.uint8)
+        del taken
+    if before.gb is None:
+        pytest.skip("this system does not tell the memory of a process")
+    assert 0.25 < peak.gb - before.gb < 0.6
+
+
+def test_bench_prints_a_table_and_writes_its_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "find_model", lambda name: tiny_model())
+    write_volume(slab().volume, tmp_path / "ct.nrrd")
+    options = ["--repeat", "2", "--json", str(tmp_path / "bench.json")]
+    assert main(["bench", str(tmp_path / "ct.nrrd"), *options]) == 0
+    words, figures = capsys.readouterr().out, json.loads((tmp_path / "bench.json").read_text())
+    stages = ["reading", "preprocessing", "detection", "classification", "segmentation"]
+    assert list(figures["stages"]) == stages
+    assert all(name in words for name in [*stages, "process start", "24-to-24", "128-to-128"])
+    assert all(len(stage["seconds"]) == 2 for stage in figures["stages"].values())
+    medians = [np.median(stage["seconds"]) for stage in figures["stages"].values()]
+    assert figures["total_s"] == pytest.approx(sum(medians))
+    assert figures["stages"]["preprocessing"]["flop"] == 0 < figures["stages"]["classification"]["flop"]
+    assert 0.5 < figures["detection_over_box"] < 3
+    assert figures["convolution_flop_per_s"]["24"] > 1e8
+
+
+@pytest.mark.parametrize("repeat", ["0", "-1", "many"])
+def test_a_number_of_runs_that_is_none_is_refused(repeat, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "ct.nrrd", "--repeat", repeat])
+    assert caught.value.code == 2
+    assert "--repeat" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
@@ -30,6 +32,20 @@ class ResidualUnit(nn.Module):
         out = self.bn2(self.conv2(out))
         out += self.shortcut(x)
         return self.relu(out)
+
+    def unpadded(self, x: torch.Tensor) -> torch.Tensor:
+        """The same without padding: what comes out is two voxels smaller at either end of each axis."""
+        out = self.relu(self.bn1(_without_padding(self.conv1)(x)))
+        out = self.bn2(_without_padding(self.conv2)(out))
+        out += self.shortcut(x[..., 2:-2, 2:-2, 2:-2])
+        return self.relu(out)
+
+
+def _without_padding(convolution: nn.Conv3d) -> nn.Conv3d:
+    """A convolution with the same weights that only goes where its kernel fits."""
+    unpadded = copy.copy(convolution)
+    unpadded.padding = (0, 0, 0)
+    return unpadded
 
 
 def residual_block(channels_in: int, channels_out: int, units: int) -> nn.Sequential:

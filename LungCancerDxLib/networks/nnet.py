@@ -75,8 +75,13 @@ class NNet(nn.Module):
         joined = torch.cat((self.path2(back3), out2, location), dim=1)
         if central is None:
             return self.back2(joined)
-        reach = 2 * len(self.back2)  # two convolutions a unit
-        return _middle(self.back2(_middle(joined, central + 2 * reach)), central)
+        seen = central + 4 * len(self.back2)  # two convolutions a unit
+        if min(joined.shape[2:]) < seen:
+            return _middle(self.back2(joined), central)
+        middle = _middle(joined, seen)
+        for unit in self.back2:
+            middle = unit.unpadded(middle)  # type: ignore[operator]
+        return middle
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Feature map to (B, Z/4, Y/4, X/4, anchors, 5): logit, dz, dy, dx, log(d / anchor) per anchor."""

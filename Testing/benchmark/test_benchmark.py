@@ -36,10 +36,9 @@ def test_the_published_network_takes_337_gflop_a_patch_of_128_and_the_papers_381
     assert detector_flop(DEFAULT, (128,) * 3) / 1e9 == pytest.approx(381, abs=2)
 
 
-def test_a_crop_of_which_only_the_middle_is_wanted_takes_little_more_than_half():
-    assert crop_flop(GRT123, 2) / 1e9 == pytest.approx(89, abs=16)
-    for preset in (GRT123, DEFAULT):
-        assert crop_flop(preset, 2) / crop_flop(preset) < 0.7
+@pytest.mark.parametrize("preset", [GRT123, DEFAULT], ids=lambda preset: preset.name)
+def test_a_crop_of_which_only_the_middle_is_wanted_takes_little_more_than_half(preset):
+    assert 0.4 < crop_flop(preset, 2) / crop_flop(preset) < 0.56
 
 
 def test_memory_that_is_taken_and_given_back_is_seen():

@@ -9,7 +9,7 @@ demo: $(STAMP)
 	$(VENV)/bin/lungcancerdx demo --progress bar
 
 test: $(STAMP) lint
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -9,7 +9,7 @@ from LungCancerDxLib.segmentation import segment_nodules
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.segmentation.scenes import GLASS_HU, SOLID_HU, Scene, ball_mm3, dice, proposal
 
-SPACINGS_MM = [(0.6, 0.6, 0.6), (1.25, 0.9, 0.9), (2.5, 0.6, 0.6), (2.5, 0.9, 0.9)]
+BALLS = [(6, (0.6, 0.6, 0.6)), (6, (2.5, 0.9, 0.9)), (14, (1.25, 0.9, 0.9)), (14, (2.5, 0.6, 0.6))]  # mm
 CENTER = (0.4, -0.7, 0.9)
 
 
@@ -24,8 +24,7 @@ def plain_scan():
 
 
 @pytest.mark.parametrize("hu", [SOLID_HU, GLASS_HU])
-@pytest.mark.parametrize("spacing_mm_kji", SPACINGS_MM)
-@pytest.mark.parametrize("diameter_mm", [6, 14])
+@pytest.mark.parametrize(("diameter_mm", "spacing_mm_kji"), BALLS)
 def test_the_volume_of_a_ball_is_within_ten_percent(diameter_mm, spacing_mm_kji, hu):
     half_mm = max(14, diameter_mm)
     center = np.random.default_rng(diameter_mm).uniform(-1.2, 1.2, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,12 @@ class Default:
         return self._generator() if self._generator is not None else self._value
 
 
-class Validator:
-    """What a value must be; `validate` raises ValueError where it is not."""
+class Validator(ABC):
+    """What a value must be."""
 
+    @abstractmethod
     def validate(self, value: Any) -> None:
-        raise NotImplementedError
+        """Raise ValueError where it is not."""
 
 
 @dataclass(frozen=True)

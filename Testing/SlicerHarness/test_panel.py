@@ -32,7 +32,8 @@ def test_a_child_process_can_be_killed(slicer_app):
     widget.onStart(seconds=60)
     slicer_app.wait_until(lambda: len(widget.lines) == 3)
     widget.process.kill()
-    slicer_app.wait_until(lambda: widget.ui.resultLabel.text == "stopped")
+    slicer_app.wait_until(lambda: widget.ui.resultLabel.text != "no result yet")
+    assert widget.ui.resultLabel.text == "stopped"
 
 
 def test_quitting_ends_a_child_process():

@@ -75,7 +75,9 @@ def test_what_is_in_the_cache_is_not_fetched_again(server, cache):
 def test_what_was_damaged_in_the_cache_is_fetched_again(server, cache):
     detector, _ = fetched(server, cache)
     detector.write_bytes(b"rubbish")
+    server.requests.clear()
     fetched(server, cache)
+    assert [name for name, _ in server.requests] == [DETECTOR]
 
 
 def test_a_cut_is_resumed_at_once(server, cache):
@@ -109,6 +111,7 @@ def test_a_server_gone_after_a_cut_is_said_and_what_came_is_kept(server, cache):
 def test_a_server_that_knows_no_ranges_starts_again(server, cache):
     server.ranges, server.cut_after = False, [40_000]
     fetched(server, cache)
+    assert len([name for name, _ in server.requests if name == DETECTOR]) == 2
 
 
 def test_a_server_that_sends_another_range_than_asked_for_is_not_believed(server, cache):
@@ -124,6 +127,7 @@ def test_a_server_that_does_not_say_how_long_the_file_is_will_do(server, cache):
         path.unlink()
     server.cut_after = [40_000]
     refused(server, cache, "is not the published file")
+    assert list(cache.iterdir()) == []
 
 
 def test_a_corrupted_file_is_refused_and_not_kept(server, cache):
@@ -137,6 +141,8 @@ def test_a_wrong_beginning_left_from_before_is_thrown_away(server, cache, wrong)
     cache.mkdir()
     (cache / f"{DETECTOR}.part").write_bytes(wrong)
     fetched(server, cache)
+    assert server.requests[-1][0] == CLASSIFIER
+    assert {name for name, _ in server.requests[:-1]} == {DETECTOR}
 
 
 def test_a_whole_beginning_left_from_before_is_used(server, cache):
@@ -185,11 +191,13 @@ def test_no_server_and_no_network_are_said(cache):
     refused(f"http://127.0.0.1:{port}", cache, "cannot be reached", "refused", "HTTPS_PROXY")
     refused("https://no-such-host.invalid/model", cache, "cannot be reached")
     refused("http://:::/model", cache, "cannot be fetched")
+    assert list(cache.iterdir()) == []
 
 
 def test_a_server_that_never_ends_is_left(server, cache, monkeypatch):
     monkeypatch.setattr(resuming, "MAX_FILE_BYTES", 50_000)
     refused(server, cache, "far too much")
+    assert [name for name, _ in server.requests] == [DETECTOR]
 
 
 def test_the_proxy_of_the_environment_is_used(server, cache, monkeypatch):
@@ -203,11 +211,13 @@ def test_the_proxy_of_the_environment_is_used(server, cache, monkeypatch):
 def test_a_cache_that_cannot_be_written_is_said(server, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
     refused(server, tmp_path / "closed" / "cache", "cannot be kept")
+    assert list((tmp_path / "closed").iterdir()) == []
 
 
 def test_a_cache_in_the_place_of_a_file_is_said(server, tmp_path):
     (tmp_path / "file").write_text("")
     refused(server, tmp_path / "file" / "cache", "cannot be kept")
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_a_folder_needs_no_network(tmp_path):
@@ -236,5 +246,6 @@ def test_the_public_address_is_at_a_fixed_commit():
 
 
 def test_the_command_line_does_not_load_the_network_before_it_is_needed():
-    code = "import sys; import LungCancerDxLib.cli; assert not {'requests', 'pooch', 'torch'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import sys; import LungCancerDxLib.cli; print({'requests', 'pooch', 'torch'} & set(sys.modules))"
+    process = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert process.stdout == "set()\n"

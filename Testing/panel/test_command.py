@@ -20,15 +20,15 @@ from LungCancerDxLib.panel.command import (
 from Testing.helpers import ROOT
 
 FULL = Request(
-    ct=Path("/tmp/a b/ct.nrrd"),
-    out=Path("/tmp/a b/result"),
+    ct=Path("a folder/ct.nrrd"),
+    out=Path("a folder/result"),
     model="grt123",
     device="cpu",
     precision="bf16",
     max_memory_gb=1.5,
     classify=(7, 9),
-    cache=Path("/tmp/a b/cache"),
-    points_file=Path("/tmp/a b/points.csv"),
+    cache=Path("a folder/cache"),
+    points_file=Path("a folder/points.csv"),
 )
 
 

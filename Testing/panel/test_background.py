@@ -1,14 +1,11 @@
 """A background run ends in one clear outcome, whatever the process does, and leaves no process behind."""
 
-import json
 import os
 import signal
 import time
 
 import pytest
 
-from LungCancerDxLib.result_folder import write_volume
-from Testing.helpers import TINY_PROGRAM, slab
 from Testing.panel.processes import assert_dies
 
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -34,44 +31,6 @@ import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 """
 HANG = "time.sleep(600)\n"
-
-
-class Run:
-    """A background run of a script, and what is heard of it."""
-
-    def __init__(self, app, *arguments):
-        from LungCancerDxLib.panel.background import BackgroundRun
-
-        self.app, self.reports, self.outcomes = app, [], []
-        self.run = BackgroundRun(["-c", *map(str, arguments)], self.reports.append, self.outcomes.append)
-        self.run.start()
-
-    def until_report(self):
-        self.app.wait_until(lambda: self.reports)
-        return self.reports[-1]
-
-    def until_end(self):
-        self.app.wait_until(lambda: self.outcomes)
-        time.sleep(0.05)
-        self.app.process_events()
-        assert len(self.outcomes) == 1
-        assert not self.run.running
-        return self.outcomes[0]
-
-
-@pytest.fixture
-def start(slicer_app):
-    """A function that starts a script, given as code and its arguments."""
-    runs = []
-
-    def start(*arguments):
-        runs.append(Run(slicer_app, *arguments))
-        return runs[-1]
-
-    yield start
-    for run in runs:
-        if run.run is not None:
-            run.run.close()
 
 
 @pytest.fixture
@@ -261,42 +220,3 @@ def test_who_hears_of_the_end_may_drop_the_run(start):
     run.app.wait_until(lambda: run.outcomes)
     run.app.process_events()
     run.run = start("pass").run
-
-
-@pytest.fixture(scope="module")
-def ct(tmp_path_factory):
-    path = tmp_path_factory.mktemp("ct") / "ct.nrrd"
-    write_volume(slab().volume, path)
-    return path
-
-
-@pytest.fixture
-def score(start, ct, tmp_path):
-    """A function that starts the command line on a small CT with the tiny model."""
-    from LungCancerDxLib.panel.command import Request, score_arguments
-
-    def score(**options):
-        return start(TINY_PROGRAM, *score_arguments(Request(ct, tmp_path / "result", **options))[2:])
-
-    return score
-
-
-def test_a_real_run_goes_through_to_its_result(score, tmp_path):
-    run = score(classify=(7,))
-    outcome = run.until_end()
-    assert outcome.kind == "done", outcome
-    fractions = [report.fraction for report in run.reports]
-    assert fractions == sorted(fractions)
-    assert fractions[-1] == 1
-    nodules = json.loads((tmp_path / "result" / "case.json").read_text())["nodules"]
-    assert [nodule["rank"] for nodule in nodules if nodule["malignancy"] is not None] == [1, 2, 3, 4, 5, 7]
-
-
-def test_a_real_run_that_is_cancelled_leaves_nothing(score, tmp_path):
-    run = score()
-    run.app.wait_until(lambda: any(report.stage == "detecting nodules" for report in run.reports))
-    run.run.cancel()
-    outcome = run.until_end()
-    assert outcome.kind == "cancelled"
-    assert list(tmp_path.iterdir()) == []
-    assert "nothing was written" in outcome.details

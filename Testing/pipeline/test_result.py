@@ -1,59 +1,15 @@
 """From a CT to a scored case, with networks small enough to run in a moment (scores mean nothing, their sums do)."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from LungCancerDxLib import pipeline
 from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.compute import Compute
-from LungCancerDxLib.detection.detector import Detected
-from LungCancerDxLib.errors import Cancelled, UsageError
+from LungCancerDxLib.errors import Cancelled
 from LungCancerDxLib.pipeline import detect_and_score
-from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
-
-IN_THE_LEFT_LUNG = (80.25, 10.125, -30.0625)
-OUTSIDE_THE_LUNGS = (0.0, 90.0, -30.0)
-PLACES_KJI = [(9.0, 22.0, 19.0), (8.0, 21.0, 52.0), (7.0, 25.0, 15.0), (8.0, 19.0, 45.0), (6.0, 22.0, 22.0)]
-
-
-@pytest.fixture(scope="module")
-def result():
-    return detect_and_score(slab().volume, tiny_model())
-
-
-@pytest.fixture(scope="module")
-def with_points():
-    points = [IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS]
-    return detect_and_score(slab().volume, tiny_model(), points_lps_mm=points, classify_all=True)
-
-
-@pytest.fixture
-def detected(monkeypatch):
-    """A function that makes the detector find nodules of the given logits."""
-
-    def find(*logits):
-        found = [(logit, *place, 2.0) for logit, place in zip(logits, PLACES_KJI, strict=False)]
-        proposals = np.array(found, dtype=float).reshape(-1, 5)
-        monkeypatch.setattr(pipeline, "detect", lambda *rest: Detected(proposals, (), Compute()))
-
-    return find
-
-
-def scored(model):
-    return detect_and_score(slab().volume, model)
-
-
-def shares(result):
-    parts = [*(nodule.contribution for nodule in result.nodules), result.case.leak_share, result.case.blank_share]
-    return [share for share in parts if share is not None]
-
-
-def noisy_or(*probabilities):
-    return 1 - np.prod([1 - p for p in probabilities])
+from Testing.pipeline.cases import noisy_or, shares
 
 
 def test_lung_labels_lie_on_the_scans_own_grid_and_on_the_lungs(result):
@@ -180,115 +136,6 @@ def test_classify_all_gives_every_nodule_its_malignancy_and_leaves_the_score_alo
     before, after = ([nodule.malignancy for nodule in r.nodules[:5]] for r in (result, with_points))
     assert after == pytest.approx(before, abs=1e-6)
     assert [n.scored for n in with_points.nodules[:20]] == [n.scored for n in result.nodules]
-
-
-@pytest.mark.usefixtures("no_outlines")
-def test_chosen_nodules_are_given_their_malignancy_and_leave_the_score_alone(result, with_points):
-    chosen = detect_and_score(slab().volume, tiny_model(), points_lps_mm=[IN_THE_LEFT_LUNG], classify=[12, 3, 7, 21])
-    classified = [nodule.rank for nodule in chosen.nodules if nodule.malignancy is not None]
-    assert classified == [1, 2, 3, 4, 5, 7, 12, 21]
-    of_all = {nodule.rank: nodule.malignancy for nodule in with_points.nodules}
-    for nodule in chosen.nodules:
-        if nodule.malignancy is not None:
-            assert nodule.malignancy == pytest.approx(of_all[nodule.rank], abs=1e-6)
-    assert [nodule.scored for nodule in chosen.nodules[:20]] == [nodule.scored for nodule in result.nodules]
-    assert chosen.case.score == pytest.approx(result.case.score, abs=1e-6)
-
-
-def test_ranks_that_the_case_does_not_have_are_refused(detected):
-    detected(1.0, 0.5, 0.0)
-    with pytest.raises(UsageError, match=r"no nodule of rank -1, 0, 4: its nodules have the ranks 1 to 3\."):
-        detect_and_score(slab().volume, tiny_model(), classify=[4, 2, 0, -1])
-    detected()
-    with pytest.raises(UsageError, match="no nodule of rank 1: no nodules were found in it"):
-        detect_and_score(slab().volume, tiny_model(), classify=[1], classify_all=True)
-
-
-def test_a_users_point_is_classified_at_its_place_and_does_not_count(with_points):
-    point = with_points.nodules[20]
-    assert (point.rank, point.source, point.scored) == (21, "user", False)
-    assert point.center_lps_mm == IN_THE_LEFT_LUNG
-    assert 0 < point.malignancy < 1
-    assert (point.logit, point.confidence, point.box_diameter_mm, point.contribution) == (None, None, None, None)
-
-
-@pytest.mark.usefixtures("no_outlines")
-def test_a_point_where_a_nodule_was_found_gets_its_malignancy(result):
-    nodule = result.nodules[0]
-    point = detect_and_score(slab().volume, tiny_model(), points_lps_mm=[nodule.center_lps_mm]).nodules[-1]
-    assert point.malignancy == pytest.approx(nodule.malignancy, abs=1e-6)
-
-
-def test_only_the_point_outside_the_lungs_is_warned_of(with_points):
-    words = [warning for warning in with_points.warnings if warning.startswith("Point")]
-    assert len(words) == 1
-    assert words[0].startswith("Point 2 lies outside the lungs")
-
-
-@pytest.mark.parametrize("point", [(-400.0, 0, -30), (0, 200.0, -30), (0, 0, 2.5), (float("nan"), 0, -30)])
-def test_a_point_outside_the_scan_is_refused_with_a_word_on_lps_and_ras(point):
-    with pytest.raises(UsageError, match=r"Point 2 at x = .* lies outside the scan. Points are in LPS .* RAS"):
-        detect_and_score(slab().volume, tiny_model(), points_lps_mm=[IN_THE_LEFT_LUNG, point])
-
-
-@pytest.mark.parametrize("preset", [PAPER, GRT123], ids=lambda preset: preset.name)
-def test_blanks_fill_up_to_five_and_count_where_the_preset_says_so(detected, preset):
-    detected(1.0, 0.5)
-    result = scored(tiny_model(preset))
-    case, malignancy = result.case, [nodule.malignancy for nodule in result.nodules]
-    assert (case.scored_nodules, case.blank_count) == (2, 3)
-    assert case.score == pytest.approx(noisy_or(case.leak, *malignancy, *[case.blank_malignancy] * 3), abs=1e-6)
-    assert len(shares(result)) == 4
-    assert sum(shares(result)) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("preset", [DEFAULT, PAPER], ids=lambda preset: preset.name)
-def test_a_case_without_proposals_is_scored_by_leak_and_blanks_alone(detected, preset):
-    detected()
-    result = scored(tiny_model(preset))
-    case = result.case
-    assert result.nodules == ()
-    assert case.scored_nodules == 0
-    assert case.blank_count == (5 if preset.blanks_scored else 0)
-    blanks = [case.blank_malignancy] * case.blank_count
-    assert case.score == pytest.approx(noisy_or(case.leak, *blanks), abs=1e-6)
-    assert sum(shares(result)) == pytest.approx(1)
-
-
-def test_only_nodules_above_the_threshold_count(detected):
-    detected(2.0, 0.0, -0.5, -1.0, -1.5)
-    model = tiny_model()
-    result = scored(replace(model, preset=replace(model.preset, score_above_logit=-1.0)))
-    assert [nodule.scored for nodule in result.nodules] == [True, True, True, False, False]
-    assert result.case.scored_nodules == 3
-
-
-def test_a_diameter_is_working_voxels_times_their_size(detected):
-    detected(1.0)
-    assert scored(tiny_model()).nodules[0].box_diameter_mm == pytest.approx(2.0 * 4.0)
-
-
-def test_max_p_is_the_worst_nodule_and_has_no_shares(detected):
-    detected(1.0, 0.5)
-    result = scored(tiny_model(join="max-p"))
-    assert result.case.score == max(nodule.malignancy for nodule in result.nodules)
-    assert (shares(result), result.case.leak) == ([], None)
-
-
-def test_feature_combining_scores_the_case_alone(detected):
-    detected(1.0, 0.5)
-    result = scored(tiny_model(join="feature-combining"))
-    assert 0 < result.case.score < 1
-    assert [nodule.malignancy for nodule in result.nodules] == [None, None]
-    assert shares(result) == []
-
-
-def test_unticking_nodules_is_the_score_of_the_others(with_points):
-    again = with_points.rescored({2, 21})
-    malignancy = {nodule.rank: nodule.malignancy for nodule in with_points.nodules}
-    assert again.case.score == pytest.approx(noisy_or(again.case.leak, malignancy[2], malignancy[21]))
-    assert [nodule.rank for nodule in again.nodules if nodule.scored] == [2, 21]
-    assert sum(shares(again)) == pytest.approx(1)
 
 
 @pytest.mark.usefixtures("no_outlines")

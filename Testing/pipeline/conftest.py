@@ -1,0 +1,34 @@
+"""Cases of the slab with the tiny model, made once, and nodules where a test wants them."""
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib import pipeline
+from LungCancerDxLib.compute import Compute
+from LungCancerDxLib.detection.detector import Detected
+from LungCancerDxLib.pipeline import detect_and_score
+from Testing.helpers import slab, tiny_model
+from Testing.pipeline.cases import IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS, PLACES_KJI
+
+
+@pytest.fixture(scope="module")
+def result():
+    return detect_and_score(slab().volume, tiny_model())
+
+
+@pytest.fixture(scope="module")
+def with_points():
+    points = [IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS]
+    return detect_and_score(slab().volume, tiny_model(), points_lps_mm=points, classify_all=True)
+
+
+@pytest.fixture
+def detected(monkeypatch):
+    """A function that makes the detector find nodules of the given logits."""
+
+    def find(*logits):
+        found = [(logit, *place, 2.0) for logit, place in zip(logits, PLACES_KJI, strict=False)]
+        proposals = np.array(found, dtype=float).reshape(-1, 5)
+        monkeypatch.setattr(pipeline, "detect", lambda *rest: Detected(proposals, (), Compute()))
+
+    return find

@@ -65,6 +65,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/panel/model_choice.py
   LungCancerDxLib/panel/navigation.py
   LungCancerDxLib/panel/nodule_view.py
+  LungCancerDxLib/panel/one_run.py
   LungCancerDxLib/panel/overruling.py
   LungCancerDxLib/panel/panel.py
   LungCancerDxLib/panel/parameters.py

@@ -26,14 +26,12 @@ from .overruling import can_overrule, is_classified, ticked
 from .parameters import Parameters
 from .picking import PointPicking
 from .placing import PointPlacing
-from .question import Question, first_question, second_question, take_answer, why_unusable
+from .question import CT_EVENTS, Question, first_question, second_question, take_answer, why_unusable
 from .result_view import ResultView
 from .run_view import RunView
 from .scoring import Scoring
 from .shown_case import ShownCase, latest_case
 from .watching import NodeWatch
-
-_CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
 
 
 class Panel:
@@ -58,14 +56,13 @@ class Panel:
         self._fetching = Fetching(self._runs.progress, self._end_fetch)
         self._placing = PointPlacing(self._classify_point, self._update_buttons)
         self._picking = PointPicking(self._select_point)
-        self._ct_watch = NodeWatch(_CT_EVENTS, self._update_buttons)
+        self._ct_watch = NodeWatch(CT_EVENTS, self._update_buttons)
         self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
         self._result = ResultView(ui)
         self._nodules = NoduleView(ui, self._go_to, self._tick_later)
         self._display = Display()
-        self._later = qt.QTimer()
+        self._later = qt.QTimer()  # of no interval: the next turn of the event loop
         self._later.setSingleShot(True)
-        self._later.setInterval(0)
         self._later.timeout.connect(self.refresh)
         ui.detectButton.clicked.connect(self.detect)
         ui.cancelButton.clicked.connect(self.cancel)
@@ -111,17 +108,17 @@ class Panel:
     def close(self) -> None:
         """Stop everything, before the scene is closed or the panel goes."""
         self._scoring.close()
-        self._fetching.close()
+        self._fetching.run.close()
         self.set_parameters(None)
         self._runs.start("")
 
     @property
     def _ct_node(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        return None if self._parameters is None else self._parameters.inputVolume
+        return self._parameters.inputVolume if self._parameters is not None else None
 
     @property
     def _running(self) -> bool:
-        return self._scoring.running or self._fetching.running
+        return self._scoring.run.running or self._fetching.run.running
 
     # Runs
 
@@ -131,10 +128,10 @@ class Panel:
 
     def cancel(self, *_clicked: object) -> None:
         """Stop what runs."""
-        if self._running:
-            self._runs.say("Stopping")
-        self._scoring.cancel()
-        self._fetching.cancel()
+        for run in (self._scoring.run, self._fetching.run):
+            if run.running:
+                self._runs.say("Stopping")
+                run.cancel()
 
     def _ask(self, question: Question | None) -> None:
         """Ask a second question, or (None) the first one about the chosen CT."""
@@ -295,9 +292,8 @@ class Panel:
         self._ui.restoreButton.enabled = has_case and self._case.by_model is not None
 
     def _why_busy(self) -> str:
-        if self._installing:
-            return "Packages are being installed."
-        return "A run is in progress." if self._running else ""
+        words = "Packages are being installed." if self._installing else ""
+        return "A run is in progress." if self._running else words
 
     def _why_not(self) -> str:
         """Why nothing can be run now; empty where it can."""

@@ -16,6 +16,9 @@ from ..scene import CaseNodes, case_result, cases_of, check_linear, remove, show
 from .overruling import can_overrule, classified_beyond_model, ticked, users_points_lps_mm
 from .parameters import Parameters
 
+CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
+"""What changes whether a CT can be asked about."""
+
 _MODEL = "LungCancerDx.ModelAsked"
 _SAME_PLACE_MM = 1.0
 

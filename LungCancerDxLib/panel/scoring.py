@@ -12,8 +12,9 @@ from ..case import CaseResult
 from ..errors import LungCancerDxError
 from ..result_folder import read_result
 from ..scene import check_linear
-from .background import BackgroundRun, Outcome
+from .background import Outcome
 from .command import Request, score_arguments
+from .one_run import OneRun
 from .parameters import Parameters
 from .question import Question
 from .reports import Report
@@ -41,15 +42,10 @@ class Scoring:
         on_answer: Callable[[Question, CaseResult], None],
         on_end: Callable[[str], None],
     ) -> None:
-        self._on_progress = on_progress
+        self.run = OneRun(on_progress)
         self._on_answer = on_answer
         self._on_end = on_end
         self._workspace = Workspace(slicer.app.temporaryPath)
-        self._run: BackgroundRun | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._run is not None
 
     def ask(self, question: Question, parameters: Parameters) -> None:
         """Start a run.
@@ -79,26 +75,17 @@ class Scoring:
         )
 
         def end(outcome: Outcome) -> None:
-            self._run = None
             words = _NOT_SHOWN
             try:
                 words = self._answer(question, files.result, outcome)
             finally:
                 self._on_end(words)
 
-        self._run = BackgroundRun(score_arguments(request), self._on_progress, end)
-        self._run.start()
-
-    def cancel(self) -> None:
-        """Stop the run, if any."""
-        if self._run is not None:
-            self._run.cancel()
+        self.run.start(score_arguments(request), end)
 
     def close(self) -> None:
         """Stop the run and remove all files."""
-        if self._run is not None:
-            self._run.close()
-            self._run = None
+        self.run.close()
         self._workspace.clear()
 
     def _answer(self, question: Question, folder: Path, outcome: Outcome) -> str:

@@ -101,10 +101,9 @@ def quick(widget, runs, monkeypatch):
 
 
 def with_runs(monkeypatch, widget, runs):
-    from LungCancerDxLib.panel import fetching, scoring
+    from LungCancerDxLib.panel import one_run
 
-    monkeypatch.setattr(scoring, "BackgroundRun", runs)
-    monkeypatch.setattr(fetching, "BackgroundRun", runs)
+    monkeypatch.setattr(one_run, "BackgroundRun", runs)
     return widget
 
 

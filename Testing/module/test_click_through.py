@@ -38,7 +38,8 @@ def test_from_an_empty_scene_to_browsed_nodules(app, widget, tiny_runs_with_outl
     assert ui.cancelButton.enabled
     stages = set()
     app.wait_until(lambda: stages.add(ui.statusLabel.text) or not ui.cancelButton.enabled, 120)
-    assert {words.partition(",")[0] for words in stages} >= {"Reading the CT", "Detecting nodules"}
+    stages = {words.partition(",")[0] for words in stages}  # a short one may pass unseen
+    assert len(stages & {"Reading the CT", "Finding the lungs", "Detecting nodules", "Outlining nodules"}) >= 2
 
     (case,) = cases(app)
     result = result_of(case)

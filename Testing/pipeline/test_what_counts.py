@@ -8,6 +8,8 @@ from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from Testing.helpers import tiny_model
 from Testing.pipeline.cases import noisy_or, scored, shares
 
+pytestmark = pytest.mark.usefixtures("no_outlines")
+
 
 @pytest.mark.parametrize("preset", [PAPER, GRT123], ids=lambda preset: preset.name)
 def test_blanks_fill_up_to_five_and_count_where_the_preset_says_so(detected, preset):

@@ -2,6 +2,12 @@
 set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/__init__.py
   LungCancerDxLib/__main__.py
+  LungCancerDxLib/arguments/__init__.py
+  LungCancerDxLib/arguments/bench.py
+  LungCancerDxLib/arguments/common.py
+  LungCancerDxLib/arguments/figure.py
+  LungCancerDxLib/arguments/models.py
+  LungCancerDxLib/arguments/score.py
   LungCancerDxLib/assembly.py
   LungCancerDxLib/background_job.py
   LungCancerDxLib/benchmark/__init__.py

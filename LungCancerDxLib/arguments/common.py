@@ -1,0 +1,53 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EXIT_CODES = (
+    "exit codes: 0 done; 2 bad usage; 3 unreadable or unsuitable input; 4 model missing or damaged; 5 out of memory; "
+    "6 result could not be written; 130 cancelled"
+)
+
+
+def path(text: str) -> Path:
+    """A path, with ~ for the home folder."""
+    return Path(text).expanduser()
+
+
+def count(text: str) -> int:
+    """A whole number of one or more."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected one or more, got {number}")
+    return number
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Which model."""
+    parser.add_argument("--model", metavar="NAME|DIR", help="a model's name or its folder (default: the default model)")
+
+
+def add_compute_options(parser: argparse.ArgumentParser) -> None:
+    """Where and how precisely the networks run."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    parser.add_argument(
+        "--max-memory",
+        metavar="GB",
+        type=float,
+        help="for the detector's largest maps (default 2); the rest needs 1 to 2 more",
+    )
+
+
+def add_running_options(parser: argparse.ArgumentParser) -> None:
+    """How the command tells of its progress and when it stops."""
+    parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar" if sys.stderr.isatty() else "none")
+    parser.add_argument(
+        "--background",
+        action="store_true",
+        help="run as a background job of another program: in a process group of its own, and stop when standard input "
+        "reaches its end",
+    )

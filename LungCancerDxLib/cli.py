@@ -14,6 +14,7 @@ from contextlib import suppress
 from . import __version__
 from .arguments.bench import add_bench
 from .arguments.common import EXIT_CODES
+from .arguments.evaluate import add_evaluate
 from .arguments.figure import add_figure
 from .arguments.models import add_models
 from .arguments.score import add_score
@@ -21,7 +22,7 @@ from .background_job import become_background_job
 from .errors import LungCancerDxError, OutOfMemoryError
 from .interrupt import Stop, run_until_stopped
 
-_COMMANDS = (add_score, add_figure, add_bench, add_models)
+_COMMANDS = (add_score, add_figure, add_bench, add_models, add_evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

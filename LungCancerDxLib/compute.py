@@ -14,19 +14,21 @@ import torch
 from torch import nn
 
 from .errors import ModelError, UsageError
+from .memory import resident_gb
 from .networks.folding import fold_batch_norm
 
 Net = TypeVar("Net", bound=nn.Module)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DEVICES = ("cpu", "cuda", "mps")
-DEFAULT_MEMORY_GB = 2.0
+DEFAULT_MEMORY_GB = 3.0
+_PROCESS_GB = 1.0  # what this process is taken to need where the system does not tell
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, floating-point type, and how much memory the networks' activations may take."""
+    """Device, floating-point type, and how much memory the process may take (of the device's, where it has its own)."""
 
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
     dtype: torch.dtype = torch.float32
@@ -36,6 +38,15 @@ class Compute:
     def precision(self) -> str:
         """The type's name on the command line."""
         return next(name for name, dtype in DTYPES.items() if dtype == self.dtype)
+
+    @property
+    def room_gb(self) -> float:
+        """What is left of the memory at this moment; below zero where more is taken already."""
+        if self.device.type == "cuda":
+            taken = torch.cuda.memory_allocated(self.device) / 1e9
+        else:
+            taken = resident_gb() or _PROCESS_GB
+        return self.memory_gb - taken
 
     def on_cpu(self) -> Compute:
         """The same on the processor: the last fallback when a device runs out of memory."""

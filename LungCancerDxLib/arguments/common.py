@@ -38,7 +38,7 @@ def add_compute_options(parser: argparse.ArgumentParser) -> None:
         "--max-memory",
         metavar="GB",
         type=float,
-        help="for the detector's largest maps (default 2); the rest needs 1 to 2 more",
+        help="that the process may take, or of a graphics card's memory (default 3); the score does not depend on it",
     )
 
 

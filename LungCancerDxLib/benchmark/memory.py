@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from pathlib import Path
+
+from ..memory import resident_gb
 
 _EVERY_S = 0.02
-_RESIDENT = Path("/proc/self/statm")
 
 
 class PeakMemory:
@@ -19,7 +18,7 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> PeakMemory:
-        if _RESIDENT.exists():
+        if resident_gb() is not None:
             self._thread.start()
         return self
 
@@ -29,9 +28,7 @@ class PeakMemory:
             self._thread.join()
 
     def _watch(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
         while True:
-            now = int(_RESIDENT.read_text().split()[1]) * page / 1e9
-            self.gb = max(self.gb or 0.0, now)
+            self.gb = max(self.gb or 0.0, resident_gb() or 0.0)
             if self._stop.wait(_EVERY_S):
                 return

@@ -3,7 +3,7 @@
 Only the layers up to stride 4 hold large maps. They run in slabs along k, first those at full resolution and then those
 at stride 2, each slab with a halo that covers all that its layers see, so that the output is that of one pass. The
 layers at full resolution see but two voxels further: little is computed twice. From stride 4 on the maps of a whole
-scan fit at once.
+scan fit at once, and back2, which has nearly half of all operations, runs only where its output is wanted.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ import numpy as np
 import torch
 
 from ..compute import Compute, exact_arithmetic
-from ..networks.nnet import DEEPEST_STRIDE, ENTRY_HALO, STRIDE, NNet, descent_halo
+from ..networks.nnet import BOX_FIELDS, ENTRY_HALO, STRIDE, NNet, descent_halo
+from ..networks.where_wanted import TiledMap, pointwise_where, residual_units_where
 from ..preset import Preset
 from ..progress import Progress, part, silent
 from .location import LocationScale
 
-_STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, for the progress
-_THICKER_AT_STRIDE_2 = 3  # a slab of as many bytes: a quarter of the pixels in a plane, 32 channels instead of 24
-_TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
-_LIVE_MAPS = 4  # full-resolution maps of 24 channels that are alive at once in the stem
+NOT_COMPUTED = -1e6  # logit of the cells that are not wanted
+
+_STEM_SHARE, _NECK_SHARE, _ENTRY_SHARE = 0.45, 0.15, 0.5  # of all operations, and of the stem's, for the progress
+_THICKER_AT_STRIDE_2 = 2  # a slab of as many bytes: a quarter of the pixels in a plane, but more maps at once
+_NECK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1}  # of each block, below stride 4
+_LIVE_MAPS = 2.5  # full-resolution maps of 24 channels that are alive at once in a slab
 
 
 def normalised(grey: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -31,10 +34,11 @@ def normalised(grey: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return ((grey.to(torch.float32) - 128) / 128).to(dtype)
 
 
-def slab_thickness(shape_kji: tuple[int, ...], compute: Compute) -> int:
-    """Voxels along k that a slab may have without its halo, a multiple of 4, within the memory allowed; at least 4."""
-    plane_bytes = shape_kji[1] * shape_kji[2] * 24 * _LIVE_MAPS * compute.dtype.itemsize
-    planes = int(compute.memory_gb * 1e9 / plane_bytes) - 2 * ENTRY_HALO
+def slab_thickness(shape_kji: tuple[int, ...], dtype: torch.dtype, room_gb: float) -> int:
+    """Voxels along k that a slab may have without its halo, so that the stem fits the room: a multiple of 4, or 4."""
+    map_bytes_of_plane = shape_kji[1] * shape_kji[2] * 24 * dtype.itemsize
+    entry_bytes = shape_kji[0] * map_bytes_of_plane / 8
+    planes = int((room_gb * 1e9 - entry_bytes) / (map_bytes_of_plane * _LIVE_MAPS)) - 2 * ENTRY_HALO
     return max(planes // STRIDE * STRIDE, STRIDE)
 
 
@@ -69,20 +73,25 @@ def _in_slabs(
 ) -> torch.Tensor:
     """What layers that end in a pool of two give for a whole map (1, C, Z, Y, X); slab and halo are even."""
     size = source.shape[2]
-    parts = []
+    whole: torch.Tensor | None = None
     for start in range(0, size, slab):
         progress("detecting nodules", start / size)
         low, end = max(start - halo, 0), min(start + slab, size)
         out = layers(source[:, :, low : min(end + halo, size)])
-        parts.append(out[:, :, (start - low) // 2 : (end - low) // 2].clone())
+        if whole is None:
+            whole = out.new_empty(*out.shape[:2], size // 2, *out.shape[3:])
+            whole = whole.to(memory_format=torch.channels_last_3d)
+        whole[:, :, start // 2 : end // 2] = out[:, :, (start - low) // 2 : (end - low) // 2]
         del out
-    return torch.cat(parts, dim=2)
+    assert whole is not None  # an image has at least one plane
+    return whole
 
 
 def whole_scan_output(
     net: NNet,
     image: np.ndarray,
     location: LocationScale,
+    wanted: np.ndarray,
     preset: Preset,
     compute: Compute,
     slab: int,
@@ -96,30 +105,47 @@ def whole_scan_output(
         On the device and of the type that `compute` names, in evaluation mode.
     image
         (Z, Y, X) uint8.
+    wanted
+        (ceil(Z/4), ceil(Y/4), ceil(X/4)) bool: the cells whose output is wanted.
 
     Returns
     -------
-    (ceil(Z/4), ceil(Y/4), ceil(X/4), anchors, 5) float32.
+    (ceil(Z/4), ceil(Y/4), ceil(X/4), anchors, 5) float32; zeros and the logit `NOT_COMPUTED` where it is not wanted.
     """
-    cells = [-(-n // STRIDE) for n in image.shape]
-    padding = [(0, -n % DEEPEST_STRIDE) for n in image.shape]
+    padding = [(0, -n % STRIDE) for n in image.shape]
     padded = np.pad(image, padding, constant_values=preset.tissue_value)
-    padded_cells = tuple(n // STRIDE for n in padded.shape)
+    done = _STEM_SHARE + _NECK_SHARE
     with exact_arithmetic():
-        place = torch.from_numpy(location.map(np.zeros(3), padded_cells))[None].to(compute.device, compute.dtype)
         stem = stem_in_slabs(net, torch.from_numpy(padded), slab, compute, part(progress, 0.0, _STEM_SHARE))
-        with _watched_trunk(net, part(progress, _STEM_SHARE, 1.0)):
-            output = net.head(net.trunk(stem, place))[0, : cells[0], : cells[1], : cells[2]].float().cpu()
+        with _watched_neck(net, part(progress, _STEM_SHARE, done)):
+            maps = net.neck(stem)
+        del stem
+        place = torch.from_numpy(location.map(np.zeros(3), wanted.shape)).to(compute.device, compute.dtype)
+        cells = torch.from_numpy(wanted).to(compute.device)
+        boxes = _boxes_where(net, (*maps, place[None]), cells, part(progress, done, 1.0)).float().cpu().numpy()
+    output = np.zeros_like(boxes)
+    output[..., 0] = NOT_COMPUTED
+    output[wanted] = boxes[wanted]
     progress("detecting nodules", 1.0)
-    return output.numpy()
+    return output
+
+
+def _boxes_where(net: NNet, maps: tuple[torch.Tensor, ...], wanted: torch.Tensor, progress: Progress) -> torch.Tensor:
+    """back2 and the head on maps (1, C, Z, Y, X) in the order that back2 joins them: (Z, Y, X, anchors, 5)."""
+    joined = TiledMap(sum(features.shape[1] for features in maps), wanted.shape, maps[0])
+    torch.cat([features[0].movedim(0, -1) for features in maps], dim=-1, out=joined.cells)
+    features = residual_units_where(net.back2, joined, wanted, lambda share: progress("detecting nodules", share))
+    boxes = TiledMap(net.anchors * BOX_FIELDS, wanted.shape, maps[0])
+    pointwise_where(net.output, features, wanted, boxes)
+    return boxes.cells.unflatten(-1, (net.anchors, BOX_FIELDS))
 
 
 @contextmanager
-def _watched_trunk(net: NNet, progress: Progress) -> Iterator[None]:
-    """Progress after every residual unit of the trunk, by the operations done; it may stop the work there."""
+def _watched_neck(net: NNet, progress: Progress) -> Iterator[None]:
+    """Progress after every residual unit of the neck, by the operations done; it may stop the work there."""
     costs = [
         (unit, sum(parameter.numel() for parameter in unit.parameters()) / 8**halvings)
-        for name, halvings in _TRUNK_HALVINGS.items()
+        for name, halvings in _NECK_HALVINGS.items()
         for unit in getattr(net, name)
     ]
     total, done = sum(cost for _, cost in costs), 0.0

@@ -9,7 +9,7 @@ from ..preset import Preset
 from .blocks import residual_block, upsampling
 
 STRIDE = 4  # voxels per output cell
-DEEPEST_STRIDE = 16  # inputs are a multiple of this
+DEEPEST_STRIDE = 16
 FEATURE_CHANNELS = 128
 ENTRY_HALO = 2  # voxels that an output of `entry` may see beyond its own: two convolutions
 BOX_FIELDS = 5  # logit, dz, dy, dx, log(d / anchor)
@@ -19,7 +19,8 @@ class NNet(nn.Module):
     """Nodule proposals for a patch or a whole scan.
 
     The forward pass is steps that can be run apart: `entry` (full resolution, where nearly all memory goes) and
-    `descent` (stride 2), together `stem`; `trunk` (everything from stride 4 on, with the location input) and `head`.
+    `descent` (stride 2), together `stem`; `neck` (all of strides 4 to 16 that back2 looks at), with back2 `trunk`; and
+    `head`. Maps may have any size: where one is odd, the pool keeps its last cells and the way back is cut to fit.
 
     Attribute names and state-dict keys of preset `GRT123` are those of the checkpoints published in 2017.
     """
@@ -36,7 +37,7 @@ class NNet(nn.Module):
             nn.BatchNorm3d(24),
             nn.ReLU(inplace=True),
         )
-        self.pool = nn.MaxPool3d(2)
+        self.pool = nn.MaxPool3d(2, ceil_mode=True)
         self.forw1 = residual_block(24, 32, units[0])
         self.forw2 = residual_block(32, 64, units[1])
         self.forw3 = residual_block(64, 64, units[2])
@@ -62,17 +63,21 @@ class NNet(nn.Module):
         """(B, 1, Z, Y, X) to (B, 32, Z/4, Y/4, X/4)."""
         return self.descent(self.entry(image))
 
+    def neck(self, stem: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Stem map to the two maps (B, 64, Z/4, Y/4, X/4) that back2 sees beside the location: path2's and forw2's."""
+        out2 = self.forw2(stem)
+        out3 = self.forw3(self.pool(out2))
+        out4 = self.forw4(self.pool(out3))
+        back3 = self.back3(torch.cat((_cut(self.path1(out4), out3), out3), dim=1))
+        return _cut(self.path2(back3), out2), out2
+
     def trunk(self, stem: torch.Tensor, location: torch.Tensor, central: int | None = None) -> torch.Tensor:
         """Stem map and (B, 3, Z/4, Y/4, X/4) location map to the feature map (B, 128, Z/4, Y/4, X/4).
 
         With `central` only that many cells in the middle of each axis are wanted, and back2 computes only what they
         see; in training its batch norms see less of the crop then.
         """
-        out2 = self.forw2(stem)
-        out3 = self.forw3(self.pool(out2))
-        out4 = self.forw4(self.pool(out3))
-        back3 = self.back3(torch.cat((self.path1(out4), out3), dim=1))
-        joined = torch.cat((self.path2(back3), out2, location), dim=1)
+        joined = torch.cat((*self.neck(stem), location), dim=1)
         if central is None:
             return self.back2(joined)
         seen = central + 4 * len(self.back2)  # two convolutions a unit
@@ -94,6 +99,12 @@ class NNet(nn.Module):
 
     def forward(self, image: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(image, location))
+
+
+def _cut(features: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A map without the cells that it has more than another."""
+    z, y, x = like.shape[2:]
+    return features[:, :, :z, :y, :x]
 
 
 def _middle(features: torch.Tensor, size: int) -> torch.Tensor:

@@ -7,22 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ..case import CaseResult, Nodule
 from ..volume import CTVolume, index_to_world
+from .plane import BACKGROUND, OUTLINE, PLANES, TEXT, draw_plane
 from .plotting import pyplot
-
-_LUNG_WINDOW_HU = (-1350, 150)
-_HALF_WIDTH_MM = 30.0
-_STEP_MM = 0.5
-_BACKGROUND, _TEXT, _OUTLINE = "#111417", "#e8eaed", "#ffb000"
-# The two axes of each plane in LPS: to the right and downwards in the picture, as in Slicer's slice views.
-_PLANES = {
-    "axial": ((1, 0, 0), (0, 1, 0)),
-    "coronal": ((1, 0, 0), (0, 0, -1)),
-    "sagittal": ((0, 1, 0), (0, 0, -1)),
-}
 
 
 def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarray, path: Path) -> None:
@@ -41,36 +30,36 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     plot = pyplot()
     drawn = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
     rows = max(len(drawn), 2)
-    figure = plot.figure(figsize=(15, 1.6 + 3.0 * rows), facecolor=_BACKGROUND)
+    figure = plot.figure(figsize=(15, 1.6 + 3.0 * rows), facecolor=BACKGROUND)
     grid = figure.add_gridspec(
         rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.2 / (1.6 + 3.0 * rows), bottom=0.03
     )
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
     _headline(figure, result)
     for row, nodule in enumerate(drawn):
-        for column, (plane, directions) in enumerate(_PLANES.items()):
+        for column, (plane, directions) in enumerate(PLANES.items()):
             axes = figure.add_subplot(grid[row, column])
-            _draw_plane(axes, volume, nodule_labels == nodule.rank, nodule, directions)
+            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule.center_lps_mm, directions)
             if row == 0:
-                axes.set_title(plane, color=_TEXT, fontsize=11)
+                axes.set_title(plane, color=TEXT, fontsize=11)
         words = figure.add_subplot(grid[row, 3])
-        words.text(0, 0.95, _words(nodule), color=_TEXT, fontsize=11, va="top", linespacing=1.5)
+        words.text(0, 0.95, _words(nodule), color=TEXT, fontsize=11, va="top", linespacing=1.5)
         words.set_axis_off()
     if not drawn:
         axes = figure.add_subplot(grid[:, :4])
-        axes.text(0.02, 0.9, "No nodule was found that counts.", color=_TEXT, fontsize=13, va="top")
+        axes.text(0.02, 0.9, "No nodule was found that counts.", color=TEXT, fontsize=13, va="top")
         axes.set_axis_off()
     _draw_map(figure.add_subplot(grid[:, 4]), volume, result)
-    figure.savefig(path, dpi=70, facecolor=_BACKGROUND)
+    figure.savefig(path, dpi=70, facecolor=BACKGROUND)
     plot.close(figure)
 
 
 def _headline(figure: Any, result: CaseResult) -> None:
     case, model = result.case, result.model
-    figure.text(0.02, 0.985, f"Case: {case.score:.3f}   {case.score_name}", color=_TEXT, fontsize=19, va="top")
+    figure.text(0.02, 0.985, f"Case: {case.score:.3f}   {case.score_name}", color=TEXT, fontsize=19, va="top")
     line = f"model {model['name']} ({case.join}, preset {model['preset']})   |   Research use only. Not for diagnosis."
     height = figure.get_size_inches()[1]
-    figure.text(0.02, 0.985 - 0.42 / height, line, color=_TEXT, fontsize=11, va="top")
+    figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top")
 
 
 def _words(nodule: Nodule) -> str:
@@ -90,24 +79,6 @@ def _words(nodule: Nodule) -> str:
     )
 
 
-def _draw_plane(axes: Any, volume: CTVolume, mask: np.ndarray, nodule: Nodule, directions: tuple) -> None:
-    right, down = (np.array(direction, dtype=float) for direction in directions)
-    offsets_mm = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + _STEP_MM / 2, _STEP_MM)
-    points = np.array(nodule.center_lps_mm) + offsets_mm[:, None, None] * down + offsets_mm[None, :, None] * right
-    to_index = np.linalg.inv(volume.kji_to_lps)
-    index = np.moveaxis(points @ to_index[:3, :3].T + to_index[:3, 3], -1, 0)
-    low, high = _LUNG_WINDOW_HU
-    hu = ndimage.map_coordinates(volume.voxels, index, output=np.float32, order=1, cval=low)
-    axes.imshow(hu, cmap="gray", vmin=low, vmax=high)
-    inside = ndimage.map_coordinates(mask, index, output=np.float32, order=1)
-    if (inside >= 0.5).any():
-        axes.contour(inside, [0.5], colors=_OUTLINE, linewidths=1.2)
-    ten_mm = 10 / _STEP_MM
-    axes.plot([6, 6 + ten_mm], [len(hu) - 7] * 2, color=_TEXT, linewidth=2)
-    axes.text(6 + ten_mm / 2, len(hu) - 10, "10 mm", color=_TEXT, fontsize=7, ha="center")
-    axes.set_axis_off()
-
-
 def _draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
     """The mean of the scan from front to back, and the places of all listed nodules on it."""
     canonical = volume.canonical()
@@ -119,10 +90,10 @@ def _draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
     for nodule in result.nodules:
         k, _, i = index_to_world(to_index, np.array(nodule.center_lps_mm))
         is_drawn = nodule.scored or nodule.source == "user"
-        colour = _OUTLINE if nodule.scored else "#8ab4f8"
+        colour = OUTLINE if nodule.scored else "#8ab4f8"
         axes.plot(i, k, "o", markerfacecolor="none", markeredgecolor=colour, markersize=11 if is_drawn else 6)
         if is_drawn:
             axes.annotate(str(nodule.rank), (i, k), (7, 5), textcoords="offset points", color=colour, fontsize=11)
     axes.set_anchor("N")
-    axes.set_title("from the front; blue: does not count", color=_TEXT, fontsize=11)
+    axes.set_title("from the front; blue: does not count", color=TEXT, fontsize=11)
     axes.set_axis_off()

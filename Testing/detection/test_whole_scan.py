@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from LungCancerDxLib.benchmark.operations import counting, detector_flop
 from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection import whole_scan
 from LungCancerDxLib.detection.location import location_scale
@@ -93,7 +94,7 @@ def test_no_slab_holds_more_than_itself_and_two_halos():
     net = _Counting()
     out = stem_in_slabs(net, _image((128, 4, 4)), 8, Compute())
     assert net.entered == [10, *[12] * 14, 10]
-    assert net.descended == [30, 36, 22]
+    assert net.descended == [22, 28, 28, 22]
     torch.testing.assert_close(out[0, 0, :, 0, 0], normalised(_image((128, 4, 4))[::4, 0, 0], torch.float32))
 
 
@@ -112,9 +113,14 @@ def test_cancelling_stops_before_the_next_slab():
 # ---------------------------------------------------------------------- the whole network
 
 
+def everywhere(image):
+    """All cells of an image."""
+    return np.ones([-(-n // 4) for n in image.shape], dtype=bool)
+
+
 def _by_one_pass(preset, image, lung_ends):
-    """N-Net on the scan padded with tissue to a multiple of 16, location worked out cell by cell."""
-    padded = np.pad(image, [(0, -n % 16) for n in image.shape], constant_values=170)
+    """N-Net on the scan padded with tissue to whole cells, location worked out cell by cell."""
+    padded = np.pad(image, [(0, -n % 4) for n in image.shape], constant_values=170)
     low, high = lung_ends
     axes = [2 * (1.5 + 4 * np.arange(n // 4) - low[a]) / (high[a] - low[a]) - 1 for a, n in enumerate(padded.shape)]
     location = torch.from_numpy(np.stack(np.meshgrid(*axes, indexing="ij"))).float()[None]
@@ -131,18 +137,47 @@ def test_the_whole_scan_in_slabs_is_one_pass(preset, shape):
     expected = _by_one_pass(preset, image, lung_ends)
     scale = location_scale(preset, shape, lung_ends)
     for slab in (4, 24):
-        output = whole_scan_output(_net(preset), image, scale, preset, Compute(), slab)
+        output = whole_scan_output(_net(preset), image, scale, everywhere(image), preset, Compute(), slab)
         assert output.dtype == np.float32
         assert output.shape == (*(-(-n // 4) for n in shape), 3, 5)
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-3)
     assert expected.std() > 0.1
 
 
+@pytest.mark.parametrize("shape", [(37, 45, 70), (48, 48, 96)])
+def test_cells_that_are_wanted_get_what_one_pass_gives_and_the_others_nothing(shape):
+    image = grey_image(shape)
+    lung_ends = fake_scan(image).lung_ends_kji
+    scale = location_scale(DEFAULT, shape, lung_ends)
+    wanted = np.zeros_like(everywhere(image))
+    wanted[3:5, 2, 4:8] = wanted[-1, -1, -1] = wanted[0, 5:, 0] = True
+    output = whole_scan_output(_net(DEFAULT), image, scale, wanted, DEFAULT, Compute(), 100)
+    expected = _by_one_pass(DEFAULT, image, lung_ends)
+    np.testing.assert_allclose(output[wanted], expected[wanted], rtol=0, atol=1e-3)
+    assert (output[~wanted] == [whole_scan.NOT_COMPUTED, 0, 0, 0, 0]).all()
+    assert expected[wanted].std() > 0.1
+
+
+def test_back2_does_less_where_less_is_wanted():
+    image = grey_image((96, 96, 96))
+    scale = location_scale(DEFAULT, image.shape, fake_scan(image).lung_ends_kji)
+    corner = np.zeros_like(everywhere(image))
+    corner[0, 0, 0] = True
+    flop = []
+    for wanted in (corner, everywhere(image)):
+        with counting() as counted:
+            whole_scan_output(_net(DEFAULT), image, scale, wanted, DEFAULT, Compute(), 100)
+        flop.append(counted.flop)
+    assert flop[0] < 0.65 * flop[1]
+    assert flop[1] == pytest.approx(detector_flop(DEFAULT, image.shape))
+
+
 def test_progress_never_goes_back_and_ends_at_one():
     told = []
     image = grey_image((16, 16, 16))
     scale = location_scale(DEFAULT, image.shape, fake_scan(image).lung_ends_kji)
-    whole_scan_output(_net(DEFAULT), image, scale, DEFAULT, Compute(), 8, lambda stage, f: told.append(f))
+    cells = everywhere(image)
+    whole_scan_output(_net(DEFAULT), image, scale, cells, DEFAULT, Compute(), 8, lambda stage, f: told.append(f))
     assert told == sorted(told)
     assert len(told) >= 4
     assert (told[0], told[-1]) == (0, 1)
@@ -157,21 +192,20 @@ def test_grey_values_are_centred_on_128():
     assert normalised(grey, torch.bfloat16).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("memory_gb", [1e-6, 0.5, 2.0])
+@pytest.mark.parametrize("room_gb", [-1.0, 0.5, 2.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_a_slab_with_its_halos_fits_the_memory_or_is_one_cell(memory_gb, dtype):
-    compute = Compute(dtype=dtype, memory_gb=memory_gb)
-    slab = slab_thickness((300, 200, 250), compute)
+def test_a_slab_with_its_halos_fits_the_room_or_is_one_cell(room_gb, dtype):
+    slab = slab_thickness((300, 200, 250), dtype, room_gb)
     one_map = 200 * 250 * 24 * dtype.itemsize
     assert slab % 4 == 0
-    assert slab == 4 or (slab + 4) * 2 * one_map <= memory_gb * 1e9  # at the least its input and its output
+    assert slab == 4 or (slab + 4) * 2 * one_map <= room_gb * 1e9  # at the least its input and its output
 
 
-def test_more_memory_or_half_the_precision_gives_thicker_slabs():
-    def slab(memory_gb, dtype=torch.float32):
-        return slab_thickness((300, 200, 250), Compute(dtype=dtype, memory_gb=memory_gb))
+def test_more_room_or_half_the_precision_gives_thicker_slabs():
+    def slab(room_gb, dtype=torch.float32):
+        return slab_thickness((300, 200, 250), dtype, room_gb)
 
-    assert slab(1e-6) == 4
+    assert slab(-1.0) == slab(1e-6) == 4
     assert slab(1e-6) < slab(2.0) < slab(4.0)
     assert slab(2.0) < slab(2.0, torch.bfloat16)
 
@@ -187,7 +221,7 @@ def test_the_work_can_be_stopped_between_the_layers_of_the_trunk():
 
     location = location_scale(DEFAULT, image.shape, np.array([[0, 0, 0], [15, 15, 15]]))
     with pytest.raises(Cancelled):
-        whole_scan_output(net, image, location, DEFAULT, Compute(), 16, stop_after_the_stem)
+        whole_scan_output(net, image, location, everywhere(image), DEFAULT, Compute(), 16, stop_after_the_stem)
     assert reports == sorted(reports)
     assert 0.5 < reports[-1] < 1
     told = len(reports)

@@ -1,0 +1,56 @@
+"""Figures of an evaluation as tables: CSV for programs, Markdown for people."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .bootstrap import interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure with its 95 % bootstrap interval (NaN where there is none) and what it rests on."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    basis: str
+
+
+def row(name: str, value: float, basis: str, samples: np.ndarray | None = None) -> Row:
+    """A row, with the interval of its bootstrap samples (B,) where there are any."""
+    low, high = (math.nan, math.nan) if samples is None else map(float, interval(samples))
+    return Row(name, float(value), low, high, basis)
+
+
+def write_rows(rows: Sequence[Row], path: Path) -> None:
+    """The rows as CSV, in full precision; an interval that is not there is empty."""
+    cells = [[r.name, *("" if math.isnan(x) else f"{x:.10g}" for x in (r.value, r.low, r.high)), r.basis] for r in rows]
+    write_csv(("figure", "value", "low_95", "high_95", "rests_on"), cells, path)
+
+
+def write_csv(header: Sequence[str], rows: Sequence[Sequence[object]], path: Path) -> None:
+    """A CSV file with a header line."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, in four decimals."""
+    lines = ["| figure | value | 95 % interval | rests on |", "|---|---|---|---|"]
+    for r in rows:
+        span = "" if math.isnan(r.low) else f"{r.low:.4f} to {r.high:.4f}"
+        lines.append(f"| {r.name} | {r.value:.4f} | {span} | {r.basis} |")
+    return "\n".join(lines)
+
+
+def markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
+    """A small report: title, table, one line a remark."""
+    return "\n".join([f"# {title}", "", markdown_table(rows), "", *(f"- {remark}" for remark in remarks), ""])

@@ -1,0 +1,135 @@
+"""Case metrics agree with hand computation, and their intervals with resampling done plainly."""
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.evaluation import case_metrics
+from LungCancerDxLib.evaluation.bootstrap import resample
+from LungCancerDxLib.evaluation.calibration import calibration
+from LungCancerDxLib.evaluation.case_report import case_report
+from LungCancerDxLib.evaluation.case_tables import Outcomes
+
+pytest.importorskip("sklearn")
+PREDICTED = np.array([0.9, 0.4, 0.6, 0.1, 0.4])
+CANCER = np.array([True, True, False, False, False])
+
+
+def simulated(number, seed=0, noise=0.0):
+    """Cases whose Bayes probabilities are known; the scores are those, blurred on the logit scale."""
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-1, 2, number)
+    bayes = 1 / (1 + np.exp(-logit))
+    predicted = 1 / (1 + np.exp(-logit - noise * rng.normal(size=number)))
+    return Outcomes([str(n) for n in range(number)], predicted, rng.random(number) < bayes, bayes, "model score", ())
+
+
+def rows_of(outcomes, seed=0, samples=300):
+    return {row.name: row for row in case_report(outcomes, np.random.default_rng(seed), samples).rows}
+
+
+def test_the_log_loss_is_the_mean_of_minus_the_logarithms():
+    expected = -np.log([0.9, 0.4, 0.4, 0.9, 0.6]).mean()
+    assert case_metrics.log_loss(PREDICTED, CANCER) == pytest.approx(expected)
+    assert case_metrics.case_losses(PREDICTED, CANCER).mean() == pytest.approx(expected)
+
+
+def test_a_score_of_zero_for_an_ill_case_costs_what_the_clipping_says():
+    predicted, cancer = np.array([0.0, 0.0]), np.array([True, False])
+    assert case_metrics.log_loss(predicted, cancer) == pytest.approx(-np.log(1e-15) / 2)
+    assert case_metrics.case_losses(predicted, cancer).mean() == pytest.approx(-np.log(1e-15) / 2)
+
+
+def test_the_auc_is_the_share_of_pairs_in_the_right_order_equal_scores_half():
+    # 0.9 beats three; 0.4 loses to 0.6, beats 0.1, ties with 0.4.
+    assert case_metrics.auc(PREDICTED, CANCER) == pytest.approx((3 + 1.5) / 6)
+
+
+def test_accuracy_calls_cancer_above_one_half_only():
+    assert case_metrics.accuracy(PREDICTED, CANCER) == pytest.approx(3 / 5)
+    assert case_metrics.accuracy(np.array([0.5, 0.51]), np.array([False, True])) == 1
+    assert case_metrics.healthy_accuracy(CANCER) == pytest.approx(3 / 5)
+
+
+def test_the_roc_curve_goes_through_every_threshold():
+    false_rate, true_rate, threshold = case_metrics.roc(PREDICTED, CANCER)
+    assert threshold.tolist() == [np.inf, 0.9, 0.6, 0.4, 0.1]
+    np.testing.assert_allclose(false_rate, [0, 0, 1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(true_rate, [0, 0.5, 0.5, 1, 1])
+
+
+def test_calibration_compares_scores_and_shares_bin_by_bin():
+    found = calibration(np.array([0.0, 0.1, 0.1, 0.5, 0.99, 1.0]), np.array([0, 0, 1, 0, 1, 1], dtype=bool), bins=2)
+    assert found.cases.tolist() == [3, 3]
+    np.testing.assert_allclose(found.mean_score, [0.2 / 3, 2.49 / 3])
+    np.testing.assert_allclose(found.share_ill, [1 / 3, 2 / 3])
+    assert found.expected_error == pytest.approx(((1 - 0.2) / 3 + (2.49 - 2) / 3) / 2)
+
+
+def test_empty_bins_do_not_disturb_the_calibration_error():
+    found = calibration(np.array([0.25, 0.25]), np.array([True, False]))
+    assert np.isnan(found.share_ill).sum() == 9
+    assert found.expected_error == pytest.approx(0.25)
+
+
+def test_resampled_figures_are_those_of_the_cases_drawn():
+    outcomes = simulated(40, noise=1.0)
+    predicted, cancer = np.round(outcomes.predicted, 1), outcomes.cancer
+    times = resample(np.random.default_rng(2), 40, 20)
+    areas = case_metrics.resampled_auc(predicted, cancer, times)
+    losses = case_metrics.resampled_mean(case_metrics.case_losses(predicted, cancer), times)
+    for counts, area, loss in zip(times, areas, losses, strict=True):
+        drawn = np.repeat(np.arange(40), counts)
+        assert area == pytest.approx(case_metrics.auc(predicted[drawn], cancer[drawn]))
+        assert loss == pytest.approx(case_metrics.log_loss(predicted[drawn], cancer[drawn]))
+
+
+def test_a_sample_of_one_label_has_no_auc():
+    areas = case_metrics.resampled_auc(PREDICTED, CANCER, np.array([[5, 0, 0, 0, 0], [1, 1, 1, 1, 1]]))
+    assert np.isnan(areas[0])
+    assert areas[1] == pytest.approx(0.75)
+
+
+def test_the_interval_of_an_accuracy_is_that_of_its_binomial_law():
+    cancer = np.arange(400) < 100
+    rows = rows_of(Outcomes([], np.full(400, 0.2), cancer, None, "model score", ()), samples=1000)
+    row = rows["accuracy of calling everyone healthy"]
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 400)
+    assert row.value == 0.75
+    assert (row.low, row.high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.008)
+
+
+def test_the_bayes_predictor_differs_from_itself_by_nothing():
+    rows = rows_of(simulated(200))
+    for name in ("log-loss", "AUC"):
+        row = rows[f"{name} minus that of the Bayes predictor"]
+        assert (row.value, row.low, row.high) == (0, 0, 0)
+
+
+def test_differences_in_pairs_are_known_better_than_the_figures_themselves():
+    rows = rows_of(simulated(300, noise=1.2))
+    for name, sign in (("log-loss", 1), ("AUC", -1)):
+        alone, pair = rows[name], rows[f"{name} minus that of the Bayes predictor"]
+        assert pair.value == pytest.approx(alone.value - rows[f"{name} of the Bayes predictor"].value)
+        assert pair.low < pair.value < pair.high
+        assert min(sign * pair.low, sign * pair.high) > 0  # worse than the best possible, beyond doubt
+        assert pair.high - pair.low < 0.7 * (alone.high - alone.low)
+
+
+def test_a_seed_gives_the_same_intervals_again_and_another_seed_others():
+    outcomes = simulated(50)
+    assert rows_of(outcomes, seed=1)["AUC"] == rows_of(outcomes, seed=1)["AUC"]
+    assert rows_of(outcomes, seed=1)["AUC"] != rows_of(outcomes, seed=2)["AUC"]
+
+
+def test_without_the_truth_nothing_is_said_of_a_bayes_predictor():
+    outcomes = simulated(30)
+    rows = rows_of(Outcomes(outcomes.ids, outcomes.predicted, outcomes.cancer, None, "model score", ()))
+    assert not any("Bayes" in name for name in rows)
+    assert {row.basis for row in rows.values()} == {f"30 cases, {outcomes.cancer.sum()} with cancer"}
+
+
+def test_without_scikit_learn_the_cure_is_told(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    with pytest.raises(UsageError, match="needs scikit-learn: pip install"):
+        case_metrics.auc(PREDICTED, CANCER)

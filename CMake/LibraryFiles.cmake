@@ -4,10 +4,14 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/__main__.py
   LungCancerDxLib/arguments/__init__.py
   LungCancerDxLib/arguments/bench.py
+  LungCancerDxLib/arguments/cohort.py
   LungCancerDxLib/arguments/common.py
+  LungCancerDxLib/arguments/evaluate.py
   LungCancerDxLib/arguments/figure.py
   LungCancerDxLib/arguments/models.py
+  LungCancerDxLib/arguments/phantom.py
   LungCancerDxLib/arguments/score.py
+  LungCancerDxLib/arguments/train.py
   LungCancerDxLib/assembly.py
   LungCancerDxLib/background_job.py
   LungCancerDxLib/benchmark/__init__.py
@@ -22,25 +26,66 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/classification/crops.py
   LungCancerDxLib/classification/scoring.py
   LungCancerDxLib/cli.py
+  LungCancerDxLib/cohorts/__init__.py
+  LungCancerDxLib/cohorts/cluster.py
+  LungCancerDxLib/cohorts/dicom_writer.py
+  LungCancerDxLib/cohorts/dsb2017.py
+  LungCancerDxLib/cohorts/dsb2017_writer.py
+  LungCancerDxLib/cohorts/identifiers.py
+  LungCancerDxLib/cohorts/joined.py
+  LungCancerDxLib/cohorts/leftovers.py
+  LungCancerDxLib/cohorts/listing.py
+  LungCancerDxLib/cohorts/luna16.py
+  LungCancerDxLib/cohorts/luna16_writer.py
+  LungCancerDxLib/cohorts/lung_labels.py
+  LungCancerDxLib/cohorts/pool.py
+  LungCancerDxLib/cohorts/results.py
+  LungCancerDxLib/cohorts/run_case.py
+  LungCancerDxLib/cohorts/run_cohort.py
+  LungCancerDxLib/cohorts/run_record.py
+  LungCancerDxLib/cohorts/scan.py
+  LungCancerDxLib/cohorts/scoring.py
+  LungCancerDxLib/cohorts/synthetic.py
+  LungCancerDxLib/cohorts/tables.py
+  LungCancerDxLib/cohorts/truth.py
   LungCancerDxLib/commands/__init__.py
   LungCancerDxLib/commands/bench.py
+  LungCancerDxLib/commands/cohort.py
   LungCancerDxLib/commands/demo.py
+  LungCancerDxLib/commands/evaluate.py
   LungCancerDxLib/commands/figure.py
   LungCancerDxLib/commands/models.py
+  LungCancerDxLib/commands/phantom.py
   LungCancerDxLib/commands/points.py
   LungCancerDxLib/commands/score.py
+  LungCancerDxLib/commands/train.py
   LungCancerDxLib/compute.py
   LungCancerDxLib/detection/__init__.py
   LungCancerDxLib/detection/anchors.py
   LungCancerDxLib/detection/detector.py
+  LungCancerDxLib/detection/labels.py
   LungCancerDxLib/detection/location.py
   LungCancerDxLib/detection/nms.py
   LungCancerDxLib/detection/tiles.py
   LungCancerDxLib/detection/whole_scan.py
   LungCancerDxLib/errors.py
+  LungCancerDxLib/evaluation/__init__.py
+  LungCancerDxLib/evaluation/bootstrap.py
+  LungCancerDxLib/evaluation/calibration.py
+  LungCancerDxLib/evaluation/case_metrics.py
+  LungCancerDxLib/evaluation/case_report.py
+  LungCancerDxLib/evaluation/case_tables.py
+  LungCancerDxLib/evaluation/detection_report.py
+  LungCancerDxLib/evaluation/detections.py
+  LungCancerDxLib/evaluation/froc.py
+  LungCancerDxLib/evaluation/matching.py
+  LungCancerDxLib/evaluation/report.py
+  LungCancerDxLib/evaluation/tables.py
+  LungCancerDxLib/evaluation/top_k.py
   LungCancerDxLib/evidence.py
   LungCancerDxLib/interrupt.py
   LungCancerDxLib/kernels.py
+  LungCancerDxLib/memory.py
   LungCancerDxLib/models/__init__.py
   LungCancerDxLib/models/bundle.py
   LungCancerDxLib/models/card.py
@@ -60,6 +105,8 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/networks/folding.py
   LungCancerDxLib/networks/nnet.py
   LungCancerDxLib/networks/pooling.py
+  LungCancerDxLib/networks/single_channel.py
+  LungCancerDxLib/networks/where_wanted.py
   LungCancerDxLib/panel/__init__.py
   LungCancerDxLib/panel/background.py
   LungCancerDxLib/panel/chart.py
@@ -91,19 +138,47 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/parallel.py
   LungCancerDxLib/phantom/__init__.py
   LungCancerDxLib/phantom/acquisition.py
+  LungCancerDxLib/phantom/anatomy.py
+  LungCancerDxLib/phantom/body.py
   LungCancerDxLib/phantom/canvas.py
+  LungCancerDxLib/phantom/case.py
+  LungCancerDxLib/phantom/disease.py
+  LungCancerDxLib/phantom/fast.py
+  LungCancerDxLib/phantom/insertion.py
+  LungCancerDxLib/phantom/lattice.py
+  LungCancerDxLib/phantom/lung_trees.py
+  LungCancerDxLib/phantom/malignancy.py
+  LungCancerDxLib/phantom/nodule.py
+  LungCancerDxLib/phantom/nodule_body.py
+  LungCancerDxLib/phantom/nodule_grid.py
+  LungCancerDxLib/phantom/nodule_outline.py
+  LungCancerDxLib/phantom/nodule_place.py
   LungCancerDxLib/phantom/nodules.py
   LungCancerDxLib/phantom/organs.py
+  LungCancerDxLib/phantom/painting.py
   LungCancerDxLib/phantom/parenchyma.py
   LungCancerDxLib/phantom/patient.py
+  LungCancerDxLib/phantom/places.py
+  LungCancerDxLib/phantom/plain_lungs.py
+  LungCancerDxLib/phantom/population.py
+  LungCancerDxLib/phantom/scan_look.py
+  LungCancerDxLib/phantom/scan_places.py
   LungCancerDxLib/phantom/shapes.py
   LungCancerDxLib/phantom/skeleton.py
+  LungCancerDxLib/phantom/soft_tissue.py
+  LungCancerDxLib/phantom/strands.py
   LungCancerDxLib/phantom/thorax.py
   LungCancerDxLib/phantom/tree.py
   LungCancerDxLib/pictures/__init__.py
+  LungCancerDxLib/pictures/case_metrics.py
+  LungCancerDxLib/pictures/froc.py
+  LungCancerDxLib/pictures/likeness.py
   LungCancerDxLib/pictures/masks.py
   LungCancerDxLib/pictures/overview.py
+  LungCancerDxLib/pictures/panels.py
+  LungCancerDxLib/pictures/plane.py
   LungCancerDxLib/pictures/plotting.py
+  LungCancerDxLib/pictures/population.py
   LungCancerDxLib/pictures/steps.py
   LungCancerDxLib/pipeline.py
   LungCancerDxLib/preprocessing/__init__.py
@@ -130,6 +205,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/readers/image_file.py
   LungCancerDxLib/readers/itk_errors.py
   LungCancerDxLib/readers/multiframe.py
+  LungCancerDxLib/readers/plain_pixels.py
   LungCancerDxLib/readers/raw_header.py
   LungCancerDxLib/readers/repeated_slices.py
   LungCancerDxLib/readers/slice_header.py
@@ -168,5 +244,29 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/staging.py
   LungCancerDxLib/suitability.py
   LungCancerDxLib/terminal.py
+  LungCancerDxLib/training/__init__.py
+  LungCancerDxLib/training/case_store.py
+  LungCancerDxLib/training/curves.py
+  LungCancerDxLib/training/detector_items.py
+  LungCancerDxLib/training/detector_net.py
+  LungCancerDxLib/training/detector_training.py
+  LungCancerDxLib/training/engine.py
+  LungCancerDxLib/training/events.py
+  LungCancerDxLib/training/failure.py
+  LungCancerDxLib/training/files.py
+  LungCancerDxLib/training/inserting.py
+  LungCancerDxLib/training/loader.py
+  LungCancerDxLib/training/losses.py
+  LungCancerDxLib/training/lung_inserter.py
+  LungCancerDxLib/training/patches.py
+  LungCancerDxLib/training/precision.py
+  LungCancerDxLib/training/preparing.py
+  LungCancerDxLib/training/ranks.py
+  LungCancerDxLib/training/recipe.py
+  LungCancerDxLib/training/records.py
+  LungCancerDxLib/training/regime.py
+  LungCancerDxLib/training/run_folder.py
+  LungCancerDxLib/training/sampling.py
+  LungCancerDxLib/training/spheres_csv.py
   LungCancerDxLib/volume.py
-  )
+)

@@ -13,16 +13,19 @@ from contextlib import suppress
 
 from . import __version__
 from .arguments.bench import add_bench
+from .arguments.cohort import add_cohort
 from .arguments.common import EXIT_CODES
 from .arguments.evaluate import add_evaluate
 from .arguments.figure import add_figure
 from .arguments.models import add_models
+from .arguments.phantom import add_phantom
 from .arguments.score import add_score
+from .arguments.train import add_train
 from .background_job import become_background_job
 from .errors import LungCancerDxError, OutOfMemoryError
 from .interrupt import Stop, run_until_stopped
 
-_COMMANDS = (add_score, add_figure, add_bench, add_models, add_evaluate)
+_COMMANDS = (add_score, add_cohort, add_models, add_evaluate, add_phantom, add_train, add_figure, add_bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

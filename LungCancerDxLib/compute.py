@@ -16,6 +16,7 @@ from torch import nn
 from .errors import ModelError, UsageError
 from .memory import resident_gb
 from .networks.folding import fold_batch_norm
+from .networks.single_channel import replace_single_channels
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -86,6 +87,8 @@ def ready_to_run(net: Net, compute: Compute) -> Net:
     """A copy of a network for inference on the device and in the type asked for; the original keeps its precision."""
     copied = copy.deepcopy(net).eval()
     fold_batch_norm(copied)
+    if compute.device.type == "cpu":
+        replace_single_channels(copied)
     return copied.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 

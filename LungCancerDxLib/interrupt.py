@@ -15,14 +15,18 @@ from .staging import remove_unfinished
 
 Result = TypeVar("Result")
 
-_GRACE_S = 0.5
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Stop:
-    """Whether the user has asked to stop."""
+    """Whether the user has asked to stop.
+
+    A command may change how long it may take to stop by itself (`grace_s`) and the words that it ends with.
+    """
 
     def __init__(self) -> None:
+        self.words = "Stopped; nothing was written."
+        self.grace_s = 0.5
         self._asked = threading.Event()
 
     def ask(self) -> None:
@@ -38,14 +42,10 @@ class Stop:
 
         def report(stage: str, fraction: float) -> None:
             if self.asked:
-                raise _stopped()
+                raise Cancelled(self.words)
             progress(stage, fraction)
 
         return report
-
-
-def _stopped() -> Cancelled:
-    return Cancelled("Stopped; nothing was written.")
 
 
 def _to_stderr(error: Cancelled) -> None:
@@ -56,8 +56,8 @@ def run_until_stopped(work: Callable[[Stop], Result], farewell: Callable[[Cancel
     """Do the work in a thread while this one listens for signals.
 
     A single convolution can take seconds, and Python handles signals only between its own instructions. So at a
-    signal the work is asked to stop, and if it has not within half a second the process removes what is unfinished and
-    ends with exit code 130, after a farewell. Call from the main thread.
+    signal the work is asked to stop, and if it has not within its grace (half a second, if it asks for no more) the
+    process removes what is unfinished and ends with exit code 130, after a farewell. Call from the main thread.
     """
     stop = Stop()
     results: list[Result] = []
@@ -75,10 +75,10 @@ def run_until_stopped(work: Callable[[Stop], Result], farewell: Callable[[Cancel
         thread.start()
         while thread.is_alive() and not stop.asked:
             thread.join(0.1)
-        thread.join(_GRACE_S)
+        thread.join(stop.grace_s)
         if thread.is_alive():
             remove_unfinished()
-            farewell(_stopped())
+            farewell(Cancelled(stop.words))
             os._exit(Cancelled.exit_code)
     finally:
         for number, handler in before.items():

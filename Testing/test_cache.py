@@ -1,5 +1,6 @@
 """A second question about a scan is answered from the cache, and only from what belongs to it."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +13,25 @@ from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT
 from Testing.helpers import affine, slab, tiny, tiny_model
 
+AFFINE = np.eye(4)
 pytestmark = pytest.mark.usefixtures("no_outlines")
+
+
+@functools.cache
+def preprocessed(voxels, kji_to_lps, preset):
+    """What `preprocess` makes of the slab with these bytes, worked out once for all tests."""
+    volume = slab().volume
+    shaped = [np.frombuffer(b, a.dtype).reshape(a.shape) for b, a in ((voxels, volume.voxels), (kji_to_lps, AFFINE))]
+    return preprocess(replace(volume, voxels=shaped[0], kji_to_lps=shaped[1]), preset)
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How often the two slow steps really ran; the detector finds what it finds at once."""
+    """How often the two slow steps were asked for; the detector finds what it finds at once."""
     counts = {"preprocess": 0, "detect": 0}
 
     def counted(name, work):
@@ -33,7 +44,10 @@ def calls(monkeypatch):
     def detect(scan, net, preset, compute, *_):
         return Detected(np.array([[1.5, 10.25, 20, 30, 4], [0.5, 9, 30, 60, 3]]), (), compute)
 
-    monkeypatch.setattr(pipeline, "preprocess", counted("preprocess", pipeline.preprocess))
+    def remembered(volume, preset, *_):
+        return preprocessed(volume.voxels.tobytes(), volume.kji_to_lps.tobytes(), preset)
+
+    monkeypatch.setattr(pipeline, "preprocess", counted("preprocess", remembered))
     monkeypatch.setattr(pipeline, "detect", counted("detect", detect))
     return counts
 

@@ -21,6 +21,7 @@ from LungCancerDxLib.interrupt import run_until_stopped
 from LungCancerDxLib.staging import whole_folder
 
 def work(stop):
+    stop.words = sys.argv[2] if len(sys.argv) > 2 else stop.words
     with whole_folder(Path(sys.argv[1])) as folder:
         print("begun", flush=True)
         for n in range(10**9):  # never looks at `stop`
@@ -105,6 +106,13 @@ def test_work_that_does_not_listen_is_ended_and_its_folder_removed(tmp_path, num
     assert seconds < ALLOWED_S
     assert "Stopped; nothing was written" in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_command_may_have_other_last_words(tmp_path):
+    process = start(sys.executable, "-c", CANNOT_STOP, tmp_path / "result", "It goes on from here.", cwd=tmp_path)
+    _, error = stop_after(process, "begun", signal.SIGTERM)
+    assert error.strip() == "It goes on from here."
 
 
 @pytest.fixture(scope="module")

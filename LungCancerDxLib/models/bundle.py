@@ -1,4 +1,7 @@
-"""A model is a folder: `model.json` says what it is, `weights.safetensors` holds the numbers of both networks."""
+"""A model is a folder: `model.json` says what it is, `weights.safetensors` holds the numbers of both networks.
+
+Where detector and classifier have the same backbone its numbers are stored once, with the detector.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ from ..networks.pooling import JOINS
 from ..preset import PRESETS, Preset
 from ..staging import whole_folder
 from .card import CARD_FILE, SCHEMA, WEIGHTS_FILE, ModelCard, read_card
+
+_DETECTOR, _CLASSIFIER = "detector.", "classifier."
+_BACKBONE = "classifier.NoduleNet."
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,23 @@ class Model:
         return self.classifier.join.name
 
 
-def save_model(model: Model, folder: Path) -> str:
-    """Write a bundle, whole or not at all; returns the weights' sha256."""
-    weights = save(_tensors(model))
+def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
+    """Write a bundle, whole or not at all; returns the weights' sha256.
+
+    Parameters
+    ----------
+    half_precision
+        Keep the kernels and matrices in float16, which halves the file; biases and batch norm stay float32.
+
+    Raises
+    ------
+    ModelError
+        Where a weight is too large for float16.
+    UsageError, OutputError
+        Where the folder is taken or cannot be written.
+    """
+    tensors = _tensors(model)
+    weights = save(_halved(tensors) if half_precision else tensors)
     digest = hashlib.sha256(weights).hexdigest()
     card = {
         "schema": SCHEMA,
@@ -86,8 +106,11 @@ def load_model(folder: Path) -> Model:
     broken = [key for key, value in tensors.items() if not torch.isfinite(value).all()]
     if broken:
         raise ModelError(f"{folder / WEIGHTS_FILE} holds numbers that are not finite, in {broken[0]}: training failed.")
+    if not any(key.startswith(_BACKBONE) for key in tensors):
+        detectors = {key.removeprefix(_DETECTOR): value for key, value in tensors.items() if key.startswith(_DETECTOR)}
+        tensors.update({_BACKBONE + key: value for key, value in detectors.items()})
     detector, classifier = NNet(preset), CNet(preset, card.join)
-    for prefix, net in (("detector.", detector), ("classifier.", classifier)):
+    for prefix, net in ((_DETECTOR, detector), (_CLASSIFIER, classifier)):
         own = {key.removeprefix(prefix): value.float() for key, value in tensors.items() if key.startswith(prefix)}
         try:
             net.load_state_dict(own)
@@ -101,19 +124,32 @@ def load_model(folder: Path) -> Model:
 
 
 def weights_digest(model: Model) -> str:
-    """sha256 that the model's weights file has or would have."""
+    """sha256 that the model's weights file has or would have in full precision."""
     return hashlib.sha256(save(_tensors(model))).hexdigest()
 
 
 def _tensors(model: Model) -> dict[str, torch.Tensor]:
     """Every tensor once by name; counters of batch norm, which nothing reads, left out."""
-    nets = {"detector.": model.detector, "classifier.": model.classifier}
-    return {
+    nets = {_DETECTOR: model.detector, _CLASSIFIER: model.classifier}
+    tensors = {
         prefix + key: value.detach().cpu().contiguous()
         for prefix, net in nets.items()
         for key, value in net.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    backbone = {key: _DETECTOR + key.removeprefix(_BACKBONE) for key in tensors if key.startswith(_BACKBONE)}
+    if all(torch.equal(tensors[key], tensors[same]) for key, same in backbone.items()):
+        for key in backbone:
+            del tensors[key]
+    return tensors
+
+
+def _halved(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    halved = {key: value.half() if value.ndim > 1 else value for key, value in tensors.items()}
+    broken = next((key for key, value in halved.items() if not torch.isfinite(value).all()), None)
+    if broken is not None:
+        raise ModelError(f"The weights {broken} do not fit into half precision; keep the model in float32.")
+    return halved
 
 
 def _checked_preset(card: ModelCard, folder: Path) -> Preset:

@@ -1,72 +1,122 @@
-"""The soft tissues: skin, fat, muscle, heart, great vessels and the organs under the diaphragm (template frame)."""
+"""The organs (template frame, see thorax): heart, great vessels, gullet and what lies under the diaphragm."""
 
 from __future__ import annotations
 
-from typing import Any
+from .shapes import Ellipsoid, Solid, Tube, tubes
 
-import numpy as np
+_LONG_AXIS = ((0.741, -0.480, -0.470), (-0.544, -0.839, 0.0), (-0.394, 0.256, -0.883))  # heart: left, forward, down
 
-from .canvas import Canvas, blend
-from .shapes import Ellipsoid, profile, superellipse, tubes
-from .thorax import AORTA, LEFT, RIGHT, ThoraxFields
+ASCENDING_AORTA: list[Tube] = tubes([(-2, -20, -42), (-12, -26, -22), (-16, -26, 4), (-10, -17, 25)], [14, 16, 15, 14])
+DESCENDING_AORTA: list[Tube] = tubes(
+    [(-10, -17, 25), (4, 4, 36), (18, 26, 29), (23, 37, 8), (23, 39, -20), (20, 38, -90), (7, 28, -190), (4, 24, -280)],
+    [14, 13.5, 12.5, 12, 12, 11.5, 10, 9],
+)
+ARCH_BRANCHES: list[Tube] = [
+    *tubes([(-8, -12, 34), (-14, -12, 62), (-24, -8, 90), (-30, -4, 140)], [6.5, 6, 5, 4]),
+    *tubes([(-20, -10, 78), (-48, -2, 98), (-95, -8, 104)], [4.5, 4.2, 4]),
+    *tubes([(4, -2, 38), (12, -6, 70), (22, -4, 140)], [4.5, 4, 4]),
+    *tubes([(14, 12, 36), (20, 12, 66), (40, 4, 96), (95, -6, 104)], [5, 4.8, 4.5, 4]),
+]
+VEINS_ABOVE: list[Tube] = [
+    *tubes([(-26, -16, -34), (-25, -16, 10), (-21, -18, 48)], [10, 9, 8.5]),
+    *tubes([(-21, -18, 48), (-26, -16, 76), (-50, -18, 100), (-110, -22, 106)], [7.5, 7, 6.5, 6]),
+    *tubes([(-21, -18, 48), (0, -34, 54), (22, -30, 68), (52, -22, 98), (110, -24, 106)], [7, 6.5, 6.5, 6.5, 6]),
+    *tubes([(-5, 38, -190), (-7, 36, -20), (-10, 34, 6), (-20, 16, 14), (-25, -8, 10)], [3, 4, 4, 4, 4]),  # azygos
+]
+INFERIOR_CAVA: list[Tube] = tubes([(-26, -14, -72), (-26, 6, -110), (-26, 14, -190), (-22, 18, -280)], 11.0)
+PULMONARY_ARTERIES: list[Tube] = [
+    *tubes([(14, -52, -50), (17, -36, -22), (18, -16, -4)], [13, 13.5, 13]),
+    *tubes([(18, -16, -4), (-8, -2, -14), (-30, 4, -16), (-40, 8, -20)], [11, 10.5, 9.5, 7.5]),
+    *tubes([(18, -16, -4), (28, 4, 2), (36, 18, -4), (39, 24, -16)], [11, 10.5, 9.5, 7.5]),
+]
+PULMONARY_VEINS: list[Tube] = [
+    *tubes([(-22, 8, -40), (-38, 4, -34)], [8, 5.5]),
+    *tubes([(-20, 14, -48), (-36, 22, -58)], [8, 5.5]),
+    *tubes([(24, 8, -36), (42, 6, -26)], [8, 5.5]),
+    *tubes([(22, 16, -46), (38, 26, -56)], [8, 5.5]),
+]
+GULLET: list[Tube] = tubes([(3, 28, 140), (6, 30, 20), (8, 26, -40), (8, 22, -90), (24, 4, -128)], [6, 6, 6.5, 6.5, 7])
+TRACHEA_ROOM: list[Tube] = [
+    *tubes([(0, 4, 150), (0, 10, 60), (-1, 17, 0)], 10.5),
+    *tubes([(-1, 17, 0), (-22, 20, -16), (-34, 22, -36)], [9, 9, 8]),
+    *tubes([(-1, 17, 0), (22, 22, -20), (38, 25, -30)], [8.5, 8.5, 7.5]),
+]
+FAT_OF_THE_MIDDLE: list[Solid] = [
+    Ellipsoid((0.0, -16.0, 20.0), (14.0, 24.0, 60.0)),
+    Ellipsoid((0.0, 8.0, 110.0), (36.0, 46.0, 60.0)),
+    Ellipsoid((2.0, 16.0, -16.0), (30.0, 15.0, 24.0)),
+    Tube((2.0, 10.0, -76.0), (2.0, 10.0, -210.0), 18.0, 30.0),
+]
+MEDIASTINAL_ORGANS: list[Solid] = [
+    *FAT_OF_THE_MIDDLE,
+    *TRACHEA_ROOM,
+    *ASCENDING_AORTA,
+    *DESCENDING_AORTA,
+    *ARCH_BRANCHES,
+    *VEINS_ABOVE,
+    *INFERIOR_CAVA,
+    *PULMONARY_ARTERIES,
+    *PULMONARY_VEINS,
+    *GULLET,
+]
 
-AIR_HU, FAT_HU, MEDIASTINAL_FAT_HU, MUSCLE_HU, WATER_HU = -1000.0, -100.0, -85.0, 50.0, 10.0
-BLOOD_HU, HEART_HU, LIVER_HU, SPLEEN_HU = 42.0, 40.0, 60.0, 48.0
+NECK_MUSCLES: list[Solid] = [
+    tube
+    for side in (-1, 1)
+    for tube in (
+        *tubes([(side * 14, 30, 190), (side * 15, 34, 60)], [9, 5]),
+        *tubes([(side * 28, 32, 190), (side * 34, 34, 128), (side * 44, 22, 96)], [14, 13, 8]),
+        *tubes([(side * 30, -4, 190), (side * 20, -38, 112), (side * 12, -56, 66)], [11, 10, 7]),
+        *tubes([(side * 9, -16, 160), (side * 9, -30, 100), (side * 8, -48, 62)], [6, 6, 4]),
+    )
+]
 
-FAT_MM = 13.0  # under the skin
-DIAPHRAGM_MM = 4.0
-SKIN_POWER = 2.5
-skin_half_width = profile([(150, 104), (120, 140), (95, 156), (50, 161), (0, 160), (-80, 160), (-200, 158)])
-skin_front = profile([(150, -60), (110, -76), (70, -94), (20, -106), (-60, -113), (-200, -112)])
-skin_back = profile([(150, 96), (100, 108), (0, 116), (-80, 117), (-200, 112)])
-
-TABLE_Y, TABLE_BEND_MM, TABLE_HALF_THICKNESS_MM, TABLE_HU = 124.0, 900.0, 1.5, -150.0  # a shallow carbon trough
-
-SUPERIOR_CAVA = tubes([(-19, -12, 70), (-24, -14, 10), (-24, -12, -40)], 8.5)
-INFERIOR_CAVA = tubes([(-24, 2, -80), (-26, 12, -190)], 11.0)
-PULMONARY_TRUNK = tubes([(16, -44, -38), (17, -28, -8), (20, -8, -4)], [14, 13, 12])
-RIGHT_PULMONARY_ARTERY = tubes([(20, -8, -4), (-12, 0, -12), (-36, 6, -16)], [11, 11, 9])
-LEFT_PULMONARY_ARTERY = tubes([(20, -8, -4), (28, 8, 2), (37, 18, -6)], [11, 11, 9])
-ARCH_BRANCHES = tubes([(-8, -10, 30), (-18, -8, 130)], 6.0) + tubes([(10, 6, 34), (17, 4, 130)], 4.5)
-GULLET = tubes([(6, 26, 140), (7, 29, 0), (8, 22, -90), (26, 2, -130)], 6.0)
-
-LEFT_LIVER_LOBE = Ellipsoid((8.0, -48.0, -148.0), (52.0, 30.0, 38.0))
-SPLEEN = Ellipsoid((98.0, 38.0, -142.0), (24.0, 38.0, 34.0))
-STOMACH = Ellipsoid((58.0, -22.0, -142.0), (36.0, 42.0, 30.0))
-STOMACH_GAS = Ellipsoid((58.0, -34.0, -138.0), (27.0, 24.0, 21.0))  # rises to the front of a patient on their back
-
-
-def paint_trunk(hu: np.ndarray, x: Any, y: Any, z: float, edge_mm: float) -> None:
-    """Table, skin, fat and muscle in the slice at height z."""
-    sag = np.abs(y - TABLE_Y + x * x / TABLE_BEND_MM) - TABLE_HALF_THICKNESS_MM
-    blend(hu, sag, TABLE_HU, edge_mm)
-    front, back = skin_front(z), skin_back(z)
-    skin = superellipse(x, y - (front + back) / 2, skin_half_width(z), (back - front) / 2, SKIN_POWER)
-    blend(hu, skin, FAT_HU, edge_mm)
-    blend(hu, skin + FAT_MM, MUSCLE_HU, edge_mm)
+LIVER: list[Solid] = [
+    Ellipsoid((-64.0, -8.0, -182.0), (76.0, 96.0, 90.0)),
+    Ellipsoid((-4.0, -42.0, -160.0), (62.0, 36.0, 42.0)),
+]
+SPLEEN: list[Solid] = [Ellipsoid((92.0, 38.0, -148.0), (36.0, 46.0, 46.0))]
+STOMACH: list[Solid] = [Ellipsoid((54.0, -18.0, -146.0), (44.0, 50.0, 42.0))]
+STOMACH_FILL: list[Solid] = [Ellipsoid((54.0, -18.0, -146.0), (40.0, 46.0, 38.0))]
+STOMACH_GAS: list[Solid] = [Ellipsoid((54.0, -40.0, -138.0), (28.0, 22.0, 22.0))]  # rises to the front
+COLON: list[Solid] = tubes([(100, -50, -150), (70, -72, -170), (20, -76, -190), (-40, -74, -205)], 17.0)  # type: ignore[assignment]
+KIDNEYS: list[Solid] = [
+    Ellipsoid((-52.0, 50.0, -232.0), (25.0, 24.0, 46.0)),
+    Ellipsoid((56.0, 50.0, -218.0), (25.0, 24.0, 46.0)),
+]
 
 
-def paint_chest_contents(hu: np.ndarray, fields: ThoraxFields, edge_mm: float) -> None:
-    """The fat, heart and liver within the chest wall, where `fields` were evaluated."""
-    blend(hu, fields.wall, MEDIASTINAL_FAT_HU, edge_mm)
-    blend(hu, np.maximum(fields.wall, fields.heart), HEART_HU, edge_mm)
-    for side, inside in ((LEFT, FAT_HU), (RIGHT, LIVER_HU)):
-        dome = np.maximum(fields.wall, fields.domes[side])
-        blend(hu, dome, MUSCLE_HU, edge_mm)
-        blend(hu, dome + DIAPHRAGM_MM, inside, edge_mm)
+def right_heart(size: float) -> list[Solid]:
+    """Right atrium and ventricle."""
+    return [
+        _sized((-28.0, -28.0, -58.0), (22.0, 28.0, 30.0), size),
+        _sized((2.0, -54.0, -66.0), (40.0, 22.0, 32.0), size),
+        _sized((14.0, -56.0, -48.0), (18.0, 18.0, 20.0), size),
+    ]
 
 
-def paint_organs(canvas: Canvas) -> None:
-    """Great vessels, gullet and the organs of the upper belly."""
-    for vessels in (SUPERIOR_CAVA, INFERIOR_CAVA, PULMONARY_TRUNK, RIGHT_PULMONARY_ARTERY, LEFT_PULMONARY_ARTERY):
-        for vessel in vessels:
-            canvas.paint(vessel, BLOOD_HU)
-    for vessel in (*AORTA, *ARCH_BRANCHES):
-        canvas.paint(vessel, BLOOD_HU)
-    for piece in GULLET:
-        canvas.paint(piece, MUSCLE_HU)
-    canvas.paint(LEFT_LIVER_LOBE, LIVER_HU)
-    canvas.paint(SPLEEN, SPLEEN_HU)
-    canvas.paint(STOMACH, MUSCLE_HU)
-    canvas.paint(STOMACH, WATER_HU, grow_mm=-3.5)
-    canvas.paint(STOMACH_GAS, AIR_HU)
+def left_heart(size: float) -> list[Solid]:
+    """Left atrium and the left ventricle's cavity."""
+    return [
+        _sized((4.0, 6.0, -42.0), (30.0, 19.0, 20.0), size),
+        _sized((34.0, -30.0, -64.0), (38.0, 19.0, 20.0), size, _LONG_AXIS),
+    ]
+
+
+def left_ventricle(size: float) -> list[Solid]:
+    """Its muscle, with the cavity."""
+    return [_sized((34.0, -30.0, -64.0), (50.0, 30.0, 31.0), size, _LONG_AXIS)]
+
+
+def heart_parts(size: float) -> list[Solid]:
+    """All of the heart."""
+    return [*right_heart(size), *left_heart(size), *left_ventricle(size)]
+
+
+def _sized(
+    center: tuple[float, float, float],
+    half: tuple[float, float, float],
+    size: float,
+    axes: tuple[tuple[float, float, float], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+) -> Ellipsoid:
+    return Ellipsoid(center, (half[0] * size, half[1] * size, half[2] * size), axes)

@@ -1,4 +1,4 @@
-"""Aerated lung: denser towards the back of a patient who lies on it, and nowhere quite even."""
+"""Aerated lung: denser towards the back of a patient who lies on it, crossed by fissures, and nowhere quite even."""
 
 from __future__ import annotations
 
@@ -6,37 +6,81 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
-MEAN_HU = -855.0
-HU_PER_MM_TO_BACK = 0.35  # gravity
-TEXTURE_HU = 14.0
-TEXTURE_STEP_MM = 5.0  # about half the size of a secondary lobule
-_LOW, _HIGH = np.array([-190.0, -110.0, -150.0]), np.array([120.0, 110.0, 150.0])  # z, y, x, template mm
+TEXTURE_STEP_MM = 2.0
+TILE = 72  # nodes along each edge of the texture's tile, which repeats
+SOFT_HU, SOFT_NODES = 13.0, 2.5  # lobules that differ in how much they are filled
+GRAIN_HU = 24.0  # vessels and walls too small to be seen one by one
+FISSURE_HU = 700.0  # a fissure against the lung around it
 
 
 @dataclass(frozen=True)
 class Parenchyma:
-    """`lattice` holds the texture's values (z, y, x) every `TEXTURE_STEP_MM`, in HU."""
+    """What is drawn of a patient's lung tissue.
 
-    lattice: np.ndarray
+    Parameters
+    ----------
+    mean_hu, hu_per_mm_to_back
+        Density at the middle of the chest and its rise towards the back.
+    dependent_hu, dependent_mm
+        Extra density under the pleura of the back (0 for none) and the depth at which a third of it is left.
+    fissure_mm
+        Thickness of the fissures.
+    gap_phases
+        Where the fissures are incomplete: phases of two waves, and the share that is there.
+    tile
+        (TILE, TILE, TILE) texture in HU, every `TEXTURE_STEP_MM`.
+    """
 
-    def slice_hu(self, x: Any, y: Any, z: float) -> Any:
-        """HU on the mesh of y (J, 1) and x (1, I) at height z, template mm: float32, shape (J, I)."""
-        texture = self.lattice
-        for axis, positions in enumerate((np.array([z]), y.ravel(), x.ravel())):
-            texture = _interpolate(texture, positions, axis)
-        return MEAN_HU + HU_PER_MM_TO_BACK * y + texture[0]
+    mean_hu: float
+    hu_per_mm_to_back: float
+    dependent_hu: float
+    dependent_mm: float
+    fissure_mm: float
+    gap_phases: tuple[float, float, float]
+    tile: np.ndarray
+
+    def slice_hu(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
+        """HU on the mesh of y (J,) and x (I,) at height z, LPS mm: float32, shape (J, I)."""
+        low, high, share = _node(np.array([z]))
+        texture = self.tile[low[0]] + share[0] * (self.tile[high[0]] - self.tile[low[0]])
+        for axis, centres in ((1, x), (0, y)):
+            low, high, share = _node(centres)
+            weight = share.reshape((-1, 1) if axis == 0 else (1, -1))
+            below = texture.take(low, axis)
+            texture = below + weight * (texture.take(high, axis) - below)
+        return texture + (np.float32(self.mean_hu) + np.float32(self.hu_per_mm_to_back) * y.astype(np.float32))[:, None]
+
+    def fissure_hu(self, height: np.ndarray, x: Any, y: Any, edge_mm: float) -> np.ndarray:
+        """What a fissure adds where `height` is the distance from it, mm."""
+        wide = max(edge_mm, self.fissure_mm)
+        gain = np.float32(FISSURE_HU * self.fissure_mm / wide)
+        first, second, there = self.gap_phases
+        wave = np.sin(x / 17.0 + first) + np.sin((y + 0.6 * x) / 23.0 + second)
+        present = np.clip((wave + 4.0 * there - 2.0) * 1.5 + 0.5, 0, 1).astype(np.float32)
+        return gain * np.clip(1 - np.abs(height) / np.float32(wide), 0, 1) * present
 
 
-def draw_parenchyma(rng: np.random.Generator) -> Parenchyma:
-    """Independent values on the lattice; interpolation makes them a texture."""
-    shape = tuple(np.ceil((_HIGH - _LOW) / TEXTURE_STEP_MM).astype(int) + 1)
-    return Parenchyma((TEXTURE_HU * rng.standard_normal(shape)).astype(np.float32))
+def draw_parenchyma(rng: np.random.Generator, *, emphysema: bool) -> Parenchyma:
+    """Lungs in deep to shallow inspiration."""
+    texture = GRAIN_HU * rng.standard_normal((TILE, TILE, TILE), dtype=np.float32)
+    soft = gaussian_filter(rng.standard_normal((TILE, TILE, TILE), dtype=np.float32), SOFT_NODES, mode="wrap")
+    texture += soft * np.float32(SOFT_HU / soft.std())
+    dependent = rng.random() < 0.4
+    mean = float(np.clip(rng.normal(-872.0, 17.0), -905.0, -815.0)) - (18.0 if emphysema else 0.0)
+    return Parenchyma(
+        mean_hu=mean,
+        hu_per_mm_to_back=float(rng.uniform(0.15, 0.45)),
+        dependent_hu=float(rng.uniform(40, 260)) * dependent,
+        dependent_mm=float(rng.uniform(3, 9)),
+        fissure_mm=float(rng.uniform(0.25, 0.5)),
+        gap_phases=(float(rng.uniform(0, 6.28)), float(rng.uniform(0, 6.28)), float(rng.uniform(0.45, 1.0))),
+        tile=texture,
+    )
 
 
-def _interpolate(values: np.ndarray, positions_mm: np.ndarray, axis: int) -> np.ndarray:
-    """Lattice values interpolated along one axis (0 z, 1 y, 2 x), held constant beyond the lattice."""
-    steps = np.clip((positions_mm - _LOW[axis]) / TEXTURE_STEP_MM, 0, values.shape[axis] - 1)
-    below = np.minimum(steps.astype(int), values.shape[axis] - 2)
-    share = (steps - below).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(3)])
-    return values.take(below, axis) * (1 - share) + values.take(below + 1, axis) * share
+def _node(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    steps = centres / TEXTURE_STEP_MM
+    below = np.floor(steps).astype(int)
+    return below % TILE, (below + 1) % TILE, (steps - below).astype(np.float32)

@@ -80,34 +80,48 @@ def tubes(points: Sequence[Point], radius: float | Sequence[float]) -> list[Tube
     return [Tube(points[n], points[n + 1], radii[n], radii[n + 1]) for n in range(len(points) - 1)]
 
 
-def union(solids: Sequence[Solid], x: Any, y: Any, z: Any) -> Any:
-    """Field of several solids together; those that end more than `_NEAR_MM` above or below all points count as far."""
-    lowest, highest = np.min(z) - _NEAR_MM, np.max(z) + _NEAR_MM
-    field: Any = np.inf
-    for solid in solids:
-        low, high = solid.bounds()
-        if low[2] <= highest and high[2] >= lowest:
-            field = np.minimum(solid.field(x, y, z), field)
-    return field
-
-
-def not_below(z: Any, lowest: float) -> Any:
-    """`z` raised to `lowest`; a number stays a plain number, which leaves float32 arrays as they are."""
-    return max(z, lowest) if np.ndim(z) == 0 else np.maximum(z, lowest)
-
-
 def mirrored(point: Point, side: float) -> Point:
     """`point` as it is (side +1) or mirrored at the midline (side -1)."""
     return (side * point[0], point[1], point[2])
 
 
-def superellipse(x: Any, y: Any, half_x: Any, half_y: Any, power: float) -> Any:
-    """Field of |x/half_x|^power + |y/half_y|^power = 1, an ellipse whose corners fill as `power` exceeds 2."""
-    x, y = np.abs(x), np.abs(y)
-    reach = ((x / half_x) ** power + (y / half_y) ** power) ** (1 / power)
-    slope_x = (x / half_x) ** (power - 1) / half_x
-    slope_y = (y / half_y) ** (power - 1) / half_y
-    return (reach - 1) * reach ** (power - 1) / np.sqrt(slope_x**2 + slope_y**2 + _TINY**2)
+def oval(x: Any, y: Any, half_x: Any, half_y: Any, squareness: float) -> Any:
+    """Field of an ellipse (squareness 0) whose corners fill towards those of a rectangle (1)."""
+    u, v = x / half_x, y / half_y
+    u2, v2 = u * u, v * v
+    reach = np.sqrt(u2 + v2)
+    slope = np.sqrt(u2 / (half_x * half_x) + v2 / (half_y * half_y) + _TINY**2) / (reach + _TINY)
+    if squareness:
+        reach = (1 - squareness) * reach + squareness * np.sqrt(np.sqrt(u2 * u2 + v2 * v2))
+    return (reach - 1) / np.maximum(slope, _TINY)
+
+
+def smooth_union(
+    solids: Sequence[Solid], x: Any, y: Any, z: Any, rounding_mm: float, *, endless_below: bool = False
+) -> Any:
+    """Field of several solids melted together: the grooves between them are filled about `rounding_mm` deep.
+
+    x, y, z are arrays of one shape. With `endless_below` each ellipsoid goes on downwards from its middle.
+    """
+    total = np.zeros(np.shape(x), dtype=np.float32)
+    for solid in solids:
+        low, high = solid.bounds()
+        box = _box_around(x, y, z, low - 6 * rounding_mm, high + 6 * rounding_mm, endless_below)
+        at = z[box] if not endless_below else np.maximum(z[box], np.float32((low[2] + high[2]) / 2))
+        field = solid.field(x[box], y[box], at)
+        total[box] += np.exp(np.clip(field * np.float32(-1 / rounding_mm), -60, 60))
+    return np.float32(-rounding_mm) * np.log(np.maximum(total, np.float32(np.exp(-8.0))))
+
+
+def _box_around(x: Any, y: Any, z: Any, low: np.ndarray, high: np.ndarray, endless_below: bool) -> tuple[slice, ...]:
+    """A box of the arrays' nodes (axes z, y, x, nearly straight) that holds the box `low`..`high` with some space."""
+    middle = tuple(n // 2 for n in x.shape)
+    along = z[:, middle[1], middle[2]], y[middle[0], :, middle[2]], x[middle[0], middle[1], :]
+    box = []
+    for axis, line in zip((2, 1, 0), along, strict=True):
+        start, stop = np.searchsorted(line, (low[axis] - _NEAR_MM, high[axis] + _NEAR_MM)).tolist()
+        box.append(slice(0 if endless_below and axis == 2 else start, stop))
+    return tuple(box)
 
 
 def profile(knots: Iterable[tuple[float, float]]) -> Callable[[Any], Any]:

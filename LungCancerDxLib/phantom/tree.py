@@ -1,7 +1,8 @@
-"""Branching vessels and airways within the lungs (template frame, see thorax).
+"""Branching tubes within the lungs: bronchi, the arteries beside them, and veins between (LPS mm).
 
-A tree is grown by taking its tips from the hilum outwards and joining each to the node that costs least: near to the
-tip, yet not far from the root. Its radii follow Murray's law: the sum of radius^exponent is kept where it branches.
+The stem of a tree is grown by taking its tips from the hilum outwards and joining each to the node that costs least:
+near to the tip, in the direction in which the tree runs there, not far from the root. Twigs and then sprigs sprout from
+it in the same way, many at a time. Radii follow Murray's law: the sum of radius^exponent is kept where it branches.
 """
 
 from __future__ import annotations
@@ -9,85 +10,124 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import KDTree
 
-from .canvas import Canvas
-from .shapes import Point, Tube, mirrored, tubes
-from .thorax import LEFT, RIGHT, Thorax
+from .strands import Strands
 
-MURRAY_EXPONENT = 2.9
-PATH_SHARE = 0.55  # cost of a mm from the root, against a mm to the tip
-VESSEL_TIPS, VESSEL_TIP_RADIUS, VESSEL_HU = 450, 0.65, 35.0
-VESSEL_FREE_MM = 4.0  # vessels fade before the pleura
-BRONCHUS_TIPS, BRONCHUS_TIP_RADIUS, BRONCHUS_REACH_MM = 14, 1.0, 62.0
-BRONCHUS_FREE_MM = 12.0
-WALL_SHARE, WALL_MM, WALL_HU, AIRWAY_HU = 0.12, 0.9, 20.0, -1000.0  # a wall is WALL_MM and a share of the radius
-
-VESSEL_ROOT: Point = (34.0, 10.0, -12.0)  # the hilum, on the left
-TRACHEA: list[Tube] = tubes([(0, 4, 150), (0, 10, 60), (-1, 17, 0)], [8.5, 8.5, 8.0])
-MAIN_BRONCHI: dict[float, list[Tube]] = {  # the right one short and steep, the left one long and flat
-    RIGHT: tubes([(-1, 17, 0), (-22, 20, -18), (-36, 21, -27)], [7.5, 6.5, 5.0]),
-    LEFT: tubes([(-1, 17, 0), (22, 20, -17), (41, 22, -27)], [7.0, 6.0, 4.8]),
-}
+MURRAY_EXPONENT = 3.0
+PATH_SHARE = 0.75  # cost of a mm from the root, against a mm to the tip
+STRAIGHT_SHARE = 0.7  # how much a sharp turn adds to the way
+NEIGHBOURS = 10  # nodes that a twig chooses from
+BEND_SHARE, WANDER_SHARE = 0.3, 0.06  # a branch leaves along its parent, and no branch is straight
+OTHER_LOBE_MM = 30.0  # a fissure to cross counts as so much way
 
 
 @dataclass(frozen=True)
-class LungTree:
-    """The vessels of one lung and the bronchi beyond its main bronchus."""
+class Tree:
+    """Nodes in an order in which parents come first: `points` (N, 3), `parent` (N,), `load` (N,) tips beyond each.
 
-    vessels: list[Tube]
-    bronchi: list[Tube]
+    The root is its own parent.
+    """
 
+    points: np.ndarray
+    parent: np.ndarray
+    load: np.ndarray
 
-def draw_lung_tree(rng: np.random.Generator, thorax: Thorax, side: float) -> LungTree:
-    """Grow the vessels and bronchi of one lung."""
-    vessel_tips = _points_within(rng, thorax, side, VESSEL_TIPS, VESSEL_FREE_MM)
-    vessels = grow(mirrored(VESSEL_ROOT, side), vessel_tips, VESSEL_TIP_RADIUS)
-    hilum = MAIN_BRONCHI[side][-1].end
-    places = _points_within(rng, thorax, side, 40 * BRONCHUS_TIPS, BRONCHUS_FREE_MM)
-    near = places[np.linalg.norm(places - hilum, axis=1) < BRONCHUS_REACH_MM]
-    return LungTree(vessels, grow(hilum, near[:BRONCHUS_TIPS], BRONCHUS_TIP_RADIUS))
+    def radius(self, tip_radius_mm: float) -> np.ndarray:
+        """(N,) by Murray's law, mm."""
+        return tip_radius_mm * np.maximum(self.load, 1e-3) ** (1 / MURRAY_EXPONENT)
 
+    def direction(self) -> np.ndarray:
+        """(N, 3) unit vectors from each node's parent to it; zero at the root."""
+        way = self.points - self.points[self.parent]
+        return way / np.maximum(np.linalg.norm(way, axis=1), 1e-6)[:, None]
 
-def grow(root: Point, tips: np.ndarray, tip_radius: float) -> list[Tube]:
-    """Join `tips` (N, 3) to `root` and give every branch its radius, in mm."""
-    tips = tips[np.argsort(np.linalg.norm(tips - root, axis=1))]
-    nodes = np.vstack([root, tips])
-    parent = np.zeros(len(nodes), dtype=int)
-    path = np.zeros(len(nodes))
-    for n in range(1, len(nodes)):
-        step = np.linalg.norm(nodes[:n] - nodes[n], axis=1)
-        parent[n] = np.argmin(step + PATH_SHARE * path[:n])
-        path[n] = path[parent[n]] + step[parent[n]]
-    load = np.ones(len(nodes))
-    for n in range(len(nodes) - 1, 0, -1):
-        load[parent[n]] += load[n]
-    radius = tip_radius * load ** (1 / MURRAY_EXPONENT)
-    points = [(float(x), float(y), float(z)) for x, y, z in nodes]
-    return [
-        Tube(points[parent[n]], points[n], float(min(radius[parent[n]], 1.3 * radius[n])), float(radius[n]))
-        for n in range(1, len(nodes))
-    ]
+    def strands(self, radius: np.ndarray, first: int = 1) -> Strands:
+        """A tube from each node's parent to it, from node `first` on."""
+        child = np.arange(max(first, 1), len(self.points))
+        child = child[self.parent[child] != child]
+        parent = self.parent[child]
+        start = np.minimum(radius[parent], 1.25 * radius[child])
+        return Strands(self.points[parent], self.points[child], start, radius[child])
 
 
-def paint_vessels(canvas: Canvas, vessels: list[Tube], lung: np.ndarray) -> None:
-    """Vessels show within the lung only (`lung`: bool, shape (K, J, I)); outside they are lost in soft tissue."""
-    for vessel in vessels:
-        canvas.paint(vessel, VESSEL_HU, where=lung)
+def grow_stem(stem: np.ndarray, tips: np.ndarray, tip_load: float, rng: np.random.Generator) -> Tree:
+    """Join `tips` (N, 3) to a chain of points (M, 3) that begins at the root."""
+    points, parent = list(stem), [max(n - 1, 0) for n in range(len(stem))]
+    path = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(stem, axis=0), axis=1))]).tolist()
+    way = np.vstack([[0.0, 0.0, 0.0], np.diff(stem, axis=0)])
+    heading = list(way / np.maximum(np.linalg.norm(way, axis=1), 1e-6)[:, None])
+    load = [0.0] * len(points)
+    load[-1] = tip_load
+    for tip in tips[np.argsort(np.linalg.norm(tips - stem[-1], axis=1))]:
+        step = tip - np.array(points)
+        length = np.linalg.norm(step, axis=1) + 1e-6
+        turn = 1 - (step * np.array(heading)).sum(axis=1) / length
+        origin = int(np.argmin(length * (1 + STRAIGHT_SHARE * turn) + PATH_SHARE * np.array(path)))
+        curve = _curve(points[origin][None], tip[None], heading[origin][None], 3, rng)[0]
+        before = origin
+        for node in curve:
+            step = node - points[before]
+            length = float(np.linalg.norm(step)) + 1e-6
+            points.append(node)
+            parent.append(before)
+            path.append(path[before] + length)
+            heading.append(step / length)
+            load.append(0.0)
+            before = len(points) - 1
+        load[-1] += tip_load
+    return _loaded(np.array(points), np.array(parent), np.array(load))
 
 
-def paint_airways(canvas: Canvas, airways: list[Tube]) -> None:
-    """All walls first, so that none closes another airway."""
-    for airway in airways:
-        canvas.paint(airway, WALL_HU, grow_mm=WALL_MM + WALL_SHARE * airway.start_radius)
-    for airway in airways:
-        canvas.paint(airway, AIRWAY_HU)
+def sprout(
+    tree: Tree, tips: np.ndarray, lobe: np.ndarray, lobe_of_tips: np.ndarray, tip_load: float, nodes: int,
+    rng: np.random.Generator, *, carried: bool,
+) -> Tree:  # fmt: skip
+    """Join many tips (N, 3) at once, each to the tree as it is, by a curved branch of `nodes` nodes.
+
+    `lobe` (of the tree's nodes) and `lobe_of_tips` are numbers; branches keep to their lobe. `carried` tips widen the
+    branches that they hang on; others do not.
+    """
+    apart = OTHER_LOBE_MM
+    lookup = KDTree(np.column_stack([tree.points, apart * lobe]))
+    away, near = lookup.query(np.column_stack([tips, apart * lobe_of_tips]), k=min(NEIGHBOURS, len(tree.points)))
+    step = tips[:, None] - tree.points[near]
+    length = np.linalg.norm(step, axis=2) + 1e-6
+    turn = 1 - (step * tree.direction()[near]).sum(axis=2) / length
+    origin = near[np.arange(len(tips)), np.argmin(away * (1 + STRAIGHT_SHARE * turn), axis=1)]
+    curves = _curve(tree.points[origin], tips, tree.direction()[origin], nodes, rng)
+    numbers = len(tree.points) + np.arange(len(tips) * nodes).reshape(len(tips), nodes)
+    parents = np.column_stack([origin, numbers[:, :-1]]) if nodes > 1 else origin[:, None]
+    points = np.vstack([tree.points, curves.reshape(-1, 3)])
+    parent = np.concatenate([tree.parent, parents.ravel()])
+    own = np.zeros((len(tips), nodes))
+    own[:, -1] = tip_load
+    if not carried:
+        return Tree(points, parent, np.concatenate([tree.load, np.full(own.size, tip_load)]))
+    tip_loads = np.concatenate([_own_load(tree), own.ravel()])
+    return _loaded(points, parent, tip_loads)
 
 
-def _points_within(rng: np.random.Generator, thorax: Thorax, side: float, count: int, free_mm: float) -> np.ndarray:
-    """`count` points (count, 3), spread evenly over one lung, at least about `free_mm` from its surface."""
-    low, high = np.array([0.0, -95.0, -170.0]), np.array([140.0, 95.0, 100.0])
-    found: list[np.ndarray] = []
-    while sum(map(len, found)) < count:
-        points = rng.uniform(low, high, (4 * count, 3)) * (side, 1, 1)
-        found.append(points[thorax.at(*points.T).lungs[side] < -free_mm])
-    return np.concatenate(found)[:count]
+def _curve(start: np.ndarray, end: np.ndarray, heading: np.ndarray, nodes: int, rng: np.random.Generator) -> np.ndarray:
+    """(N, nodes, 3) points after `start` on bent ways to `end`, the last of them `end`."""
+    length = np.linalg.norm(end - start, axis=1)[:, None]
+    bend = start + heading * (BEND_SHARE * length) + rng.normal(0.0, 1.0, start.shape) * (WANDER_SHARE * length)
+    t = (np.arange(1, nodes + 1) / nodes)[None, :, None]
+    return (1 - t) ** 2 * start[:, None] + 2 * t * (1 - t) * bend[:, None] + t**2 * end[:, None]
+
+
+def _own_load(tree: Tree) -> np.ndarray:
+    """What each node carries besides its children."""
+    own = tree.load.copy()
+    child = np.flatnonzero(tree.parent != np.arange(len(own)))
+    np.subtract.at(own, tree.parent[child], tree.load[child])
+    return np.maximum(own, 0)
+
+
+def _loaded(points: np.ndarray, parent: np.ndarray, own: np.ndarray) -> Tree:
+    """Add up what hangs on every node."""
+    load, above = own.tolist(), parent.tolist()
+    for n in range(len(load) - 1, 0, -1):
+        if above[n] != n:
+            load[above[n]] += load[n]
+    return Tree(points, parent, np.array(load))

@@ -8,7 +8,7 @@ from scipy.spatial import ConvexHull
 
 from ..parallel import in_threads
 from ..preset import Preset
-from .lung_mask import FACE_NEIGHBOURS, bounding_box
+from .lung_mask import bounding_box
 
 _ROUNDING = 1e-9  # four slices of 2.5 mm are 10 mm, also when the spacing comes out of an affine
 
@@ -29,7 +29,7 @@ def hull_lung(lung: np.ndarray, preset: Preset) -> np.ndarray:
     for hull_slice in hull[bounding_box(lung)]:
         if hull_slice.any():
             convex = convex_hull(hull_slice)
-            if convex.sum() <= preset.max_hull_ratio * hull_slice.sum():
+            if np.count_nonzero(convex) <= preset.max_hull_ratio * np.count_nonzero(hull_slice):
                 hull_slice[:] = convex
     return hull
 
@@ -87,7 +87,7 @@ def dilate_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     if ball:
         dilated[box] = _dilate_by_ball(mask[box], radius_mm, spacing_mm_kji)
     else:
-        dilated[box] = ndimage.binary_dilation(mask[box], FACE_NEIGHBOURS, iterations=preset.dilation_voxels)
+        dilated[box] = ndimage.distance_transform_cdt(~mask[box], "taxicab") <= preset.dilation_voxels
     return dilated
 
 

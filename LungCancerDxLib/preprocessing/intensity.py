@@ -10,8 +10,12 @@ from ..preset import Preset
 def to_grey(hu: np.ndarray, preset: Preset) -> np.ndarray:
     """Hounsfield units (any shape) to uint8, the window stretched to 0..255 and truncated."""
     low, high = preset.window_hu
-    grey = (hu.astype(np.float32) - low) / (high - low)
-    return (np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    grey = hu.astype(np.float32)
+    grey -= low
+    grey /= high - low
+    np.clip(grey, 0, 1, out=grey)
+    grey *= 255
+    return grey.astype(np.uint8)
 
 
 def mask_grey(grey: np.ndarray, dilated: np.ndarray, lungs: np.ndarray, preset: Preset) -> np.ndarray:

@@ -31,9 +31,14 @@ def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     """
     pixel_mm2 = spacing_mm_kji[1] * spacing_mm_kji[2]
     air = np.empty(hu.shape, dtype=bool)
+    outside_circle = _outside_circle(hu.shape[1:]) if preset.circle_is_background else None
 
     def threshold(k: int) -> None:
-        np.less(_smooth_slice(hu[k].astype(np.float32), preset), preset.air_below_hu, out=air[k])
+        hu_slice = hu[k].astype(np.float32)
+        if outside_circle is not None and np.ptp(hu_slice[:_CORNER_PATCH, :_CORNER_PATCH]) == 0:
+            hu_slice[outside_circle] = np.nan
+        smooth = ndimage.gaussian_filter(hu_slice, preset.gaussian_sigma_px, truncate=preset.gaussian_truncate)
+        np.less(smooth, preset.air_below_hu, out=air[k])
 
     for _ in in_threads(threshold, range(len(hu))):
         pass
@@ -42,13 +47,13 @@ def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     return components.mask(keep)
 
 
-def _smooth_slice(hu_slice: np.ndarray, preset: Preset) -> np.ndarray:
-    if preset.circle_is_background and np.ptp(hu_slice[:_CORNER_PATCH, :_CORNER_PATCH]) == 0:
-        rows, columns = hu_slice.shape
-        if rows == columns:
-            offset = np.arange(rows) - (rows - 1) / 2
-            hu_slice[np.hypot(offset[:, None], offset) > rows / 2] = np.nan
-    return ndimage.gaussian_filter(hu_slice, preset.gaussian_sigma_px, truncate=preset.gaussian_truncate)
+def _outside_circle(shape: tuple[int, ...]) -> np.ndarray:
+    """The pixels of a square slice (J, I) outside its inscribed circle; none of any other."""
+    rows, columns = shape
+    if rows != columns:
+        return np.zeros(shape, dtype=bool)
+    offset = np.arange(rows) - (rows - 1) / 2
+    return np.hypot(offset[:, None], offset) > rows / 2
 
 
 def _eccentricity(components: Components) -> np.ndarray:

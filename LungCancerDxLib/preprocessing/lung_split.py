@@ -30,60 +30,74 @@ def split_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) ->
     box = bounding_box(mask)
     depth = ndimage.distance_transform_cdt(np.pad(mask[box], 1), metric="taxicab")[1:-1, 1:-1, 1:-1]
     depth = np.minimum(depth, preset.max_split_erosions).astype(np.uint8)
+    block_depth = _least_of_blocks(depth)
     for erosions in range(preset.max_split_erosions):
-        components = Runs.of(depth > erosions).components(FACES_AND_EDGES)
+        left = depth > erosions
+        if _holds_together(block_depth > erosions, int(np.count_nonzero(left)), preset):
+            continue
+        components = Runs.of(left).components(FACES_AND_EDGES)
         if components.count >= 2:
             first, second = np.argsort(components.size, kind="stable")[::-1][:2]
             if components.size[first] < preset.max_split_ratio * components.size[second]:
                 number = np.zeros(components.count, dtype=np.uint8)
                 number[[first, second]] = 1, 2
-                return _by_nearest_core(mask, box, components.runs.paint(number[components.of_run]), spacing_mm_kji)
+                cores = components.runs.paint(number[components.of_run])
+                surface = np.flatnonzero((depth == erosions + 1) & (cores > 0))
+                return _by_nearest_core(mask, box, cores, surface, spacing_mm_kji)
     return mask.copy(), np.zeros_like(mask)
 
 
+def _least_of_blocks(array: np.ndarray) -> np.ndarray:
+    """The least value of each block of two voxels along each axis; a last odd plane is left out."""
+    for axis in range(3):
+        along = np.moveaxis(array, axis, 0)[: array.shape[axis] // 2 * 2]
+        array = np.moveaxis(np.minimum(along[::2], along[1::2]), 0, axis)
+    return array
+
+
+def _holds_together(filled_blocks: np.ndarray, voxels: int, preset: Preset) -> bool:
+    """Whether the whole blocks (2 x 2 x 2) in a mask of so many voxels show that one component outweighs the rest."""
+    largest = 8 * int(Runs.of(filled_blocks).components(FACES_AND_EDGES).size.max(initial=0))
+    return largest >= preset.max_split_ratio * (voxels - largest)
+
+
 def _by_nearest_core(
-    mask: np.ndarray, box: tuple[slice, ...], core_of_voxel: np.ndarray, spacing_mm_kji: np.ndarray
+    mask: np.ndarray, box: tuple[slice, ...], cores: np.ndarray, surface: np.ndarray, spacing_mm_kji: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    nearest = _nearest_core(core_of_voxel, mask[box], spacing_mm_kji)
+    nearest = _nearest_core(cores, surface, mask[box], spacing_mm_kji)
     lungs = np.zeros_like(mask), np.zeros_like(mask)
     for number, lung in enumerate(lungs, start=1):
         lung[box] = nearest == number
     return lungs
 
 
-def _nearest_core(core_of_voxel: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
+def _nearest_core(cores: np.ndarray, surface: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
     """Which core, 1 or 2, is nearest to each voxel of the mask, either of them where both are; 0 outside.
 
     Distances between blocks of voxels settle it for all but a sheet between the cores; only there are exact ones
-    needed.
+    needed, to the cores' surface (flat indices of its voxels).
     """
     block = tuple(max(round(_BLOCK_MM / spacing), 1) for spacing in spacing_mm_kji)
     block_mm = spacing_mm_kji * block
     distance_mm = [
-        ndimage.distance_transform_edt(~_any_in_block(core_of_voxel == number, block), sampling=block_mm)
-        for number in (1, 2)
+        ndimage.distance_transform_edt(~_any_in_block(cores == number, block), sampling=block_mm) for number in (1, 2)
     ]
-    error_mm = 2 * float(np.linalg.norm(block_mm - spacing_mm_kji))  # of a difference of two distances
     lead_mm = distance_mm[1] - distance_mm[0]
     error_mm = 2 * float(np.linalg.norm(block_mm - spacing_mm_kji))  # of a difference of two distances
     close = (np.abs(lead_mm) <= error_mm) & _any_in_block(mask, block)
     nearest = _of_voxels((lead_mm < 0).astype(np.uint8) + np.uint8(1), block, mask.shape) * mask
-    unclear = np.argwhere(_of_voxels(close, block, mask.shape) & mask)
+    unclear = np.flatnonzero(_of_voxels(close, block, mask.shape) & mask)
     if len(unclear):
         farthest_mm = np.minimum(*distance_mm)[close].max() + error_mm
-        region = _region(unclear, np.ceil(farthest_mm / spacing_mm_kji).astype(int) + 1, mask.shape)
-        core = core_of_voxel[region]
-        surface = np.argwhere((core > 0) & ~ndimage.binary_erosion(core > 0, border_value=1))
-        corner = np.array([side.start for side in region])
-        _, nearest_of = KDTree(surface * spacing_mm_kji).query((unclear - corner) * spacing_mm_kji, workers=-1)
-        nearest[tuple(unclear.T)] = core[tuple(surface[nearest_of].T)]
+        points_mm, surface_mm = (
+            np.stack(np.unravel_index(flat, mask.shape), axis=-1) * spacing_mm_kji for flat in (unclear, surface)
+        )
+        low_mm, high_mm = points_mm.min(axis=0) - farthest_mm, points_mm.max(axis=0) + farthest_mm
+        within = ((surface_mm >= low_mm) & (surface_mm <= high_mm)).all(axis=1)
+        tree = KDTree(surface_mm[within], balanced_tree=False)
+        _, nearest_of = tree.query(points_mm, workers=-1)
+        nearest.ravel()[unclear] = cores.ravel()[surface[within][nearest_of]]
     return nearest
-
-
-def _region(points_kji: np.ndarray, margin: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The box of slices that holds points (N, 3) with a margin, within an array."""
-    low, high = points_kji.min(axis=0) - margin, points_kji.max(axis=0) + 1 + margin
-    return tuple(slice(int(max(a, 0)), int(min(b, n))) for a, b, n in zip(low, high, shape, strict=True))
 
 
 def _any_in_block(mask: np.ndarray, block: tuple[int, ...]) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..parallel import in_threads
 from ..preset import Preset
 from .lung_mask import bounding_box
 
@@ -82,10 +83,20 @@ def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> 
 
 def resample_grey(grey: np.ndarray, seen: tuple[slice, ...], grid: WorkingGrid) -> np.ndarray:
     """uint8 on the part of the CT grid that the working grid looks at, to the working grid: linear, rounded."""
-    working = grey
-    for axis in (2, 1, 0):  # the longest rows first, where memory runs
-        working = _linear_along(working, axis, grid.ct_positions(axis) - seen[axis].start)
-    return (working + 0.5).astype(np.uint8)
+    along_k, along_j, along_i = (grid.ct_positions(axis) - seen[axis].start for axis in range(3))
+    in_plane = np.empty((len(grey), *grid.shape_kji[1:]), dtype=np.float32)
+    working = np.empty(grid.shape_kji, dtype=np.uint8)
+
+    def within_slice(k: int) -> None:
+        in_plane[k] = _linear_along(_linear_along(grey[k], 1, along_i), 0, along_j)
+
+    def between_slices(k: int) -> None:
+        working[k] = _linear_along(in_plane, 0, along_k[k : k + 1])[0] + 0.5
+
+    for step, count in ((within_slice, len(grey)), (between_slices, len(working))):
+        for _ in in_threads(step, range(count)):
+            pass
+    return working
 
 
 def resample_mask(mask: np.ndarray, grid: WorkingGrid) -> np.ndarray:
@@ -98,7 +109,7 @@ def _linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.nda
     size = array.shape[axis]
     below = np.clip(np.floor(positions).astype(int), 0, max(size - 2, 0))
     above = np.minimum(below + 1, size - 1)
-    weight = (positions - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    weight = (positions - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(array.ndim)])
     low = np.take(array, below, axis=axis).astype(np.float32)
     low += weight * (np.take(array, above, axis=axis) - low)
     return low

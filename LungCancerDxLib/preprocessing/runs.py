@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 Neighbour = tuple[int, int, int]
@@ -44,11 +44,14 @@ class Runs:
     @staticmethod
     def of(mask: np.ndarray) -> Runs:
         """The runs of a mask (K, J, I) bool."""
-        begins, ends = mask.copy(), mask.copy()
-        begins[..., 1:] &= ~mask[..., :-1]
-        ends[..., :-1] &= ~mask[..., 1:]
         k, j, i = mask.shape
-        return Runs((k, j, i), np.flatnonzero(begins), np.flatnonzero(ends))
+        change = np.zeros((k, j, i + 1), dtype=bool)  # before each voxel, and after the last one of a row
+        if i:
+            change[..., 0], change[..., -1] = mask[..., 0], mask[..., -1]
+            np.not_equal(mask[..., 1:], mask[..., :-1], out=change[..., 1:-1])
+        flat = np.flatnonzero(change)
+        flat -= flat // (i + 1)
+        return Runs((k, j, i), flat[::2], flat[1::2] - 1)
 
     @cached_property
     def row(self) -> np.ndarray:
@@ -97,10 +100,8 @@ class Runs:
         place = (k * (rows + 1) + j) * width  # an empty row keeps the slices apart
         first = place + self.first - self.row * columns
         last = first + self.size - 1
-        pairs = [_touching(first, last, (dk * (rows + 1) + dj) * width, side) for dk, dj, side in neighbours]
-        one, other = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
-        graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(first), len(first)))
-        count, of_run = connected_components(graph, directed=False)
+        shifts = [((dk * (rows + 1) + dj) * width, side) for dk, dj, side in neighbours]
+        count, of_run = connected_components(_touching(first, last, shifts), directed=False)
         return Components(self, int(count), of_run)
 
     def paint(self, values: np.ndarray) -> np.ndarray:
@@ -142,11 +143,11 @@ class Components:
         return self.runs.paint(chosen[self.of_run])
 
 
-def _touching(first: np.ndarray, last: np.ndarray, shift: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of runs of which the first, moved by `shift`, overlaps the second or misses it by at most `side`."""
-    low = np.searchsorted(last, first + (shift - side), "left")
-    high = np.searchsorted(first, last + (shift + side), "right")
-    count = np.maximum(high - low, 0)
-    one = np.repeat(np.arange(len(first)), count)
-    other = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
-    return one, other
+def _touching(first: np.ndarray, last: np.ndarray, shifts: Sequence[tuple[int, int]]) -> csr_array:
+    """(N, N) graph of the runs that, moved by one of the shifts, overlap another or miss it by at most `side`."""
+    low = np.stack([np.searchsorted(last, first + (shift - side), "left") for shift, side in shifts], axis=-1)
+    high = np.stack([np.searchsorted(first, last + (shift + side), "right") for shift, side in shifts], axis=-1)
+    count = np.maximum(high - low, 0).ravel()
+    end = np.concatenate([[0], np.cumsum(count)])
+    touched = np.arange(end[-1]) - np.repeat(end[:-1] - low.ravel(), count)
+    return csr_array((np.ones(len(touched)), touched, end[:: len(shifts)].copy()), shape=(len(first), len(first)))

@@ -1,4 +1,4 @@
-"""Decoding DICOM slices to Hounsfield units with SimpleITK (GDCM), several files at a time."""
+"""DICOM slices to Hounsfield units, several files at a time: plain ones read, the others decoded by GDCM."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from ..errors import CTReadError
 from .hounsfield import to_hounsfield
 from .itk_errors import reason
+from .plain_pixels import read_plain
 from .slice_header import SliceHeader
 
 _THREADS = 4
@@ -30,7 +31,8 @@ def decoded(slices: Sequence[SliceHeader]) -> Iterator[tuple[int, np.ndarray]]:
     for n, header in enumerate(slices):
         by_file[header.path].append(n)
     with ThreadPoolExecutor(_THREADS) as pool:
-        for numbers, frames in zip(by_file.values(), pool.map(_decode_file, by_file), strict=True):
+        first_of_each = [slices[numbers[0]] for numbers in by_file.values()]
+        for numbers, frames in zip(by_file.values(), pool.map(_frames, first_of_each), strict=True):
             for n in numbers:
                 yield n, _hounsfield(slices[n], frames)
 
@@ -53,6 +55,12 @@ def _hounsfield(header: SliceHeader, frames: np.ndarray) -> np.ndarray:
     if (slope, intercept) != (1.0, 0.0):
         pixels = pixels * slope + intercept
     return to_hounsfield(pixels, header.path)
+
+
+def _frames(header: SliceHeader) -> np.ndarray:
+    """The frames of a slice's file (frames, rows, columns)."""
+    pixels = None if header.plain is None else read_plain(header.path, header.shape, header.plain)
+    return _decode_file(header.path) if pixels is None else pixels[None]
 
 
 def _decode_file(path: Path) -> np.ndarray:

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
 
 from ..errors import CTReadError
 from .multiframe import frame_slices
+from .plain_pixels import plain_pixels
 from .slice_header import NotACTSlice, SliceHeader, single_slice, texts
 
 DAMAGED = "files with a damaged header"
@@ -35,6 +37,13 @@ _TAGS = [
     "NumberOfFrames",
     "Rows",
     "Columns",
+    "SOPClassUID",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
@@ -67,13 +76,14 @@ def scan(paths: Iterable[Path]) -> tuple[list[SliceHeader], Counter[str]]:
 def _ct_slices(path: Path) -> list[SliceHeader] | str:
     """The CT slices of one file, or its kind in words where it holds none."""
     try:
-        if not _looks_like_dicom(path):
-            return "foreign files (not DICOM)"
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=_TAGS)
-        _check_ct_image(dataset)
-        is_multiframe = "PerFrameFunctionalGroupsSequence" in dataset or int(dataset.get("NumberOfFrames") or 1) > 1
-        slices = frame_slices(dataset, path) if is_multiframe else [single_slice(dataset, path)]
-        return slices or "localizers"
+        with path.open("rb") as file:
+            if not _looks_like_dicom(file):
+                return "foreign files (not DICOM)"
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_TAGS)
+            _check_ct_image(dataset)
+            if "PerFrameFunctionalGroupsSequence" in dataset or int(dataset.get("NumberOfFrames") or 1) > 1:
+                return frame_slices(dataset, path) or "localizers"
+            return [single_slice(dataset, path, plain_pixels(dataset, file))]
     except NotACTSlice as kind:
         return str(kind)
     except OSError as error:
@@ -84,10 +94,10 @@ def _ct_slices(path: Path) -> list[SliceHeader] | str:
         return DAMAGED
 
 
-def _looks_like_dicom(path: Path) -> bool:
+def _looks_like_dicom(file: BinaryIO) -> bool:
     """Whether a file begins as DICOM does: the letters DICM after 128 bytes, or (old files) group 8 at once."""
-    with path.open("rb") as file:
-        start = file.read(132)
+    start = file.read(132)
+    file.seek(0)
     return start[128:] == b"DICM" or start[:2] == b"\x08\x00"
 
 

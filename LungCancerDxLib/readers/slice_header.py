@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
+from .plain_pixels import PlainPixels
+
 _UNIT_TOLERANCE = 1e-2  # of the length of a direction and the cosine between two, before they count as nonsense
 
 
@@ -34,7 +36,8 @@ class SliceHeader:
     `orientation` holds the LPS directions of growing column index (i) and growing row index (j), six numbers;
     `position_lps_mm` is the centre of the first pixel; `pixel_mm` its size along j and i; `shape` is (rows, columns).
     `acquisition`, `temporal` and `instance` are numbers that may tell apart slices at the same place.
-    `to_hu` is (slope, intercept) still to be applied to what the decoder gives.
+    `to_hu` is (slope, intercept) still to be applied to what the decoder gives; `plain` is there where no decoder is
+    needed.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class SliceHeader:
     temporal: int | None = None
     instance: int | None = None
     to_hu: tuple[float, float] = (1.0, 0.0)
+    plain: PlainPixels | None = None
 
     @property
     def normal_lps(self) -> np.ndarray:
@@ -77,7 +81,7 @@ def series_of(dataset: Dataset, kernel: object = None, slice_thickness: object =
     )
 
 
-def single_slice(dataset: Dataset, path: Path) -> SliceHeader:
+def single_slice(dataset: Dataset, path: Path, plain: PlainPixels | None) -> SliceHeader:
     """The header of a file that holds one slice."""
     return SliceHeader(
         path=path,
@@ -89,6 +93,7 @@ def single_slice(dataset: Dataset, path: Path) -> SliceHeader:
         acquisition=whole(dataset.get("AcquisitionNumber")),
         temporal=whole(dataset.get("TemporalPositionIdentifier")),
         instance=whole(dataset.get("InstanceNumber")),
+        plain=plain,
     )
 
 

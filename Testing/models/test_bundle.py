@@ -1,5 +1,6 @@
 """A bundle comes back bit for bit, and whatever is wrong with one is said with the file and the cure."""
 
+import copy
 import hashlib
 import json
 from dataclasses import replace
@@ -197,3 +198,37 @@ def test_weights_that_are_not_finite_are_refused_at_once(bundle, key):
     replace_weights(bundle, save(tensors))
     with pytest.raises(ModelError, match=f"not finite, in {key}"):
         load_model(bundle)
+
+
+def with_one_backbone(model):
+    classifier = copy.deepcopy(model.classifier)
+    classifier.NoduleNet.load_state_dict(model.detector.state_dict())
+    return replace(model, classifier=classifier)
+
+
+def test_a_backbone_that_both_networks_have_is_stored_once(model, tmp_path):
+    shared = with_one_backbone(model)
+    save_model(shared, tmp_path / "shared")
+    stored = load_file(tmp_path / "shared" / WEIGHTS_FILE)
+    assert not any(key.startswith("classifier.NoduleNet.") for key in stored)
+    again = load_model(tmp_path / "shared")
+    for name, tensor in shared.classifier.state_dict().items():
+        assert torch.equal(again.classifier.state_dict()[name], tensor), name
+    assert again.sha256 == weights_digest(shared) == weights_digest(again)
+
+
+def test_in_half_precision_kernels_are_halved_and_batch_norm_is_kept(model, tmp_path):
+    save_model(model, tmp_path / "half", half_precision=True)
+    again = load_model(tmp_path / "half").detector.state_dict()
+    for name, tensor in model.detector.state_dict().items():
+        kept = tensor.half().float() if tensor.ndim > 1 else tensor
+        assert torch.equal(again[name], kept), name
+
+
+def test_weights_too_large_for_half_precision_are_refused(model, tmp_path):
+    broken = replace(model, detector=copy.deepcopy(model.detector))
+    with torch.no_grad():
+        broken.detector.preBlock[0].weight[0] = 1e6
+    with pytest.raises(ModelError, match=r"detector\.preBlock\.0\.weight do not fit into half precision"):
+        save_model(broken, tmp_path / "half", half_precision=True)
+    assert not (tmp_path / "half").exists()

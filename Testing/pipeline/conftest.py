@@ -7,19 +7,27 @@ from LungCancerDxLib import pipeline
 from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.segmentation import SegmentedNodules
 from Testing.helpers import slab, tiny_model
 from Testing.pipeline.cases import IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS, PLACES_KJI
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def result():
     return detect_and_score(slab().volume, tiny_model())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def with_points():
+    """Every nodule and two points classified, none outlined."""
     points = [IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS]
-    return detect_and_score(slab().volume, tiny_model(), points_lps_mm=points, classify_all=True)
+
+    def unmeasured(volume, lungs, nodules, progress):
+        return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "segment_nodules", unmeasured)
+        return detect_and_score(slab().volume, tiny_model(), points_lps_mm=points, classify_all=True)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Left and right, and what the published rules lose."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from LungCancerDxLib.preset import DEFAULT, GRT123
 SPACING = (5.0, 2.0, 2.0)
 
 
+@functools.cache
 def chest(**options):
     return synthetic_chest(np.random.default_rng(1), spacing_mm_kji=SPACING, **options)
 

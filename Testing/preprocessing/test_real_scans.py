@@ -27,10 +27,9 @@ SHARE_INSIDE = {
     ("4D-Lung-P113", "1"): 0.65,
     ("4D-Lung-P113", "2"): 0.55,
 }
-# What the published code makes of three scans (of P113 it keeps only the right lung).
+# What the published code makes of two scans (of P113 it keeps only the right lung).
 PUBLISHED_CROPS = {
     "LIDC-IDRI-0001": (270, 205, 267),
-    "CMB-CRC-MSB-01068": (232, 218, 290),
     "4D-Lung-P113": (201, 208, 136),
 }
 

@@ -13,7 +13,7 @@ from LungCancerDxLib.volume import CTVolume, index_to_world
 
 LUNG_HU, WALL_HU, SOLID_HU, GLASS_HU, VESSEL_HU = -855.0, 45.0, 30.0, -600.0, 40.0
 BLUR_MM, NOISE_HU = 0.5, 18.0
-FINE = 4  # fine voxels along each edge of a voxel
+FINE = 3  # fine voxels along each edge of a voxel
 
 
 @dataclass

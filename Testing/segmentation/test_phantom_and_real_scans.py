@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.phantom import synthetic_chest
-from LungCancerDxLib.preprocessing import preprocess
+from LungCancerDxLib.preprocessing.lungs import find_lungs
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.readers import read_ct
 from LungCancerDxLib.segmentation import segment_nodules
@@ -35,8 +35,8 @@ def test_a_real_lesion_is_outlined_from_boxes_that_are_off(name, real_scan_path)
     path = real_scan_path(name)
     lesion = next(row for row in csv.DictReader((path.parent / "annotations.csv").open()) if row["scan"] == name)
     center, readers_mm = np.array([float(lesion[f"{a}_lps_mm"]) for a in "xyz"]), float(lesion["diameter_mm"])
-    volume = read_ct(path)
-    lungs = preprocess(volume, DEFAULT).lungs
+    volume = read_ct(path).canonical()
+    lungs = find_lungs(volume.voxels, volume.spacing_mm_kji, DEFAULT).labels
     expected_type, diameter_mm = LESIONS[name]
     for off_mm, box_mm in (((0, 0, 0), readers_mm), ((2, 2, 0), 0.7 * readers_mm), ((-2, 1, 2), 1.3 * readers_mm)):
         result = segment_nodules(volume, lungs, [proposal(center + off_mm, box_mm)])

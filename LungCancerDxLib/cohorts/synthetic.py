@@ -1,0 +1,176 @@
+"""Synthetic cohorts in the formats of the real ones; killed and started again, the work goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import Cancelled, OutputError, UsageError
+from ..phantom.case import SyntheticCase, synthetic_case
+from ..phantom.population import Population
+from ..progress import Progress, silent
+from .dsb2017 import IMAGES
+from .dsb2017 import SOURCE as DSB2017
+from .dsb2017_writer import write_dsb2017_patient, write_dsb2017_tables
+from .identifiers import derived_id, derived_uid
+from .leftovers import remove_leftovers
+from .luna16 import SOURCE as LUNA16
+from .luna16_writer import write_luna16_scan, write_luna16_tables
+from .pool import in_processes
+from .scan import CohortScan, NoduleLabel
+from .tables import write_text
+from .truth import write_truth
+
+Format = Literal["luna16", "dsb2017"]
+PLAN_FILE, RECORDS = "cohort.json", "records"
+_POPULATIONS: dict[Format, Population] = {"luna16": "luna", "dsb2017": "dsb"}
+_SUBSETS = 10
+
+
+@dataclass(frozen=True)
+class CohortPlan:
+    """What a synthetic cohort's folder is made of; patient 0, 1, 2 ... are the same in a cohort of any size."""
+
+    format: Format
+    seed: int
+    spacing_mm_kji: tuple[float, float, float] | None = None
+
+    def case(self, index: int) -> SyntheticCase:
+        """Patient `index`, made anew."""
+        population = _POPULATIONS[self.format]
+        return synthetic_case(self.seed, index, spacing_mm_kji=self.spacing_mm_kji, population=population)
+
+    def id_of(self, index: int) -> str:
+        """The name of patient `index`."""
+        derive = derived_uid if self.format == "luna16" else derived_id
+        return derive("LungCancerDx", self.format, self.seed, index)
+
+
+Make = Callable[[CohortPlan, int], SyntheticCase]
+
+
+@dataclass(frozen=True)
+class _Patient:
+    plan: CohortPlan
+    index: int
+    folder: Path
+    make: Make
+
+    @property
+    def record_path(self) -> Path:
+        return self.folder / RECORDS / f"{self.index:06}.json"
+
+
+def build_cohort(
+    plan: CohortPlan,
+    cases: int,
+    folder: Path,
+    *,
+    workers: int = 1,
+    make: Make = CohortPlan.case,
+    progress: Progress = silent,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> tuple[int, int]:
+    """Write the first `cases` patients of a plan and their tables; returns how many were made and were there before.
+
+    A patient's record is written last, so a patient with a record is whole and not made again.
+
+    Parameters
+    ----------
+    make
+        Makes patient `index` of a plan, found by its name in other processes.
+
+    Raises
+    ------
+    UsageError
+        Where the folder holds another cohort, a larger one or something else.
+    OutputError, Cancelled
+    """
+    _check_plan(plan, folder)
+    for place in (folder, folder / IMAGES, folder / RECORDS):
+        remove_leftovers(place)
+    patients = [_Patient(plan, index, folder, make) for index in range(cases)]
+    if (folder / RECORDS / f"{cases:06}.json").is_file():
+        raise UsageError(
+            f"{folder} holds more than {cases} patients already. Ask for as many, or choose another folder."
+        )
+    missing = [patient for patient in patients if not patient.record_path.is_file()]
+    for number, (patient, name) in enumerate(_written(missing, workers, asked_to_stop), start=1):
+        if name is None:
+            raise OutputError(
+                f"The process that made patient {patient.index} died twice, most likely for lack of memory; start the "
+                "same command again with fewer workers."
+            )
+        progress(f"{number} of {len(missing)} patients", number / len(missing))
+    _write_tables(plan, folder, [_record(patient) for patient in patients])
+    return len(missing), cases - len(missing)
+
+
+def _written(
+    patients: Sequence[_Patient], workers: int, asked_to_stop: Callable[[], bool]
+) -> Iterator[tuple[_Patient, str | None]]:
+    """Every patient as it is whole, with its id; made in this process where one at a time is enough."""
+    if workers > 1:
+        yield from in_processes(_write_patient, patients, workers, asked_to_stop)
+        return
+    for patient in patients:
+        if asked_to_stop():
+            raise Cancelled("Stopped. The same command goes on from here.")
+        yield patient, _write_patient(patient)
+
+
+def _write_patient(patient: _Patient) -> str:
+    """Make a patient, write the scan and then the record; returns the id."""
+    plan, name = patient.plan, patient.plan.id_of(patient.index)
+    case = patient.make(plan, patient.index)
+    truth, volume = case.truth, case.patient.volume
+    try:
+        if plan.format == "luna16":
+            subset = f"subset{patient.index % _SUBSETS}"
+            write_luna16_scan(patient.folder, name, subset, volume, case.patient.lungs)
+        else:
+            sex = "F" if truth.female else "M"
+            write_dsb2017_patient(patient.folder, name, volume, sex, truth.age_years)
+    except OSError as error:
+        raise OutputError(
+            f"{name} could not be written to {patient.folder} ({error}). Make room on the disk."
+        ) from error
+    record = {"id": name, "seed": plan.seed, "index": patient.index, **case.record()}
+    write_text(patient.record_path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    return name
+
+
+def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, Any]]) -> None:
+    source = LUNA16 if plan.format == "luna16" else DSB2017
+    scans = [_scan(record, source, folder) for record in records]
+    if plan.format == "luna16":
+        write_luna16_tables(folder, scans)
+    else:
+        write_dsb2017_tables(folder, scans)
+    write_truth(folder, records)
+
+
+def _scan(record: dict[str, Any], source: str, folder: Path) -> CohortScan:
+    nodules = tuple(NoduleLabel(tuple(n["center_lps_mm"]), n["diameter_mm"]) for n in record["nodules"])
+    return CohortScan(record["id"], folder, record["label"], nodules, source)
+
+
+def _record(patient: _Patient) -> dict[str, Any]:
+    return json.loads(patient.record_path.read_text(encoding="utf-8"))
+
+
+def _check_plan(plan: CohortPlan, folder: Path) -> None:
+    content = json.dumps({"schema": "lungcancerdx/synthetic-cohort/1", **asdict(plan)}, indent=2) + "\n"
+    path = folder / PLAN_FILE
+    if path.is_file():
+        if path.read_text(encoding="utf-8") != content:
+            raise UsageError(
+                f"{folder} holds a cohort of another format, seed or spacing (see {path}). Choose another."
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is no synthetic cohort (no {PLAN_FILE}). Choose another folder.")
+    else:
+        write_text(path, content)

@@ -1,0 +1,135 @@
+"""What is drawn of a patient's build."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .shapes import Point
+
+WAVES = 5  # of the smooth warp that makes every patient a little irregular
+WARP_MM = 1.6  # each wave's amplitude
+
+
+@dataclass(frozen=True)
+class Body:
+    """A patient's build.
+
+    Parameters
+    ----------
+    scale_xyz
+        Patient mm per template mm along x, y, z.
+    fat_mm, muscle_mm
+        Thickness under the skin of the front, and of the outer layer of muscle.
+    breast_mm, gland_share
+        Half-width of a breast (0 for none) and how much of it is gland.
+    mediastinal_fat_mm
+        Between the organs of the mediastinum and the pleura.
+    dome_rise_mm, right_dome_rise_mm
+        How much higher than in full inspiration the diaphragm stands, and its right half above the left.
+    heart_size
+        As a share of the template's.
+    turn_degrees, shift_mm
+        How the patient lies: turned about the long axis, and off the middle of the field (x, y).
+    waves
+        (WAVES, 7) of the warp: direction (x, y, z) and amplitude (x, y, z) in mm, and phase.
+    """
+
+    female: bool
+    bmi: float
+    scale_xyz: Point
+    fat_mm: float
+    muscle_mm: float
+    breast_mm: float
+    gland_share: float
+    mediastinal_fat_mm: float
+    dome_rise_mm: float
+    right_dome_rise_mm: float
+    heart_size: float
+    rib_top_z: float
+    turn_degrees: float
+    shift_mm: tuple[float, float]
+    waves: tuple[tuple[float, ...], ...]
+
+    def record(self) -> dict[str, Any]:
+        """Everything drawn, for JSON."""
+        return asdict(self)
+
+    def to_template(self, x: Any, y: Any, z: Any) -> tuple[Any, Any, Any]:
+        """LPS mm to the template frame: turned, stretched and warped."""
+        angle = np.float32(np.radians(self.turn_degrees))
+        cos, sin = np.cos(angle), np.sin(angle)
+        x, y = (cos * x + sin * y) / self.scale_xyz[0], (cos * y - sin * x) / self.scale_xyz[1]
+        z = z / self.scale_xyz[2]
+        dx, dy, dz = self.warp(x, y, z)
+        return x + dx, y + dy, z + dz
+
+    def near(self, x: Any, y: Any, z: float, middle: tuple[float, float]) -> tuple[Any, Any, float]:
+        """`to_template` in one slice, exact at `middle` (x, y of the template) and without other warp around it."""
+        angle = np.float32(np.radians(self.turn_degrees))
+        cos, sin = np.cos(angle), np.sin(angle)
+        height = z / self.scale_xyz[2]
+        dx, dy, dz = self.warp(np.float32(middle[0]), np.float32(middle[1]), np.float32(height))
+        tx = (cos * x + sin * y) / np.float32(self.scale_xyz[0]) + dx
+        return tx, (cos * y - sin * x) / np.float32(self.scale_xyz[1]) + dy, float(height + dz)
+
+    def turned(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the template (x, y) in LPS mm, warp apart."""
+        angle = np.radians(self.turn_degrees)
+        cos, sin = float(np.cos(angle)), float(np.sin(angle))
+        x, y = x * self.scale_xyz[0], y * self.scale_xyz[1]
+        return cos * x - sin * y, cos * y + sin * x
+
+    def to_patient(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3) of the template frame to LPS mm: the inverse of `to_template`, good to a tenth of a mm."""
+        target = np.asarray(points, dtype=float)
+        found = target.copy()
+        for _ in range(4):
+            found = target - np.stack(self.warp(*found.T), axis=1)
+        found = found * self.scale_xyz
+        angle = np.radians(self.turn_degrees)
+        cos, sin = np.cos(angle), np.sin(angle)
+        x, y, z = found.T
+        return np.stack([cos * x - sin * y, cos * y + sin * x, z], axis=1)
+
+    def warp(self, x: Any, y: Any, z: Any) -> tuple[Any, Any, Any]:
+        """Displacement of points of the template frame, mm."""
+        total: list[Any] = [0.0, 0.0, 0.0]
+        for wave in self.waves:
+            kx, ky, kz, *amplitude, phase = (np.float32(value) for value in wave)
+            swing = np.sin(kx * x + ky * y + kz * z + phase)
+            total = [t + a * swing for t, a in zip(total, amplitude, strict=True)]
+        return total[0], total[1], total[2]
+
+
+def draw_body(rng: np.random.Generator) -> Body:
+    """An adult: slim to obese, with small or large lungs."""
+    female = bool(rng.random() < 0.5)
+    bmi = float(np.clip(rng.gamma(9.0, 1.35) + 15.0, 17.5, 38.0))
+    size = rng.normal(0.975 if female else 1.035, 0.025)
+    scale = size * rng.normal([1.0, 1.05, 1.0], [0.025, 0.04, 0.04])
+    low, high = [0.90, 0.93, 0.88], [1.10, 1.18, 1.13]
+    x, y, z = np.clip(scale, low, high).tolist()
+    directions = rng.normal(0.0, 1.0, (WAVES, 3)) * (2 * np.pi / 230.0)
+    amplitudes = rng.normal(0.0, WARP_MM, (WAVES, 3))
+    phases = rng.uniform(0, 2 * np.pi, (WAVES, 1))
+    breast = float(rng.uniform(30, 54)) if female else 0.0
+    return Body(
+        female=female,
+        bmi=bmi,
+        scale_xyz=(x, y, z),
+        fat_mm=float(np.clip(3.0 + 0.95 * (bmi - 18.0) * (1.15 if female else 0.9) + rng.normal(0, 1.5), 3, 34)),
+        muscle_mm=float(rng.uniform(5, 10) if female else rng.uniform(8, 16)),
+        breast_mm=breast * float(np.clip(bmi / 27, 0.8, 1.25)),
+        gland_share=float(rng.uniform(0.15, 0.6)),
+        mediastinal_fat_mm=float(np.clip(0.22 * (bmi - 17) + rng.normal(0.8, 0.4), 0.8, 6.0)),
+        dome_rise_mm=float(np.clip(rng.normal(4, 9), -10, 26)),
+        right_dome_rise_mm=float(rng.uniform(2, 16)),
+        heart_size=float(np.clip(rng.normal(1.0, 0.06), 0.88, 1.15)),
+        rib_top_z=float(rng.uniform(88, 98)),
+        turn_degrees=float(np.clip(rng.normal(0, 2.2), -5, 5)),
+        shift_mm=(float(rng.normal(0, 4)), float(rng.normal(0, 6))),
+        waves=tuple(tuple(row) for row in np.hstack([directions, amplitudes, phases]).tolist()),
+    )

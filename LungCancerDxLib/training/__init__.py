@@ -1,0 +1,1 @@
+"""Training of the networks (sections IV and V-E)."""

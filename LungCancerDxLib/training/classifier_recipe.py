@@ -1,0 +1,136 @@
+"""Every constant of the classifier's training, in three versions.
+
+`PAPER` follows section V, `GRT123` the training code of 2017 where it differs, and `CPU` learns only the last two
+layers and the leak, on features of the detector's frozen backbone that are computed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from . import recipe
+from .recipe import PUBLISHED_REGIME, Recipe
+from .regime import Regime
+
+CLIP_NORM = 1.0  # V-E
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a crop may be changed (V-E); lengths are working voxels, axes k, j, i.
+
+    Parameters
+    ----------
+    flipped_axes
+        Each is flipped with probability one half.
+    scale
+        Range of the size change.
+    scaled_diameters
+        Scaling may not take a nodule beyond these, in either direction.
+    rotation
+        By any angle in 3D, or by 0 to 180 degrees in the axial plane.
+    shift
+        Of the radius, the greatest shift along each axis.
+    swapped_axes
+        The axes in random order.
+    turned_location
+        The location crop is flipped and swapped with the image, as in the published code; otherwise it stays the one
+        of the nodule's place in the lungs, which rises along every axis as in inference.
+    """
+
+    flipped_axes: tuple[int, ...] = (0, 1, 2)
+    scale: tuple[float, float] = (0.75, 1.25)
+    scaled_diameters: tuple[float, float] | None = None
+    rotation: Literal["none", "in plane", "any"] = "any"
+    shift: float = 0.15
+    swapped_axes: bool = False
+    turned_location: bool = False
+
+
+UNCHANGED = Augmentation(flipped_axes=(), scale=(1.0, 1.0), rotation="none", shift=0.0)
+
+
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """The constants on which the paper, the code of 2017 and our short training differ.
+
+    Parameters
+    ----------
+    scheme
+        Stages in order where none are asked for, see `schemes`.
+    batch
+        Cases a step, of all processes together.
+    chance
+        A proposal's chance of being drawn: proportional to its confidence (V), or to the softmax of the logits, which
+        is worked out anew after each draw.
+    chance_floor
+        Below which no chance falls.
+    miss_loss
+        Weight of the loss of the published code on described nodules that get hardly any malignancy.
+    regime
+        Of the first stage.
+    later_rate
+        Learning rate of later stages as a share of the first one's, where a stage has no rate of its own.
+    epochs
+        Of a stage; one of a stage that alternates has an epoch of both networks.
+    steps
+        Instead of epochs.
+    initial_logit
+        Of a nodule's malignancy before the training.
+    detector
+        Patches and losses of the detector in stages that alternate.
+    cached_crops
+        Augmented crops of each proposal of which a stage on cached features draws.
+    cached_proposals
+        The best so many proposals of a case that such a stage knows.
+    """
+
+    name: str
+    scheme: str = "A->B->E"
+    augmentation: Augmentation = Augmentation()
+    batch: int = 16
+    chance: Literal["confidence", "softmax"] = "confidence"
+    chance_floor: float = 1e-5
+    miss_loss: float = 0.0
+    regime: Regime = PUBLISHED_REGIME
+    later_rate: float = 0.1
+    epochs: int = 100
+    steps: int | None = None
+    initial_logit: float = 0.0
+    detector: Recipe = recipe.PAPER
+    cached_crops: int = 4
+    cached_proposals: int = 8
+
+
+PAPER = ClassifierRecipe(name="PAPER")
+
+GRT123 = replace(
+    PAPER,
+    name="GRT123",
+    scheme="net3->net4",
+    augmentation=Augmentation(
+        scale=(0.85, 1.15),
+        scaled_diameters=(6.0, 100.0),
+        rotation="in plane",
+        swapped_axes=True,
+        turned_location=True,
+    ),
+    batch=12,
+    chance="softmax",
+    miss_loss=1.0,
+    detector=replace(recipe.GRT123, scaled_diameters=(8.0, 100.0)),
+)
+
+CPU = replace(
+    PAPER,
+    name="CPU",
+    scheme="F",
+    batch=32,
+    regime=Regime("adamw", 1e-3, 0.01, cosine=True, warm_up_steps=50),
+    steps=1500,
+    initial_logit=-2.0,
+    detector=recipe.CPU,
+)
+
+CLASSIFIER_RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU)}

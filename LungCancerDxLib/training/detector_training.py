@@ -1,0 +1,106 @@
+"""Section IV as one call: cases to a trained detector, kept as a model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..compute import Compute
+from ..models.bundle import Model, save_model
+from ..models.untrained import initialise
+from ..networks.cnet import CNet
+from ..networks.nnet import NNet
+from ..networks.pooling import LeakyNoisyOr
+from ..preset import Preset
+from ..progress import Progress, silent
+from .case_store import CaseStore
+from .detector_items import Batch, DetectorItems
+from .detector_net import DetectorWithLoss, new_detector
+from .engine import Run, default_loader_threads, train
+from .inserting import Inserter
+from .ranks import ALONE, Ranks
+from .recipe import Recipe
+from .sampling import rows
+
+MODEL_FOLDER = "model"
+
+
+class DetectorTask:
+    """N-Net on the patches of a store; see `engine.Task`."""
+
+    def __init__(self, net: NNet, items: DetectorItems, recipe: Recipe) -> None:
+        self.module: nn.Module = DetectorWithLoss(net, recipe)
+        self.items_per_step = recipe.batch
+        self._items = items
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self._items.batch(step, numbers)
+
+
+def train_detector(
+    store: CaseStore,
+    recipe: Recipe,
+    preset: Preset,
+    out: Path,
+    compute: Compute,
+    *,
+    seed: int = 0,
+    inserter: Inserter | None = None,
+    ranks: Ranks = ALONE,
+    resume: bool = False,
+    checkpoint_minutes: float = 2.0,
+    events_and_curves: bool = True,
+    progress: Progress = silent,
+) -> NNet:
+    """Train N-Net on a store's cases and write the run and the model into `out`.
+
+    The model's classifier has the detector's backbone and is not trained: its outcome is "none".
+
+    Raises
+    ------
+    UsageError
+        Where there is nothing to learn from, or `out` is taken, or holds a run with other settings.
+    TrainingFailed, Cancelled, OutputError
+        See `engine.train`.
+    """
+    steps = number_of_steps(store, recipe)
+    recipe = replace(recipe, steps=steps)
+    net = new_detector(preset, recipe, seed)
+    task = DetectorTask(net, DetectorItems(store, recipe, preset, seed, inserter), recipe)
+    cases = {name: len(nodules) for name, nodules in zip(store.names, store.nodules, strict=True)}
+    config = {
+        "task": "detector",
+        "preset": preset.name,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "precision": compute.precision,
+        "processes": ranks.size,
+        "nodules_of_cases": cases,
+    }
+    threads = default_loader_threads(compute.device, ranks)
+    run = Run(out, config, recipe.regime, steps, seed, checkpoint_minutes, threads, events_and_curves)
+    train(task, run, compute, ranks=ranks, resume=resume, progress=progress)
+    net = net.cpu().eval()
+    if ranks.first and not (out / MODEL_FOLDER).exists():
+        words = f"detector only: {len(store)} cases, recipe {recipe.name}, {steps} steps, seed {seed}"
+        save_model(detector_model(net, preset, out.resolve().name, words), out / MODEL_FOLDER, half_precision=True)
+    return net
+
+
+def number_of_steps(store: CaseStore, recipe: Recipe) -> int:
+    """The recipe's own, or what its epochs over the store's nodules come to; at least one."""
+    if recipe.steps is not None:
+        return recipe.steps
+    return max(math.ceil(recipe.epochs * rows(store.nodules, recipe) / recipe.batch), 1)
+
+
+def detector_model(net: NNet, preset: Preset, name: str, trained_on: str) -> Model:
+    """A model of a trained detector and a classifier of the same backbone whose last layers are random."""
+    classifier = CNet(preset, LeakyNoisyOr.name)
+    initialise(classifier, torch.Generator().manual_seed(0))
+    classifier.NoduleNet.load_state_dict(net.state_dict())
+    return Model(name, preset, "none", trained_on, net, classifier)

@@ -1,0 +1,94 @@
+"""Small scans, and work on them that takes a moment, found by other processes by its name. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from LungCancerDxLib.case import Case, CaseResult, Nodule
+from LungCancerDxLib.cohorts.run_case import Settings
+from LungCancerDxLib.errors import OutputError
+from LungCancerDxLib.phantom.case import SyntheticCase
+from LungCancerDxLib.phantom.malignancy import draw_truth
+from LungCancerDxLib.phantom.nodule import SyntheticNodule
+from LungCancerDxLib.readers import read_ct
+from LungCancerDxLib.volume import CTVolume
+from Testing.readers.dicom_files import chest_voxels
+
+SETTINGS = Settings(model=None, sha256="0")
+SPACING_MM_KJI = (2.5, 1.625, 1.625)
+
+
+def small_volume(seed: int = 0) -> CTVolume:
+    """A chest of 24 x 32 x 40 voxels."""
+    kji_to_lps = np.eye(4)
+    kji_to_lps[:3, :3] = np.eye(3)[:, ::-1] * SPACING_MM_KJI
+    kji_to_lps[:3, 3] = -30.5, -24.25, -100.0 - seed
+    return CTVolume(chest_voxels(seed=seed), kji_to_lps)
+
+
+def small_lungs() -> np.ndarray:
+    lungs = np.zeros((24, 32, 40), np.uint8)
+    lungs[4:20, 8:24, 4:16], lungs[4:20, 8:24, 24:36] = 2, 1
+    return lungs
+
+
+def small_case(plan, index: int) -> SyntheticCase:
+    """Patient `index`, with `index` nodules; stands in for a whole synthetic patient."""
+    rng = np.random.default_rng([plan.seed, index])
+    nodules = tuple(SyntheticNodule((10.0 * n, 2.0, -80.0), 5.0 + 4 * n) for n in range(index))
+    patient = SimpleNamespace(
+        volume=small_volume(int(rng.integers(1000))), nodules=nodules, lungs=small_lungs(), record={"emphysema": True}
+    )
+    return SyntheticCase(patient, draw_truth(rng, nodules, emphysema=True))
+
+
+def quick_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+    """Read the scan and say something of it that depends on its voxels alone."""
+    volume = read_ct(path)
+    mean = float(volume.voxels.mean())
+    nodules = [Nodule(rank, "detected", (mean, rank, 3.0), 5.0, logit=-rank / 3, scored=rank < 2) for rank in (1, 2)]
+    result = CaseResult(
+        software={"name": "LungCancerDx", "version": "0"},
+        model={"name": "stand-in", "sha256": "0", "preset": "DEFAULT", "outcome": "none", "trained_on": "nothing"},
+        run={},
+        input={"path": str(path)},
+        case=Case(-mean / 2000, "nothing", "noisy-or", 0.01, None, 0, None, None, 1),
+        lungs={"left_volume_ml": 1.0, "right_volume_ml": 2.0},
+        nodules=tuple(nodules),
+        timing_s={"total": time.time() % 60},
+        warnings=("A warning.", "Another, with a comma."),
+        lung_labels=small_lungs(),
+        nodule_labels=small_lungs(),
+    )
+    return result, volume
+
+
+def slow_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+    time.sleep(0.4)
+    return quick_work(path, settings)
+
+
+def no_room(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+    raise OutputError("The disk is full.")
+
+
+def deadly_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+    """Kills its process at the scan "deadly", as the system does where memory ends; elsewhere `quick_work`."""
+    if path.stem == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick_work(path, settings)
+
+
+def killed_once_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+    """The first process that comes to scan2 is killed there; the scan's folder is told by a mark."""
+    mark = path.parent.parent / "killed"
+    if path.stem == "scan2" and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick_work(path, settings)

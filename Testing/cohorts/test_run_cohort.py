@@ -1,0 +1,155 @@
+"""A cohort's run: its tables, broken scans, what is done again and what is not."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from LungCancerDxLib.cohorts.listing import list_scans
+from LungCancerDxLib.cohorts.pool import in_processes
+from LungCancerDxLib.cohorts.run_cohort import run_cohort
+from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
+from Testing.cohorts.runs import rows, run_here, tables, write_scans
+from Testing.cohorts.stand_ins import SETTINGS, Settings, deadly_work, no_room, quick_work, small_lungs, small_volume
+
+NAMES = ("scan2", "scan10", "scan1")
+
+
+def never(path, settings):
+    pytest.fail(f"{path} was worked on again")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    return write_scans(tmp_path_factory.mktemp("scans"), NAMES)
+
+
+@pytest.fixture(scope="module")
+def run(scans, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    run_here(scans, out)
+    return out
+
+
+@pytest.fixture
+def with_broken(tmp_path):
+    folder = write_scans(tmp_path / "scans", ["a", "c"])
+    (folder / "b.nrrd").write_text("no image\n")
+    return folder
+
+
+def test_the_tables_have_the_columns_that_are_promised(run):
+    assert list(rows(run)[0]) == [
+        *("id", "path", "status", "reason", "score", "score_name", "outcome", "model", "scored_nodules"),
+        *("listed_nodules", "leak", "left_lung_ml", "right_lung_ml", "seconds", "warnings"),
+    ]
+    assert list(rows(run, "nodules.csv")[0]) == [
+        *("id", "rank", "source", "x_lps_mm", "y_lps_mm", "z_lps_mm", "box_diameter_mm", "diameter_mm", "volume_mm3"),
+        *("type", "logit", "confidence", "malignancy", "contribution", "scored"),
+    ]
+
+
+def test_rows_are_in_natural_order_and_hold_what_the_cases_hold(run, scans):
+    cases, nodules = rows(run), rows(run, "nodules.csv")
+    assert [row["id"] for row in cases] == ["scan1", "scan2", "scan10"]
+    assert [(row["id"], row["rank"]) for row in nodules] == [(row["id"], rank) for row in cases for rank in "12"]
+    for row in cases:
+        case = json.loads((run / "cases" / row["id"] / "case.json").read_text())
+        assert (row["status"], row["reason"], row["path"]) == ("done", "", str(scans / f"{row['id']}.nrrd"))
+        assert float(row["score"]) == case["case"]["score"]
+        assert float(row["seconds"]) == pytest.approx(case["timing_s"]["total"], abs=0.01)
+        assert (row["scored_nodules"], row["listed_nodules"], row["leak"]) == ("1", "2", "0.01")
+        assert row["warnings"] == "A warning. Another, with a comma."
+    assert len({row["score"] for row in cases}) == 3
+    assert (nodules[0]["logit"], nodules[0]["scored"], nodules[1]["scored"]) == (str(-1 / 3), "1", "0")
+
+
+def test_every_listed_nodule_is_in_the_submission_to_luna16(run):
+    submitted = rows(run, "luna16_submission.csv")
+    assert list(submitted[0]) == ["seriesuid", "coordX", "coordY", "coordZ", "probability"]
+    assert [(row["seriesuid"], row["coordY"]) for row in submitted] == [
+        (row["id"], row["y_lps_mm"]) for row in rows(run, "nodules.csv")
+    ]
+
+
+def test_label_maps_are_written_where_they_are_asked_for_only(run, scans, tmp_path):
+    run_here(scans, tmp_path, settings=Settings(model=None, sha256="0", masks=True))
+    assert [path.name for path in (run / "cases" / "scan1").iterdir()] == ["case.json"]
+    lungs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "cases" / "scan1" / "lungs.nrrd")))
+    np.testing.assert_array_equal(lungs, small_lungs())
+
+
+def test_what_has_a_result_is_not_done_again_and_the_tables_come_out_the_same(run, scans):
+    before = tables(run)
+    for name in ("cases.csv", "nodules.csv"):
+        (run / name).unlink()
+    said = []
+    run_here(scans, run, never, progress=lambda stage, fraction: said.append((stage, fraction)))
+    assert tables(run) == before
+    assert said == [("0 of 0 scans, 3 there before", 1.0)]
+
+
+def test_more_scans_join_the_results_that_are_there(tmp_path):
+    folder = write_scans(tmp_path / "scans", ["a"])
+    run_here(folder, tmp_path / "out")
+    write_scans(folder, ["a", "b"])
+    said = []
+    run_here(folder, tmp_path / "out", progress=lambda stage, fraction: said.append((stage, fraction)))
+    assert said == [("0 of 1 scans, 1 there before", 0.0), ("1 of 1 scans, 1 there before", 1.0)]
+    assert [row["status"] for row in rows(tmp_path / "out")] == ["done", "done"]
+
+
+def test_a_broken_scan_is_a_row_with_its_reason_and_is_done_again_only_when_asked(with_broken, tmp_path):
+    out = tmp_path / "out"
+    assert run_here(with_broken, out) == {"done": 2, "failed": 1}
+    cases = rows(out)
+    assert [row["status"] for row in cases] == ["done", "failed", "done"]
+    assert "b.nrrd: cannot be read" in cases[1]["reason"]
+    assert (cases[1]["score"], cases[1]["warnings"]) == ("", "")
+    write_scans(with_broken, ["a", "b"])
+    assert run_here(with_broken, out, never) == {"done": 2, "failed": 1}
+    assert run_here(with_broken, out, retry_failed=True) == {"done": 3}
+    assert sorted(path.name for path in (out / "cases" / "b").iterdir()) == ["case.json"]
+
+
+def test_an_unexpected_error_costs_its_scan_and_a_full_disk_ends_the_run(scans, tmp_path):
+    def stumbles(path, settings):
+        if path.stem == "scan2":
+            raise ZeroDivisionError("by\nzero")
+        return quick_work(path, settings)
+
+    assert run_here(scans, tmp_path / "a", stumbles) == {"done": 2, "failed": 1}
+    assert rows(tmp_path / "a")[1]["reason"] == "Unexpected ZeroDivisionError: by zero"
+    with pytest.raises(OutputError, match="The disk is full"):
+        run_here(scans, tmp_path / "b", no_room)
+
+
+def test_a_result_of_another_scan_of_the_same_name_is_refused(run, tmp_path):
+    others = write_scans(tmp_path / "others", NAMES)
+    with pytest.raises(UsageError, match=r"'scan1' in .* was made of .*scan1\.nrrd, not of"):
+        run_here(others, run, never)
+
+
+def test_a_scan_that_kills_its_process_twice_is_a_row_and_costs_no_other(tmp_path):
+    folder = write_scans(tmp_path / "scans", ["a", "deadly", "z"])
+    assert run_cohort(list_scans(folder), tmp_path / "out", SETTINGS, deadly_work) == {"done": 2, "failed": 1}
+    assert "died twice" in rows(tmp_path / "out")[1]["reason"]
+
+
+def test_a_run_that_is_asked_to_stop_stops_with_its_tables_up_to_date(scans, tmp_path):
+    def stopped(*_, **__):
+        raise Cancelled("Stopped.")
+        yield
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("LungCancerDxLib.cohorts.run_cohort.in_processes", stopped)
+        with pytest.raises(Cancelled, match=r"0 of 3 scans are done\. The same command goes on"):
+            run_cohort(list_scans(scans), tmp_path, SETTINGS, never)
+    assert [row["status"] for row in rows(tmp_path)] == ["waiting"] * 3
+
+
+def test_processes_end_at_once_where_they_are_asked_to_stop():
+    asked = iter([False, True])
+    with pytest.raises(Cancelled):
+        list(in_processes(small_volume, [1], 1, lambda: next(asked)))

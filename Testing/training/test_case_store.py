@@ -1,0 +1,69 @@
+"""Training cases on disk come back as they were, and what is wrong with a store is said."""
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.training.case_store import LIST_FILE, CaseStore, read_case, write_case
+from Testing.training.tiny import ball_case, store_of
+
+
+def assert_same(case, other):
+    for name in ("image", "kji_to_lps", "dilated", "lung_ends_kji", "lungs"):
+        np.testing.assert_array_equal(getattr(case.scan, name), getattr(other.scan, name), err_msg=name)
+    np.testing.assert_array_equal(case.nodules, other.nodules)
+    np.testing.assert_array_equal(case.keep_away, other.keep_away)
+    assert (case.name, case.scan.warnings) == (other.name, other.scan.warnings)
+
+
+def test_a_case_comes_back_as_it_was(tmp_path):
+    case = ball_case(keep_away=[(1.0, 2, 3, 4)])
+    write_case(tmp_path, case, "DEFAULT")
+    assert_same(read_case(tmp_path, "case"), case)
+
+
+def test_a_store_lists_its_cases_and_their_nodules(tmp_path):
+    store = store_of(tmp_path, ball_case("one"), ball_case("two", boxes=[]), ball_case("one", boxes=[(9.0, 9, 9, 7)]))
+    assert store.names == ("one", "two")
+    assert [len(nodules) for nodules in store.nodules] == [1, 0]
+    assert store.case(0).nodules.tolist() == [[9, 9, 9, 7]]
+    assert store.preset == "DEFAULT"
+
+
+@pytest.mark.parametrize(("memory_gb", "kept"), [(1.0, True), (1e-9, False)])
+def test_cases_stay_in_memory_where_they_fit(tmp_path, memory_gb, kept):
+    store_of(tmp_path, ball_case("one"), ball_case("two"))
+    store = CaseStore(tmp_path, memory_gb)
+    first = store.case(0)
+    store.case(1)
+    assert (store.case(0) is first) == kept
+    assert_same(store.case(0), first)
+
+
+def test_a_store_has_one_preset(tmp_path):
+    write_case(tmp_path, ball_case("one"), "DEFAULT")
+    with pytest.raises(UsageError, match="holds cases of preset DEFAULT, this one is of GRT123"):
+        write_case(tmp_path, ball_case("two"), "GRT123")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
+def test_a_case_is_named_by_a_files_name(tmp_path, name):
+    with pytest.raises(UsageError, match="cannot name a case"):
+        write_case(tmp_path, ball_case(name), "DEFAULT")
+
+
+def test_a_folder_without_a_list_is_no_store(tmp_path):
+    with pytest.raises(UsageError, match=f"no case store: its {LIST_FILE} cannot be read.*train prepare"):
+        CaseStore(tmp_path)
+
+
+def test_a_damaged_case_is_named(tmp_path):
+    store = store_of(tmp_path, ball_case())
+    (tmp_path / "case.npz").write_bytes((tmp_path / "case.npz").read_bytes()[:2000])
+    with pytest.raises(UsageError, match=r"case\.npz cannot be read"):
+        store.case(0)
+
+
+def test_nothing_is_left_beside_the_cases(tmp_path):
+    write_case(tmp_path, ball_case(), "DEFAULT")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["case.npz", LIST_FILE]

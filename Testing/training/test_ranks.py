@@ -1,0 +1,35 @@
+"""Several processes that train together stay the same, and are one larger batch."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from LungCancerDxLib.compute import Compute
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.training.engine import train
+from LungCancerDxLib.training.ranks import Ranks
+from Testing.helpers import ROOT, environment
+from Testing.training.toy import Toy, toy_run
+
+
+def test_two_processes_end_with_the_same_weights_as_one_with_the_whole_batch(tmp_path):
+    folder = tmp_path / "run"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "Testing.training.toy", str(folder), "--plain"]
+    subprocess.run(command, cwd=ROOT, env=environment(OMP_NUM_THREADS="1"), check=True, timeout=280)
+    first, second = (torch.load(folder / f"weights-{rank}.pt") for rank in range(2))
+    alone = Toy(plain=True)
+    before = {name: weight.clone() for name, weight in alone.module.state_dict().items()}
+    train(alone, toy_run(tmp_path / "alone"), Compute())
+    for name, weight in alone.module.state_dict().items():
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], weight, rtol=1e-3, atol=1e-4)
+        assert not torch.allclose(weight, before[name], atol=1e-2), name
+
+
+def test_items_are_shared_out_evenly():
+    assert [list(Ranks(rank, 3).share(6)) for rank in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    with pytest.raises(UsageError, match="a batch of 4 cannot be shared out evenly among 3 processes"):
+        Ranks(0, 3).share(4)

@@ -12,6 +12,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/arguments/phantom.py
   LungCancerDxLib/arguments/score.py
   LungCancerDxLib/arguments/train.py
+  LungCancerDxLib/arguments/train_classifier.py
   LungCancerDxLib/assembly.py
   LungCancerDxLib/background_job.py
   LungCancerDxLib/benchmark/__init__.py
@@ -59,6 +60,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/commands/points.py
   LungCancerDxLib/commands/score.py
   LungCancerDxLib/commands/train.py
+  LungCancerDxLib/commands/train_classifier.py
   LungCancerDxLib/compute.py
   LungCancerDxLib/detection/__init__.py
   LungCancerDxLib/detection/anchors.py
@@ -106,7 +108,6 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/networks/nnet.py
   LungCancerDxLib/networks/pooling.py
   LungCancerDxLib/networks/single_channel.py
-  LungCancerDxLib/networks/where_wanted.py
   LungCancerDxLib/panel/__init__.py
   LungCancerDxLib/panel/background.py
   LungCancerDxLib/panel/chart.py
@@ -139,6 +140,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/phantom/__init__.py
   LungCancerDxLib/phantom/acquisition.py
   LungCancerDxLib/phantom/anatomy.py
+  LungCancerDxLib/phantom/blur.py
   LungCancerDxLib/phantom/body.py
   LungCancerDxLib/phantom/canvas.py
   LungCancerDxLib/phantom/case.py
@@ -246,6 +248,17 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/terminal.py
   LungCancerDxLib/training/__init__.py
   LungCancerDxLib/training/case_store.py
+  LungCancerDxLib/training/classifier_cache.py
+  LungCancerDxLib/training/classifier_crops.py
+  LungCancerDxLib/training/classifier_feature_task.py
+  LungCancerDxLib/training/classifier_features.py
+  LungCancerDxLib/training/classifier_items.py
+  LungCancerDxLib/training/classifier_labels.py
+  LungCancerDxLib/training/classifier_loss.py
+  LungCancerDxLib/training/classifier_net.py
+  LungCancerDxLib/training/classifier_plan.py
+  LungCancerDxLib/training/classifier_recipe.py
+  LungCancerDxLib/training/classifier_training.py
   LungCancerDxLib/training/curves.py
   LungCancerDxLib/training/detector_items.py
   LungCancerDxLib/training/detector_net.py
@@ -255,18 +268,21 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/training/failure.py
   LungCancerDxLib/training/files.py
   LungCancerDxLib/training/inserting.py
+  LungCancerDxLib/training/joint_task.py
   LungCancerDxLib/training/loader.py
   LungCancerDxLib/training/losses.py
   LungCancerDxLib/training/lung_inserter.py
   LungCancerDxLib/training/patches.py
   LungCancerDxLib/training/precision.py
   LungCancerDxLib/training/preparing.py
+  LungCancerDxLib/training/proposals.py
   LungCancerDxLib/training/ranks.py
   LungCancerDxLib/training/recipe.py
   LungCancerDxLib/training/records.py
   LungCancerDxLib/training/regime.py
   LungCancerDxLib/training/run_folder.py
   LungCancerDxLib/training/sampling.py
+  LungCancerDxLib/training/schemes.py
   LungCancerDxLib/training/spheres_csv.py
   LungCancerDxLib/volume.py
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 # Axes of the canonical order as LPS directions: k to the head (+S), j to the back (+P), i to the patient's left (+L).
 _CANONICAL_LPS_AXES = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
@@ -75,9 +75,9 @@ class CTVolume:
         """The permutation and flips that bring this volume closest to the canonical order."""
         directions = self.kji_to_lps[:3, :3] / self.spacing_mm_kji
         cosines = _CANONICAL_LPS_AXES @ directions  # (canonical axis, own axis)
-        _, axes = linear_sum_assignment(-np.abs(cosines))
+        axes = max(permutations(range(3)), key=lambda order: float(np.abs(cosines[range(3), order]).sum()))
         flipped = [bool(cosines[n, axes[n]] < 0) for n in range(3)]
-        return AxisOrder(tuple(int(a) for a in axes), tuple(flipped))  # type: ignore[arg-type]
+        return AxisOrder(axes, tuple(flipped))  # type: ignore[arg-type]
 
     def canonical_spacing_mm(self) -> np.ndarray:
         """Voxel size along head-foot, front-back and left-right in mm, shape (3,)."""

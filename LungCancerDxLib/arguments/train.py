@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from .common import add_running_options, count, path
+from .train_classifier import add_classifier
 
 
 def add_train(commands: Any) -> list[argparse.ArgumentParser]:
     """The parsers of its actions."""
     train = commands.add_parser("train", help="train the networks")
     actions = train.add_subparsers(dest="action", required=True, metavar="ACTION")
-    return [_add_prepare(actions), _add_detector(actions)]
+    return [_add_prepare(actions), _add_detector(actions), add_classifier(actions)]
 
 
 def _add_prepare(actions: Any) -> argparse.ArgumentParser:
@@ -33,7 +34,11 @@ def _add_prepare(actions: Any) -> argparse.ArgumentParser:
         help="columns id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm: spheres from which nothing may be learned",
     )
     prepare.add_argument(
-        "--synthetic", metavar="N", type=count, default=0, help="also invent so many patients, with nodules"
+        "--synthetic",
+        metavar="N",
+        type=count,
+        default=0,
+        help="also invent so many patients, with nodules and a simulated outcome",
     )
     prepare.add_argument("--seed", metavar="S", type=int, default=0, help="of the invented patients (default 0)")
     prepare.add_argument("--preset", choices=("DEFAULT", "PAPER", "GRT123"), default="DEFAULT")

@@ -15,6 +15,7 @@ from ..progress import part
 from ..readers import read_ct
 from ..terminal import make_progress
 from ..training.case_store import CaseStore, TrainingCase, write_case
+from ..training.classifier_labels import write_labels
 from ..training.detector_training import MODEL_FOLDER, train_detector
 from ..training.lung_inserter import LungInserter
 from ..training.precision import training_compute
@@ -22,6 +23,7 @@ from ..training.preparing import NONE, prepare_case, synthetic_case
 from ..training.ranks import ranks_of_torchrun
 from ..training.recipe import RECIPES
 from ..training.spheres_csv import read_spheres
+from . import train_classifier
 
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
 _SCAN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
@@ -29,7 +31,8 @@ _SCAN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Do what the arguments of `train` say; returns the words for the terminal."""
-    return {"prepare": _prepare, "detector": _detector}[arguments.action](arguments, stop)
+    actions = {"prepare": _prepare, "detector": _detector, "classifier": train_classifier.run}
+    return actions[arguments.action](arguments, stop)
 
 
 def _prepare(arguments: argparse.Namespace, stop: Stop) -> str:
@@ -52,7 +55,9 @@ def _prepare(arguments: argparse.Namespace, stop: Stop) -> str:
     for number in range(arguments.synthetic):
         progress("inventing patients", (len(paths) + number) / count)
         name = f"synthetic-{arguments.seed}-{number}"
-        words.append(_kept(synthetic_case(name, np.random.default_rng([arguments.seed, number]), preset), arguments))
+        case, truth = synthetic_case(name, np.random.default_rng([arguments.seed, number]), preset)
+        words.append(_kept(case, arguments))
+        write_labels(arguments.data, {name: truth.label})
     progress("done", 1.0)
     unused = sorted((nodules.keys() | keep_away.keys()) - paths.keys())
     if unused:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from skimage.measure import block_reduce
 
 from ..compute import Compute, Computed, finite, is_out_of_memory, ready_to_run
 from ..errors import OutOfMemoryError
@@ -61,7 +60,6 @@ def network_output(
 
 def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress) -> Computed:
     location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
-    wanted = cells_that_touch(scan.dilated if preset.inside_lungs_only else np.ones_like(scan.dilated))
     slab = slab_thickness(scan.image.shape, compute.dtype, compute.room_gb)
     warnings: tuple[str, ...] = ()
     while True:
@@ -70,7 +68,7 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
             if preset.tile_grid is not None:
                 output = tiled_output(ready, scan.image, location, preset, compute, progress)
             else:
-                output = whole_scan_output(ready, scan.image, location, wanted, preset, compute, slab, progress)
+                output = whole_scan_output(ready, scan.image, location, preset, compute, slab, progress)
             return Computed(output, warnings, compute)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -86,11 +84,6 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
                 "Not enough memory to run the detector, even in the thinnest slabs. Close other programs or use a "
                 "machine with more memory."
             )
-
-
-def cells_that_touch(mask: np.ndarray) -> np.ndarray:
-    """Output cells that hold a voxel of a mask (Z, Y, X): (ceil(Z/4), ceil(Y/4), ceil(X/4)) bool."""
-    return block_reduce(mask, STRIDE, np.any)
 
 
 def _inside(mask: np.ndarray, centers_kji: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 Only the layers up to stride 4 hold large maps. They run in slabs along k, first those at full resolution and then those
 at stride 2, each slab with a halo that covers all that its layers see, so that the output is that of one pass. The
 layers at full resolution see but two voxels further: little is computed twice. From stride 4 on the maps of a whole
-scan fit at once, and back2, which has nearly half of all operations, runs only where its output is wanted.
+scan fit at once.
 """
 
 from __future__ import annotations
@@ -15,17 +15,14 @@ import numpy as np
 import torch
 
 from ..compute import Compute, exact_arithmetic
-from ..networks.nnet import BOX_FIELDS, ENTRY_HALO, STRIDE, NNet, descent_halo
-from ..networks.where_wanted import TiledMap, pointwise_where, residual_units_where
+from ..networks.nnet import ENTRY_HALO, STRIDE, NNet, descent_halo
 from ..preset import Preset
 from ..progress import Progress, part, silent
 from .location import LocationScale
 
-NOT_COMPUTED = -1e6  # logit of the cells that are not wanted
-
-_STEM_SHARE, _NECK_SHARE, _ENTRY_SHARE = 0.45, 0.15, 0.5  # of all operations, and of the stem's, for the progress
+_STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, for the progress
 _THICKER_AT_STRIDE_2 = 2  # a slab of as many bytes: a quarter of the pixels in a plane, but more maps at once
-_NECK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1}  # of each block, below stride 4
+_TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
 _LIVE_MAPS = 2.5  # full-resolution maps of 24 channels that are alive at once in a slab
 
 
@@ -91,7 +88,6 @@ def whole_scan_output(
     net: NNet,
     image: np.ndarray,
     location: LocationScale,
-    wanted: np.ndarray,
     preset: Preset,
     compute: Compute,
     slab: int,
@@ -105,47 +101,30 @@ def whole_scan_output(
         On the device and of the type that `compute` names, in evaluation mode.
     image
         (Z, Y, X) uint8.
-    wanted
-        (ceil(Z/4), ceil(Y/4), ceil(X/4)) bool: the cells whose output is wanted.
 
     Returns
     -------
-    (ceil(Z/4), ceil(Y/4), ceil(X/4), anchors, 5) float32; zeros and the logit `NOT_COMPUTED` where it is not wanted.
+    (ceil(Z/4), ceil(Y/4), ceil(X/4), anchors, 5) float32.
     """
+    cells = [-(-n // STRIDE) for n in image.shape]
     padding = [(0, -n % STRIDE) for n in image.shape]
     padded = np.pad(image, padding, constant_values=preset.tissue_value)
-    done = _STEM_SHARE + _NECK_SHARE
+    padded_cells = tuple(n // STRIDE for n in padded.shape)
     with exact_arithmetic():
+        place = torch.from_numpy(location.map(np.zeros(3), padded_cells))[None].to(compute.device, compute.dtype)
         stem = stem_in_slabs(net, torch.from_numpy(padded), slab, compute, part(progress, 0.0, _STEM_SHARE))
-        with _watched_neck(net, part(progress, _STEM_SHARE, done)):
-            maps = net.neck(stem)
-        del stem
-        place = torch.from_numpy(location.map(np.zeros(3), wanted.shape)).to(compute.device, compute.dtype)
-        cells = torch.from_numpy(wanted).to(compute.device)
-        boxes = _boxes_where(net, (*maps, place[None]), cells, part(progress, done, 1.0)).float().cpu().numpy()
-    output = np.zeros_like(boxes)
-    output[..., 0] = NOT_COMPUTED
-    output[wanted] = boxes[wanted]
+        with _watched_trunk(net, part(progress, _STEM_SHARE, 1.0)):
+            output = net.head(net.trunk(stem, place))[0, : cells[0], : cells[1], : cells[2]].float().cpu()
     progress("detecting nodules", 1.0)
-    return output
-
-
-def _boxes_where(net: NNet, maps: tuple[torch.Tensor, ...], wanted: torch.Tensor, progress: Progress) -> torch.Tensor:
-    """back2 and the head on maps (1, C, Z, Y, X) in the order that back2 joins them: (Z, Y, X, anchors, 5)."""
-    joined = TiledMap(sum(features.shape[1] for features in maps), wanted.shape, maps[0])
-    torch.cat([features[0].movedim(0, -1) for features in maps], dim=-1, out=joined.cells)
-    features = residual_units_where(net.back2, joined, wanted, lambda share: progress("detecting nodules", share))
-    boxes = TiledMap(net.anchors * BOX_FIELDS, wanted.shape, maps[0])
-    pointwise_where(net.output, features, wanted, boxes)
-    return boxes.cells.unflatten(-1, (net.anchors, BOX_FIELDS))
+    return output.numpy()
 
 
 @contextmanager
-def _watched_neck(net: NNet, progress: Progress) -> Iterator[None]:
-    """Progress after every residual unit of the neck, by the operations done; it may stop the work there."""
+def _watched_trunk(net: NNet, progress: Progress) -> Iterator[None]:
+    """Progress after every residual unit of the trunk, by the operations done; it may stop the work there."""
     costs = [
         (unit, sum(parameter.numel() for parameter in unit.parameters()) / 8**halvings)
-        for name, halvings in _NECK_HALVINGS.items()
+        for name, halvings in _TRUNK_HALVINGS.items()
         for unit in getattr(net, name)
     ]
     total, done = sum(cost for _, cost in costs), 0.0

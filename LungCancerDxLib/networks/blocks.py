@@ -35,13 +35,13 @@ class ResidualUnit(nn.Module):
 
     def unpadded(self, x: torch.Tensor) -> torch.Tensor:
         """The same without padding: what comes out is two voxels smaller at either end of each axis."""
-        out = self.relu(self.bn1(without_padding(self.conv1)(x)))
-        out = self.bn2(without_padding(self.conv2)(out))
+        out = self.relu(self.bn1(_without_padding(self.conv1)(x)))
+        out = self.bn2(_without_padding(self.conv2)(out))
         out += self.shortcut(x[..., 2:-2, 2:-2, 2:-2])
         return self.relu(out)
 
 
-def without_padding(convolution: nn.Conv3d) -> nn.Conv3d:
+def _without_padding(convolution: nn.Conv3d) -> nn.Conv3d:
     """A convolution with the same weights that only goes where its kernel fits."""
     unpadded = copy.copy(convolution)
     unpadded.padding = (0, 0, 0)

@@ -19,8 +19,8 @@ class NNet(nn.Module):
     """Nodule proposals for a patch or a whole scan.
 
     The forward pass is steps that can be run apart: `entry` (full resolution, where nearly all memory goes) and
-    `descent` (stride 2), together `stem`; `neck` (all of strides 4 to 16 that back2 looks at), with back2 `trunk`; and
-    `head`. Maps may have any size: where one is odd, the pool keeps its last cells and the way back is cut to fit.
+    `descent` (stride 2), together `stem`; `trunk` (everything from stride 4 on, with the location input) and `head`.
+    Maps may have any size: where one is odd, the pool keeps its last cells and the way back is cut to fit.
 
     Attribute names and state-dict keys of preset `GRT123` are those of the checkpoints published in 2017.
     """
@@ -63,21 +63,17 @@ class NNet(nn.Module):
         """(B, 1, Z, Y, X) to (B, 32, Z/4, Y/4, X/4)."""
         return self.descent(self.entry(image))
 
-    def neck(self, stem: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Stem map to the two maps (B, 64, Z/4, Y/4, X/4) that back2 sees beside the location: path2's and forw2's."""
-        out2 = self.forw2(stem)
-        out3 = self.forw3(self.pool(out2))
-        out4 = self.forw4(self.pool(out3))
-        back3 = self.back3(torch.cat((_cut(self.path1(out4), out3), out3), dim=1))
-        return _cut(self.path2(back3), out2), out2
-
     def trunk(self, stem: torch.Tensor, location: torch.Tensor, central: int | None = None) -> torch.Tensor:
         """Stem map and (B, 3, Z/4, Y/4, X/4) location map to the feature map (B, 128, Z/4, Y/4, X/4).
 
         With `central` only that many cells in the middle of each axis are wanted, and back2 computes only what they
         see; in training its batch norms see less of the crop then.
         """
-        joined = torch.cat((*self.neck(stem), location), dim=1)
+        out2 = self.forw2(stem)
+        out3 = self.forw3(self.pool(out2))
+        out4 = self.forw4(self.pool(out3))
+        back3 = self.back3(torch.cat((_cut(self.path1(out4), out3), out3), dim=1))
+        joined = torch.cat((_cut(self.path2(back3), out2), out2, location), dim=1)
         if central is None:
             return self.back2(joined)
         seen = central + 4 * len(self.back2)  # two convolutions a unit

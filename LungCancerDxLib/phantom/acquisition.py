@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..parallel import in_threads
+from .blur import gaussian_blurred
 from .soft_tissue import Blood
 
 Kernel = Literal["soft", "standard", "sharp"]
@@ -115,7 +117,7 @@ class Scanner:
         """Draw the noise for slices of this shape."""
         spacing = acquisition.spacing_mm_kji[1:]
         planes = rng.standard_normal((PLANES, *shape_ji), dtype=np.float32)
-        planes = colour_noise(planes, [0.0, *(GRAIN_MM[acquisition.kernel] / s for s in spacing)])
+        planes = colour_noise(planes, [GRAIN_MM[acquisition.kernel] / s for s in spacing])
         return Scanner(acquisition, planes)
 
     @cached_property
@@ -128,12 +130,12 @@ class Scanner:
     def scan(self, hu: np.ndarray, shoulder: float, rng: np.random.Generator) -> np.ndarray:
         """A true slice (float32 HU, shape (J, I)) as it shows: int16 HU. `shoulder` is 0 to 1 where arms attach."""
         how = self.acquisition
-        seen = gaussian_filter(hu, self.blur_px, truncate=3.0)
+        seen = gaussian_blurred(hu, self.blur_px, 3.0)
         strength = ENHANCED[how.kernel]
         if strength:
             wide = [ENHANCED_OVER_MM / s for s in how.spacing_mm_kji[1:]]
-            seen += strength * (seen - gaussian_filter(seen, wide, truncate=2.5))
-        seen += self.noise(shoulder, rng)
+            seen = seen + strength * (seen - gaussian_blurred(seen, wide, 2.5))
+        seen = seen + self.noise(shoulder, rng)
         np.clip(np.rint(seen, out=seen), LOWEST_HU, HIGHEST_HU, out=seen)
         voxels = seen.astype(np.int16)
         if how.padded:
@@ -169,8 +171,12 @@ class Scanner:
 
 
 def colour_noise(white: np.ndarray, grain: list[float]) -> np.ndarray:
-    """White noise as a reconstruction leaves it: grains of a size (pixels on each axis), long waves held back."""
-    fine = gaussian_filter(white, grain, mode="wrap", truncate=3.0)
-    fine -= 0.6 * gaussian_filter(fine, [LOW_CUT * g for g in grain], mode="wrap", truncate=2.5)
+    """White noise (N, J, I) as a reconstruction leaves it: grains (pixels along j, i), long waves held back."""
+
+    def made(plane: np.ndarray) -> np.ndarray:
+        fine = gaussian_blurred(plane, grain, 3.0, wrap=True)
+        return fine - np.float32(0.6) * gaussian_blurred(fine, [LOW_CUT * g for g in grain], 2.5, wrap=True)
+
+    fine = np.stack(list(in_threads(made, white)))
     fine /= fine.std()
     return fine

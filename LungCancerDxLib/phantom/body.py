@@ -57,14 +57,25 @@ class Body:
         """Everything drawn, for JSON."""
         return asdict(self)
 
-    def to_template(self, x: Any, y: Any, z: Any) -> tuple[Any, Any, Any]:
-        """LPS mm to the template frame: turned, stretched and warped."""
-        angle = np.float32(np.radians(self.turn_degrees))
-        cos, sin = np.cos(angle), np.sin(angle)
-        x, y = (cos * x + sin * y) / self.scale_xyz[0], (cos * y - sin * x) / self.scale_xyz[1]
-        z = z / self.scale_xyz[2]
-        dx, dy, dz = self.warp(x, y, z)
-        return x + dx, y + dy, z + dz
+    def to_template(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The template coordinates x, y, z (each (K, J, I) float32) of a grid of z (K,), y (J,), x (I,) in LPS mm.
+
+        Turned, stretched and warped; sin(a + b) = sin a cos b + cos a sin b makes of the waves a product of matrices.
+        """
+        angle = np.radians(self.turn_degrees)
+        cos, sin = float(np.cos(angle)), float(np.sin(angle))
+        across, back = x.astype(np.float32)[None, :], y.astype(np.float32)[:, None]
+        tx, ty = (cos * across + sin * back) / self.scale_xyz[0], (cos * back - sin * across) / self.scale_xyz[1]
+        tz = (z / self.scale_xyz[2]).astype(np.float32)
+        waves = np.array(self.waves, dtype=np.float32)
+        within = np.stack([kx * tx + ky * ty for kx, ky in waves[:, :2]]).reshape(len(waves), -1)
+        along = tz[:, None] * waves[:, 2] + waves[:, 6]
+        rows, columns = np.hstack([np.sin(along), np.cos(along)]), np.vstack([np.cos(within), np.sin(within)])
+        warped = []
+        for axis, straight in enumerate((tx, ty, tz[:, None, None])):
+            displaced = (rows * np.tile(waves[:, 3 + axis], 2)) @ columns
+            warped.append(displaced.reshape(len(tz), *tx.shape) + straight)
+        return warped[0], warped[1], warped[2]
 
     def near(self, x: Any, y: Any, z: float, middle: tuple[float, float]) -> tuple[Any, Any, float]:
         """`to_template` in one slice, exact at `middle` (x, y of the template) and without other warp around it."""

@@ -15,6 +15,7 @@ from ..preprocessing.intensity import mask_grey, to_grey
 from ..preset import Preset
 from .acquisition import BLUR_MM, ENHANCED, ENHANCED_OVER_MM, Acquisition, Scanner
 from .anatomy import Anatomy
+from .blur import blurred, narrow
 from .canvas import Canvas
 from .lattice import Reader
 from .nodule import SyntheticNodule
@@ -24,7 +25,6 @@ from .population import Population
 from .soft_tissue import FAT_HU, build_inner, build_wall
 
 EDGE_SHARE = 0.8  # of a working voxel: the edges of a scan of smaller pixels are sharper than a voxel
-MOST_A_ROUND = 0.45  # variance of a kernel of three voxels, voxels squared
 HULL_STEP = 2  # working voxels: the hulls and their dilation are made on a grid this much coarser
 SEEN_DEPTH_MM = 0.35  # where the lung's edge is seen at the threshold of the mask, below the true surface
 
@@ -106,17 +106,21 @@ def _scan(canvas: Canvas, drawn: DrawnPatient, preset: Preset) -> np.ndarray:
     hu = canvas.hu
     parts = subslices(how.spacing_mm_kji)
     across = max(slice_mm**2 * (1 / 6 + (1 - 1 / parts**2) / 12) - step**2 / 12, 0.0) / step**2
-    hu = _smoothed(hu, across, (0,))
-    within = (BLUR_MM[how.kernel] ** 2 + pixel_mm**2 / 6) / step**2
+    half = narrow(across)
+    through = np.concatenate([half[:0:-1], half])
+    levels = np.pad(np.arange(len(hu)), len(half) - 1, mode="symmetric")
+    within = narrow((BLUR_MM[how.kernel] ** 2 + pixel_mm**2 / 6) / step**2)
+    wide = narrow((ENHANCED_OVER_MM / step) ** 2)
     noise = _Noise(drawn.anatomy, how, canvas, drawn.noise_rng, step)
     grey = np.empty(hu.shape, dtype=np.uint8)
     strength = ENHANCED[how.kernel]
 
     def scan(k: int) -> None:
-        seen = _smoothed(hu[k], within, (0, 1))
+        level = sum(weight * hu[at] for weight, at in zip(through, levels[k : k + len(through)], strict=True))
+        seen = _smoothed(level, within)
         if strength:
-            seen += strength * (seen - _smoothed(seen, (ENHANCED_OVER_MM / step) ** 2, (0, 1)))
-        seen += noise.at(float(canvas.z[k]))
+            seen = seen + strength * (seen - _smoothed(seen, wide))
+        seen = seen + noise.at(float(canvas.z[k]))
         grey[k] = to_grey(seen, preset)
 
     for _ in in_threads(scan, range(len(hu))):
@@ -124,20 +128,8 @@ def _scan(canvas: Canvas, drawn: DrawnPatient, preset: Preset) -> np.ndarray:
     return grey
 
 
-def _smoothed(values: np.ndarray, variance: float, axes: tuple[int, ...]) -> np.ndarray:
-    """Blurred along axes by kernels of three voxels, as often as the variance (voxels squared) needs."""
-    rounds = int(np.ceil(variance / MOST_A_ROUND))
-    for axis in axes:
-        for _ in range(rounds):
-            weight = np.float32(variance / rounds / 2)
-            here = np.moveaxis(values, axis, 0)
-            blurred = (1 - 2 * weight) * here
-            blurred[1:] += weight * here[:-1]
-            blurred[:-1] += weight * here[1:]
-            blurred[0] += weight * here[0]
-            blurred[-1] += weight * here[-1]
-            values = np.moveaxis(blurred, 0, axis)
-    return values
+def _smoothed(plane: np.ndarray, half: np.ndarray) -> np.ndarray:
+    return blurred(blurred(plane, half, 0), half, 1)
 
 
 class _Noise:

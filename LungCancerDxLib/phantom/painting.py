@@ -15,7 +15,16 @@ from .lung_trees import trachea
 from .nodule import SyntheticNodule
 from .nodules import paint_nodules
 from .shapes import Ellipsoid
-from .skeleton import CORTEX_HU, CORTEX_MM, MARROW_HU, paint_ribs, paint_spine, paint_sternum, shoulder_girdle
+from .skeleton import (
+    CORTEX_HU,
+    CORTEX_MM,
+    MARROW_HU,
+    near_ribs,
+    paint_ribs,
+    paint_spine,
+    paint_sternum,
+    shoulder_girdle,
+)
 from .soft_tissue import CAGE_MUSCLE_MM, MUSCLE_HU, Blood, Layer
 from .strands import joined, paint_strands
 from .thorax import LEFT, RIGHT
@@ -33,9 +42,10 @@ def paint_patient(
     nodules: Sequence[SyntheticNodule], table_y: float | None,
 ) -> None:  # fmt: skip
     """Paint everything into a canvas full of air."""
+    reader = Reader(canvas.y, canvas.x)
 
     def paint(k: int) -> None:
-        _paint_slice(canvas, k, anatomy, layers, table_y)
+        _paint_slice(canvas, k, reader, anatomy, layers, table_y)
 
     for _ in in_threads(paint, range(len(canvas.z))):
         pass
@@ -83,10 +93,9 @@ def lung_labels(anatomy: Anatomy, reader: Reader, z: float, depth_mm: float = 0.
     """uint8 (J, I): 1 left lung, 2 right lung in the slice at height z, from `depth_mm` below the pleura on."""
     labels = np.zeros((len(reader.y), len(reader.x)), dtype=np.uint8)
     thorax = anatomy.thorax
-    plane = thorax.lungs.plane(z)
-    box = reader.window(thorax.lungs, plane, -depth_mm)
-    if labels[box].size:
-        inside = reader.read(thorax.lungs, plane, box) < -depth_mm
+    box = reader.window(thorax.lungs, z, -depth_mm)
+    if box is not None:
+        inside = reader.read(thorax.lungs, thorax.lungs.plane(z), box) < -depth_mm
         left = reader.read(thorax.side, thorax.side.plane(z), box) > 0
         for side, label in LUNG_LABELS.items():
             if side in anatomy.trees:
@@ -94,9 +103,10 @@ def lung_labels(anatomy: Anatomy, reader: Reader, z: float, depth_mm: float = 0.
     return labels
 
 
-def _paint_slice(canvas: Canvas, k: int, anatomy: Anatomy, layers: Sequence[Layer], table_y: float | None) -> None:
+def _paint_slice(
+    canvas: Canvas, k: int, reader: Reader, anatomy: Anatomy, layers: Sequence[Layer], table_y: float | None
+) -> None:
     z, hu, edge = float(canvas.z[k]), canvas.hu[k], canvas.edge_mm
-    reader = Reader(canvas.y, canvas.x)
     if table_y is not None:
         sag = np.abs(canvas.y[:, None] - np.float32(table_y) + canvas.x**2 / TABLE_BEND_MM) - TABLE_HALF_THICKNESS_MM
         blend(hu, sag, TABLE_HU, edge)
@@ -107,41 +117,36 @@ def _paint_slice(canvas: Canvas, k: int, anatomy: Anatomy, layers: Sequence[Laye
 
 
 def _paint_layer(hu: np.ndarray, reader: Reader, layer: Layer, z: float, edge: float) -> None:
-    low, high = layer.field.heights_mm()
-    if not low <= z <= high:
-        return
-    plane = layer.field.plane(z)
-    box = reader.window(layer.field, plane, layer.grow_mm + edge / 2)
-    patch = hu[box]
-    if patch.size:
-        blend(patch, reader.read(layer.field, plane, box) - np.float32(layer.grow_mm), np.float32(layer.hu), edge)
+    box = reader.window(layer.field, z, layer.reach_mm + edge / 2)
+    if box is not None:
+        field = reader.read(layer.field, layer.field.plane(z), box)
+        for value, grow in layer.coats:
+            blend(hu[box], field - np.float32(grow) if grow else field, np.float32(value), edge)
 
 
 def _paint_lungs(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edge: float) -> None:
     thorax, tissue = anatomy.thorax, anatomy.parenchyma
-    plane = thorax.lungs.plane(z)
-    box = reader.window(thorax.lungs, plane, edge / 2)
-    patch = hu[box]
-    if not patch.size:
+    box = reader.window(thorax.lungs, z, edge / 2)
+    if box is None:
         return
-    field = reader.read(thorax.lungs, plane, box)
+    field = reader.read(thorax.lungs, thorax.lungs.plane(z), box)
     y, x = reader.y[box[0]], reader.x[box[1]]
     lung = tissue.slice_hu(x, y, z)
     if tissue.dependent_hu:
         lung += _dependent(tissue.dependent_hu, tissue.dependent_mm, field, y)
-    side = reader.read(thorax.side, thorax.side.plane(z), box)
-    columns = x.astype(np.float32)[None, :]
-    rows = y.astype(np.float32)[:, None]
     oblique = reader.read(thorax.oblique, thorax.oblique.plane(z), box)
-    lung += tissue.fissure_hu(oblique, columns, rows, edge)
+    tissue.add_fissure(lung, oblique, x, y, edge)
+    absent = {LEFT, RIGHT} - set(anatomy.trees)
     level = thorax.horizontal.plane(z)
-    if level.min() < 3.0 < 6.0 + level.max():
+    minor = level.min() < 3.0 < 6.0 + level.max()
+    if minor or absent:
+        side = reader.read(thorax.side, thorax.side.plane(z), box)
+    if minor:
         horizontal = reader.read(thorax.horizontal, level, box)
-        minor = tissue.fissure_hu(horizontal, columns, rows, edge)
-        lung += np.where((side < 0) & (oblique > 0), minor, np.float32(0))
-    for absent in {LEFT, RIGHT} - set(anatomy.trees):
-        lung[side * absent > 0] = MUSCLE_HU
-    blend(patch, field, lung, edge)
+        tissue.add_fissure(lung, horizontal, x, y, edge, (side < 0) & (oblique > 0))
+    for other in absent:
+        lung[side * other > 0] = MUSCLE_HU
+    blend(hu[box], field, lung, edge)
 
 
 def _dependent(gain_hu: float, depth_mm: float, field: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -151,13 +156,15 @@ def _dependent(gain_hu: float, depth_mm: float, field: np.ndarray, y: np.ndarray
 
 def _paint_bones(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edge: float) -> None:
     body, cage = anatomy.body, anatomy.thorax.cage
-    plane = cage.plane(z)
-    box = reader.window(cage, plane, CAGE_MUSCLE_MM)
-    patch = hu[box]
-    if patch.size:
-        tx, ty, tz = body.near(reader.x[box[1]][None, :], reader.y[box[0]][:, None], z, (0.0, 0.0))
-        tx, ty = np.broadcast_arrays(np.float32(tx), np.float32(ty))
-        paint_ribs(patch, reader.read(cage, plane, box), tx, ty, tz, body.rib_top_z, edge)
+    box = reader.window(cage, z, CAGE_MUSCLE_MM)
+    if box is not None:
+        patch = hu[box]
+        field = reader.read(cage, cage.plane(z), box)
+        row, column = np.divmod(np.flatnonzero(near_ribs(field, edge)), field.shape[1])
+        tx, ty, tz = body.near(reader.x[box[1]][column], reader.y[box[0]][row], z, (0.0, 0.0))
+        ribs = patch[row, column]
+        paint_ribs(ribs, field[row, column], tx, ty, tz, body.rib_top_z, edge)
+        patch[row, column] = ribs
     for (middle, (half_x, half_y)), paint in ((_SPINE_MM, paint_spine), (_STERNUM_MM, paint_sternum)):
         cx, cy = body.turned(*middle)
         rows = slice(*np.searchsorted(reader.y, (cy - half_y, cy + half_y)).tolist())

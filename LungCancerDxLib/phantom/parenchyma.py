@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -52,14 +51,21 @@ class Parenchyma:
             texture = below + weight * (texture.take(high, axis) - below)
         return texture + (np.float32(self.mean_hu) + np.float32(self.hu_per_mm_to_back) * y.astype(np.float32))[:, None]
 
-    def fissure_hu(self, height: np.ndarray, x: Any, y: Any, edge_mm: float) -> np.ndarray:
-        """What a fissure adds where `height` is the distance from it, mm."""
+    def add_fissure(
+        self, hu: np.ndarray, height: np.ndarray, x: np.ndarray, y: np.ndarray, edge_mm: float,
+        where: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Add a fissure to `hu` (J, I), by the distance from it, `height` (J, I) mm; `where` (bool) it is at all."""
         wide = max(edge_mm, self.fissure_mm)
+        share = 1 - np.abs(height) / np.float32(wide)
+        near = share > 0 if where is None else (share > 0) & where
+        row, column = np.divmod(np.flatnonzero(near), hu.shape[1])
+        x, y = x[column].astype(np.float32), y[row].astype(np.float32)
         gain = np.float32(FISSURE_HU * self.fissure_mm / wide)
         first, second, there = self.gap_phases
         wave = np.sin(x / 17.0 + first) + np.sin((y + 0.6 * x) / 23.0 + second)
-        present = np.clip((wave + 4.0 * there - 2.0) * 1.5 + 0.5, 0, 1).astype(np.float32)
-        return gain * np.clip(1 - np.abs(height) / np.float32(wide), 0, 1) * present
+        present = np.clip((wave + 4.0 * there - 2.0) * 1.5 + 0.5, 0, 1)
+        hu[row, column] += gain * share[row, column] * present
 
 
 def draw_parenchyma(rng: np.random.Generator, *, emphysema: bool) -> Parenchyma:

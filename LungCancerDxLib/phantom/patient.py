@@ -128,6 +128,11 @@ def synthetic_chest(
         left_lung=left_lung,
         right_lung=right_lung,
     )
+    return scanned(drawn, z_range_mm)
+
+
+def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) -> SyntheticPatient:
+    """Put a patient on the grid of the acquisition and scan it; see `synthetic_chest`."""
     anatomy, acquisition = drawn.anatomy, drawn.acquisition
     outer = build_outer(anatomy.body, anatomy.thorax.cage)
     box = _box_of(outer[0].field)
@@ -159,7 +164,7 @@ def synthetic_chest(
 
     def scan(k: int) -> None:
         z = float(all_z[imaged[k]])
-        hu = canvas.hu[k * parts : (k + 1) * parts].mean(axis=0)
+        hu = canvas.hu[k * parts : (k + 1) * parts].mean(axis=0) if parts > 1 else canvas.hu[k]
         shoulder = float(np.clip((z - shoulder_from) / 30.0, 0, 1))
         voxels[k] = scanner.scan(hu, shoulder, slice_rngs[imaged[k]])
         lungs[k] = lung_labels(anatomy, reader, z)

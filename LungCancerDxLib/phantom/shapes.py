@@ -5,6 +5,7 @@ Every field takes x, y, z in mm as arrays that broadcast against each other, or 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -128,9 +129,16 @@ def profile(knots: Iterable[tuple[float, float]]) -> Callable[[Any], Any]:
     """A smooth curve through (height z, value) knots without overshoot, constant beyond its ends."""
     z_knots, values = np.array(sorted(knots)).T
     curve = PchipInterpolator(z_knots, values)
+    heights, pieces = z_knots.tolist(), curve.c.T.tolist()
 
     def at(z: Any) -> Any:
-        value = curve(np.clip(z, z_knots[0], z_knots[-1]))
-        return float(value) if np.ndim(z) == 0 else value
+        if np.ndim(z):
+            return curve(np.clip(z, z_knots[0], z_knots[-1]))
+        z = min(max(float(z), heights[0]), heights[-1])
+        piece = min(bisect_right(heights, z), len(pieces)) - 1
+        away, value = z - heights[piece], 0.0
+        for coefficient in pieces[piece]:
+            value = value * away + coefficient
+        return value
 
     return at

@@ -32,14 +32,18 @@ STERNUM_Z, STERNUM_HALF_DEPTH = (-82.0, 54.0), 5.0
 sternum_half_width = profile([(54, 30), (30, 24), (18, 14), (-30, 17), (-60, 17), (-82, 8)])
 
 
-def paint_ribs(hu: np.ndarray, cage: Any, x: Any, y: Any, z: float, rib_top_z: float, edge_mm: float) -> None:
-    """All ribs in a slice: hoops outside the chest wall, told by the height of their heads.
+def near_ribs(cage: np.ndarray, edge_mm: float) -> np.ndarray:
+    """Where ribs can show, bool, told by the field of the space within them."""
+    return np.abs(cage - np.float32(RIB_OFFSET_MM)) < RIB_HALF_THICKNESS_MM + edge_mm
 
-    `cage` is the field of the space within the ribs; x, y (both (J, I)) and z are template coordinates of the pixels.
+
+def paint_ribs(
+    hu: np.ndarray, cage: np.ndarray, x: np.ndarray, y: np.ndarray, z: float, rib_top_z: float, edge_mm: float
+) -> None:
+    """All ribs in pixels (N,) of a slice: hoops outside the chest wall, told by the height of their heads.
+
+    `cage` is the field of the space within the ribs; x, y (N,) and z are template coordinates.
     """
-    near = np.flatnonzero(np.abs(cage.ravel() - RIB_OFFSET_MM) < RIB_HALF_THICKNESS_MM + edge_mm)
-    row, column = np.divmod(near, cage.shape[1])
-    x, y, cage = x.ravel()[near], y.ravel()[near], cage.ravel()[near]
     head_z = z + np.float32(RIB_SLOPE) * (RIB_ORIGIN_Y - y)
     number = np.clip(np.round((rib_top_z - head_z) / RIB_STEP_MM), 0, RIBS - 1)
     above = head_z - (rib_top_z - number * RIB_STEP_MM)
@@ -51,11 +55,9 @@ def paint_ribs(hu: np.ndarray, cage: Any, x: Any, y: Any, z: float, rib_top_z: f
     field[away] = 1e3
     end = wall_front(z) + CARTILAGE_LENGTH_MM + np.float32(1.6) * np.maximum(number - 6, 0) ** 2
     cartilage = y < end
-    painted = hu[row, column]
-    blend(painted, field, np.where(cartilage, CARTILAGE_HU, CORTEX_HU).astype(np.float32), edge_mm)
+    blend(hu, field, np.where(cartilage, CARTILAGE_HU, CORTEX_HU).astype(np.float32), edge_mm)
     field[cartilage] = 1e3
-    blend(painted, field + CORTEX_MM, MARROW_HU, edge_mm)
-    hu[row, column] = painted
+    blend(hu, field + CORTEX_MM, MARROW_HU, edge_mm)
 
 
 def paint_spine(hu: np.ndarray, x: Any, y: Any, z: float, edge_mm: float) -> None:
@@ -76,7 +78,7 @@ def paint_spine(hu: np.ndarray, x: Any, y: Any, z: float, edge_mm: float) -> Non
         arch = np.minimum(arch, transverse)
     arch = np.minimum(arch, spinous)
     _paint_bone(hu, arch, edge_mm)
-    waist = 1.6 * np.sin(np.pi * phase)  # a vertebra is narrower in its middle
+    waist = 1.6 * float(np.sin(np.pi * phase))  # a vertebra is narrower in its middle
     body = oval(x, y - body_y, vertebra_half_width(z) - waist, half_depth - 0.6 * waist, 0.15)
     from_plate = min(phase, 1 - phase) * VERTEBRA_STEP_MM - DISC_MM / 2
     if from_plate < 0:
@@ -85,8 +87,9 @@ def paint_spine(hu: np.ndarray, x: Any, y: Any, z: float, edge_mm: float) -> Non
         blend(hu, body, 420.0, edge_mm)
     else:
         _paint_bone(hu, body, edge_mm)
-    blend(hu, np.hypot(x, y - canal_y) - CANAL_RADIUS_MM, -20.0, edge_mm)
-    blend(hu, np.hypot(x, y - canal_y) - 6.0, CORD_HU, edge_mm)
+    from_canal = np.hypot(x, y - canal_y)
+    blend(hu, from_canal - CANAL_RADIUS_MM, -20.0, edge_mm)
+    blend(hu, from_canal - 6.0, CORD_HU, edge_mm)
 
 
 def paint_sternum(hu: np.ndarray, x: Any, y: Any, z: float, edge_mm: float) -> None:

@@ -39,25 +39,34 @@ class Blood:
 
 @dataclass(frozen=True)
 class Layer:
-    """A tissue: painted where its field, grown by `grow_mm`, is negative."""
+    """Tissues, painted one after the other: each, (HU, growth in mm), where the field less its growth is negative."""
 
     field: Lattice
-    hu: float
-    grow_mm: float = 0.0
+    coats: tuple[tuple[float, float], ...]
+
+    @staticmethod
+    def of(field: Lattice, *coats: tuple[float, float] | float) -> Layer:
+        """Coats that do not grow may be told by their HU alone."""
+        return Layer(field, tuple(c if isinstance(c, tuple) else (c, 0.0) for c in coats))
+
+    @property
+    def reach_mm(self) -> float:
+        """The greatest growth."""
+        return max(grow for _, grow in self.coats)
 
 
 def build_outer(body: Body, cage: Lattice) -> tuple[Layer, ...]:
     """Skin, fat under it, the outer muscles and those between the ribs."""
     skin, shell = _trunk(body)
-    layers = [Layer(skin, SKIN_HU), Layer(skin, FAT_HU, -SKIN_MM), Layer(shell, MUSCLE_HU)]
+    layers = [Layer.of(skin, SKIN_HU, (FAT_HU, -SKIN_MM)), Layer.of(shell, MUSCLE_HU)]
     if body.breast_mm:
-        layers.append(Layer(_lattice(body, _breasts(body, body.gland_share), 3.0, -SKIN_MM - 4.0, skin), GLAND_HU))
+        layers.append(Layer.of(_lattice(body, _breasts(body, body.gland_share), 3.0, -SKIN_MM - 4.0, skin), GLAND_HU))
     return (*layers, *build_wall(cage))
 
 
 def build_wall(cage: Lattice) -> tuple[Layer, ...]:
     """What of the outside lies next to the lungs: the muscles between the ribs and the fat under them."""
-    return Layer(cage, MUSCLE_HU, CAGE_MUSCLE_MM), Layer(cage, MEDIASTINAL_FAT_HU, 0.8)
+    return (Layer.of(cage, (MUSCLE_HU, CAGE_MUSCLE_MM), (MEDIASTINAL_FAT_HU, 0.8)),)
 
 
 def body_width_mm(body: Body) -> float:
@@ -71,7 +80,7 @@ def build_inner(thorax: Thorax, blood: Blood) -> tuple[Layer, ...]:
     gain = blood.organs_hu
 
     def layer(solids: Sequence[Solid], hu: float, rounding_mm: float = 1.5, within: Lattice | None = None) -> Layer:
-        return Layer(_lattice(body, solids, rounding_mm, -DIAPHRAGM_MM - 1.0, within), hu)
+        return Layer.of(_lattice(body, solids, rounding_mm, -DIAPHRAGM_MM - 1.0, within), hu)
 
     rise = body.dome_rise_mm
     belly = [_raised(group, rise + extra) for group, extra in (
@@ -82,9 +91,8 @@ def build_inner(thorax: Thorax, blood: Blood) -> tuple[Layer, ...]:
     under = thorax.abdomen
     neck = _lattice(body, organs.NECK_MUSCLES, 2.0, 0.0, None)
     return (
-        Layer(neck, MUSCLE_HU),
-        Layer(under, MUSCLE_HU),
-        Layer(under, FAT_HU, -DIAPHRAGM_MM),
+        Layer.of(neck, MUSCLE_HU),
+        Layer.of(under, MUSCLE_HU, (FAT_HU, -DIAPHRAGM_MM)),
         layer(kidneys, KIDNEY_HU + 2.0 * gain, 1.5, under),
         layer(colon, STOOL_HU, 1.5, under),
         layer(spleen, SPLEEN_HU + 1.3 * gain, 1.5, under),
@@ -108,8 +116,7 @@ def _trunk(body: Body) -> tuple[Lattice, Lattice]:
     (low_x, low_y, low_z), (high_x, high_y, high_z) = chest_box(body)
     room = body.fat_mm + body.breast_mm * 0.6 + 14.0
     empty = nodes((low_x - 45.0 - room, low_y - room, low_z), (high_x + 45.0 + room, high_y + 0.5 * room, high_z))
-    z, y, x = (c.astype(np.float32) for c in np.ix_(*empty.node_mm))
-    x, y, z = body.to_template(x, y, z)
+    x, y, z = body.to_template(*empty.node_mm[::-1])
     height = empty.node_mm[0] / body.scale_xyz[2]
 
     def level(curve: Any) -> Any:
@@ -174,8 +181,7 @@ def _lattice(
     low = np.maximum(ends.min(axis=0) - 8.0, np.array(outer_low) - 45.0)
     high = np.minimum(ends.max(axis=0) + 8.0, np.array(outer_high) + 45.0)
     empty = nodes(tuple(low.tolist()), tuple(high.tolist()), FINE_STEP_MM if within is None else STEP_MM)
-    z, y, x = (c.astype(np.float32) for c in np.ix_(*empty.node_mm))
-    field = smooth_union(solids, *body.to_template(x, y, z), rounding_mm).astype(np.float32)
+    field = smooth_union(solids, *body.to_template(*empty.node_mm[::-1]), rounding_mm)
     if within is not None:
         box, inner = _overlap(empty, within)
         limit = np.full(field.shape, 10.0, dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from .canvas import Canvas
 
 _BATCH = 250_000  # voxels looked at together
-_CLASSES_MM = (0.7, 1.1, 1.8, 3.0, 5.0, 8.0, 40.0)  # of radius: tubes of a class share the size of their windows
+_SIDES = np.array([1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48, 64, 96, 128, 256])  # of windows, in voxels
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,24 @@ def paint_strands(canvas: Canvas, strands: Strands, value_hu: float, around_hu: 
     Tubes thinner than a voxel keep their mass: what they lose in brightness they have in width.
     """
     pieces = _cut(strands)
-    largest = np.maximum(pieces.start_radius, pieces.end_radius)
-    lowest = 0.0
-    for highest in _CLASSES_MM:
-        chosen = np.flatnonzero((largest > lowest) & (largest <= highest))
-        lowest = highest
+    axes = canvas.x, canvas.y, canvas.z
+    radius = np.maximum(pieces.start_radius, pieces.end_radius)[:, None] + canvas.edge_mm / 2
+    low, high = np.minimum(pieces.start, pieces.end) - radius, np.maximum(pieces.start, pieces.end) + radius
+    first, last = (np.empty(low.shape, dtype=np.int64) for _ in range(2))
+    for axis, centres in enumerate(axes):
+        step = float(centres[1] - centres[0]) if len(centres) > 1 else 1.0
+        first[:, axis] = np.ceil((low[:, axis] - centres[0]) / step - 1e-6)
+        last[:, axis] = np.floor((high[:, axis] - centres[0]) / step + 1e-6)
+    seen = ((last >= 0) & (first < [len(c) for c in axes]) & (last >= first)).all(axis=1)
+    sides = np.searchsorted(_SIDES, last - first + 1)
+    kind = np.where(seen, sides @ [len(_SIDES) ** 2, len(_SIDES), 1], -1)  # pieces of a kind share the size of windows
+    order = np.argsort(kind, kind="stable")
+    order = order[np.count_nonzero(~seen) :]
+    for chosen in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
         if len(chosen):
-            _paint_class(canvas, pieces.pick(chosen), value_hu, around_hu)
+            size = _SIDES[sides[chosen[0]]]
+            for part in np.array_split(chosen, -(-len(chosen) * int(np.prod(size)) // _BATCH)):
+                _paint_batch(canvas, pieces.pick(part), first[part], size, value_hu, around_hu)
 
 
 def _cut(strands: Strands) -> Strands:
@@ -70,25 +81,6 @@ def _cut(strands: Strands) -> Strands:
         strands.start_radius[owner] + swell[owner] * low,
         strands.start_radius[owner] + swell[owner] * high,
     )
-
-
-def _paint_class(canvas: Canvas, pieces: Strands, value_hu: float, around_hu: float) -> None:
-    axes = canvas.x, canvas.y, canvas.z
-    step = [float(c[1] - c[0]) if len(c) > 1 else 1.0 for c in axes]
-    radius = np.maximum(pieces.start_radius, pieces.end_radius)
-    low = np.minimum(pieces.start, pieces.end) - (radius + canvas.edge_mm / 2)[:, None]
-    high = np.maximum(pieces.start, pieces.end) + (radius + canvas.edge_mm / 2)[:, None]
-    first = np.stack([np.ceil((low[:, a] - axes[a][0]) / step[a] - 1e-6) for a in range(3)], axis=1).astype(int)
-    last = np.stack([np.floor((high[:, a] - axes[a][0]) / step[a] + 1e-6) for a in range(3)], axis=1).astype(int)
-    seen = np.flatnonzero(((last >= 0) & (first < [len(c) for c in axes]) & (last >= first)).all(axis=1))
-    first, last, pieces = first[seen], last[seen], pieces.pick(seen)
-    if len(first) == 0:
-        return
-    size = (last - first).max(axis=0) + 1
-    batch = max(_BATCH // int(np.prod(size)), 1)
-    for begin in range(0, len(first), batch):
-        part = slice(begin, begin + batch)
-        _paint_batch(canvas, pieces.pick(np.arange(len(first))[part]), first[part], size, value_hu, around_hu)
 
 
 def _paint_batch(

@@ -60,8 +60,7 @@ class Thorax:
 def build_thorax(body: Body) -> Thorax:
     """Put a patient's chest on lattices."""
     empty = nodes(*chest_box(body))
-    z, y, x = (c.astype(np.float32) for c in np.ix_(*empty.node_mm))
-    tx, ty, tz = body.to_template(x, y, z)
+    tx, ty, tz = body.to_template(*empty.node_mm[::-1])
     height = empty.node_mm[0] / body.scale_xyz[2]
 
     def level(curve: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Which cases have cancer: `labels.csv` in a case store, with the columns id and cancer, as in the Data Science Bowl."""
+"""Which cases have cancer: `labels.csv` in a case store, columns id and cancer, as in the Data Science Bowl."""
 
 from __future__ import annotations
 

@@ -78,6 +78,9 @@ class ClassifierRecipe:
         Instead of epochs.
     initial_logit
         Of a nodule's malignancy before the training.
+    leak_rate
+        The leak's logit is learned as if it were counted in units of this size: AdamW, which moves every number by
+        about the learning rate at most, would else not come far from the start.
     detector
         Patches and losses of the detector in stages that alternate.
     cached_crops
@@ -98,9 +101,10 @@ class ClassifierRecipe:
     epochs: int = 100
     steps: int | None = None
     initial_logit: float = 0.0
+    leak_rate: float = 1.0
     detector: Recipe = recipe.PAPER
-    cached_crops: int = 4
-    cached_proposals: int = 8
+    cached_crops: int = 3
+    cached_proposals: int = 6
 
 
 PAPER = ClassifierRecipe(name="PAPER")
@@ -130,6 +134,7 @@ CPU = replace(
     regime=Regime("adamw", 1e-3, 0.01, cosine=True, warm_up_steps=50),
     steps=1500,
     initial_logit=-2.0,
+    leak_rate=10.0,
     detector=recipe.CPU,
 )
 

@@ -9,6 +9,7 @@ from scipy.ndimage import affine_transform
 
 from ..errors import UsageError
 from ..phantom.fast import synthetic_preprocessed
+from ..phantom.malignancy import CaseTruth, draw_truth
 from ..preprocessing import Preprocessed, preprocess
 from ..preset import Preset
 from ..progress import Progress, silent
@@ -54,12 +55,16 @@ def prepare_case(
     return TrainingCase(name, scan, nodules, to_working(keep_away_lps_mm, scan))
 
 
-def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> TrainingCase:
-    """A patient invented on the working grid, with nodules as in the paper's larger set (Fig. 2a)."""
-    scan, nodules, _ = synthetic_preprocessed(rng, preset, population="dsb")
-    return TrainingCase(
-        name, scan, to_working(np.array([[*n.center_lps_mm, n.diameter_mm] for n in nodules]), scan), NONE
-    )
+def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> tuple[TrainingCase, CaseTruth]:
+    """A patient invented on the working grid, with nodules as in the paper's larger set (Fig. 2a), and the truth.
+
+    From the generator `default_rng([seed, index])` the patient and the truth of `phantom.case.synthetic_case`.
+    """
+    patient_rng, truth_rng = rng.spawn(2)
+    scan, nodules, record = synthetic_preprocessed(patient_rng, preset, population="dsb")
+    truth = draw_truth(truth_rng, nodules, emphysema=bool(record["emphysema"]), female=bool(record["female"]))
+    spheres = np.array([[*nodule.center_lps_mm, nodule.diameter_mm] for nodule in nodules])
+    return TrainingCase(name, scan, to_working(spheres, scan), NONE), truth
 
 
 def labels_on_working_grid(scan: Preprocessed, ct_kji_to_lps: np.ndarray) -> np.ndarray:

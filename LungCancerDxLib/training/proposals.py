@@ -13,7 +13,7 @@ from ..networks.nnet import NNet
 from ..preset import Preset
 from ..progress import Progress, part, silent
 from .case_store import CaseStore, TrainingCase
-from .classifier_cache import CaseCache
+from .classifier_cache import Arrays, CaseCache
 from .classifier_recipe import ClassifierRecipe
 
 HIT_IOU = 0.05  # a proposal that overlaps a described nodule by more shows it (published code)
@@ -44,10 +44,11 @@ def find_proposals(
     for number in range(len(store)):
         of_case = part(progress, number / len(store), (number + 1) / len(store))
         of_case("finding proposals", 0.0)
-        arrays = cache.get(
-            number, lambda n=number, p=of_case: {"proposals": detect(store.case(n).scan, detector, preset, compute, p)[0]}
-        )
-        found.append(arrays["proposals"])
+
+        def proposals(number: int = number, told: Progress = of_case) -> Arrays:
+            return {"proposals": detect(store.case(number).scan, detector, preset, compute, told).proposals}
+
+        found.append(cache.get(number, proposals)["proposals"])
     return found
 
 
@@ -112,9 +113,6 @@ def draw(rng: np.random.Generator, logits: np.ndarray, count: int, recipe: Class
 
 def chances(logits: np.ndarray, kind: Literal["confidence", "softmax"], floor: float) -> np.ndarray:
     """How likely each of some proposals is drawn next: (N,), sum 1."""
-    if kind == "confidence":
-        weights = 1 / (1 + np.exp(-logits))
-    else:
-        weights = np.exp(logits - logits.max())
+    weights = 1 / (1 + np.exp(-logits)) if kind == "confidence" else np.exp(logits - logits.max())
     weights = np.maximum(weights / weights.sum(), floor)
     return weights / weights.sum()

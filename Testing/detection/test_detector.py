@@ -141,12 +141,12 @@ def small_memory(monkeypatch):
     real, tried = detector.whole_scan_output, []
 
     def limit(on_processor, on_device=0, error=None, run=real):
-        def limited(net, image, location, wanted, preset, compute, slab, progress):
+        def limited(net, image, location, preset, compute, slab, progress):
             tried.append((compute.device.type, compute.dtype, slab))
             most = on_processor if compute.device.type == "cpu" else on_device
             if most is not None and slab > most:
                 raise error or torch.OutOfMemoryError("no more")
-            return run(net, image, location, wanted, preset, compute, slab, progress)
+            return run(net, image, location, preset, compute, slab, progress)
 
         monkeypatch.setattr(detector, "whole_scan_output", limited)
         return tried
@@ -248,7 +248,7 @@ def test_a_network_in_training_mode_is_run_in_evaluation_mode_and_stays_in_train
 
 
 def test_a_half_type_that_overflows_is_replaced_by_float32_with_a_warning(monkeypatch):
-    def overflowing(net, image, location, wanted, preset, compute, *rest):
+    def overflowing(net, image, location, preset, compute, *rest):
         return np.full(1, np.nan if compute.dtype == torch.float16 else 1.0)
 
     monkeypatch.setattr(detector, "whole_scan_output", overflowing)

@@ -104,11 +104,18 @@ def test_a_patient_of_no_population_has_three_or_four_nodules_in_the_lungs(patie
         assert around.any()
 
 
+FINE = {"spacing_mm_kji": (1.0, 1.0, 1.0), "z_range_mm": (0.0, 23.0)}
+
+
+@pytest.fixture(scope="module")
+def without():
+    return chest(nodules=(), **FINE)
+
+
 @pytest.mark.parametrize("hu", [40.0, -600.0, 400.0])
-def test_a_nodule_is_a_ball_of_the_told_centre_diameter_and_density(hu):
+def test_a_nodule_is_a_ball_of_the_told_centre_diameter_and_density(hu, without):
     nodule = SyntheticNodule(center_lps_mm=(-93.3, -21.7, 11.4), diameter_mm=18.0, hu=hu)
-    fine = {"spacing_mm_kji": (1.0, 1.0, 1.0), "z_range_mm": (0.0, 23.0)}
-    with_it, without = chest(nodules=[nodule], **fine), chest(nodules=(), **fine)
+    with_it = chest(nodules=[nodule], **FINE)
     change = with_it.volume.voxels.astype(float) - without.volume.voxels
     different = np.abs(change) > 0.35 * (hu + 870)
     centre = world_to_index(with_it.volume.kji_to_lps, nodule.center_lps_mm)

@@ -8,10 +8,11 @@ import pytest
 from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.errors import Cancelled
+from LungCancerDxLib.phantom import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
-from Testing.pipeline.cases import noisy_or, shares
+from Testing.pipeline.cases import IN_THE_LEFT_LUNG, noisy_or, shares
 
 
 def test_lung_labels_lie_on_the_scans_own_grid_and_on_the_lungs(result):
@@ -69,8 +70,8 @@ def test_what_does_not_count_has_no_malignancy_and_no_share(result):
 
 def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
     detected(1.0, 0.5, 0.0)
-    patient = chest(4, **SLAB)
-    truth = next(nodule for nodule in patient.nodules if -50 < nodule.center_lps_mm[2] < -10)
+    truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
+    patient = chest(4, **SLAB, nodules=(truth,))
     center = np.array(truth.center_lps_mm)
     result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center])
     for nodule in result.nodules:
@@ -116,7 +117,7 @@ def test_the_run_and_the_input_are_told(result):
     assert result.input == {
         "path": "synthetic",
         "series_uid": None,
-        "shape_kji": [24, 140, 185],
+        "shape_kji": list(slab().volume.shape_kji),
         "spacing_mm_kji": pytest.approx([2.5, 2.0, 2.0]),
     }
 

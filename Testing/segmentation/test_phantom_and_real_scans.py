@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.phantom import SyntheticNodule, synthetic_chest
 from LungCancerDxLib.preprocessing.lungs import find_lungs
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.readers import read_ct
@@ -18,8 +18,16 @@ from Testing.segmentation.scenes import proposal
 LESIONS = {"LIDC-IDRI-0001": ("solid", 22.5), "CMB-CRC-MSB-01068": ("solid", 23.7)}
 
 
+NODULES = (  # the first on the pleura, the ground glass clear of larger vessels
+    SyntheticNodule((74.0, 7.0, 92.0), 12.0, seed=1),
+    SyntheticNodule((113.0, 42.0, -9.0), 14.0, hu=-600.0, kind="ground-glass", seed=2),
+    SyntheticNodule((-85.0, 20.0, 20.0), 10.0, seed=3),
+    SyntheticNodule((-90.0, -10.0, -20.0), 20.0, margin="lobulated", seed=4),
+)
+
+
 def test_the_nodules_of_the_synthetic_chest_are_measured_within_fifteen_percent():
-    patient = synthetic_chest(np.random.default_rng(1))
+    patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.0, 1.0, 1.0), nodules=NODULES)
     proposals = [proposal(n.center_lps_mm, n.diameter_mm, rank) for rank, n in enumerate(patient.nodules, 1)]
     result = segment_nodules(patient.volume, patient.lungs, proposals)
     assert result.warnings == ()

@@ -112,6 +112,9 @@ def test_invented_patients_are_cases_too(tmp_path, monkeypatch):
     scan = store.case(0).scan
     assert f"{len(store.nodules[0])} nodules" in words
     assert scan.lungs.shape == scan.image.shape
+    header, row = (tmp_path / "store" / "labels.csv").read_text().splitlines()
+    assert header == "id,cancer"
+    assert row in ("synthetic-4-0,0", "synthetic-4-0,1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""Training C-Net's last layers on cached features of its backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..networks.cnet import CNet
+from ..networks.nnet import FEATURE_CHANNELS
+from ..preset import Preset
+from .classifier_features import CaseFeatures
+from .classifier_items import case_of, seats, votes
+from .classifier_loss import case_loss, exact_score
+from .classifier_recipe import ClassifierRecipe
+from .loader import Batch
+from .losses import Losses
+from .proposals import draw
+
+_LEAST_SPREAD = 0.1  # of the mean over all features
+
+
+class HeadWithLoss(nn.Module):
+    """C-Net's last two layers and its leak with their loss; the backbone is not moved."""
+
+    def __init__(self, net: CNet, recipe: ClassifierRecipe) -> None:
+        super().__init__()
+        self.net = net.requires_grad_(True)
+        net.NoduleNet.requires_grad_(False)
+        self.recipe = recipe
+
+    def train(self, mode: bool = True) -> HeadWithLoss:
+        """Training mode, of all but the backbone."""
+        super().train(mode)
+        self.net.NoduleNet.eval()
+        return self
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+        with torch.autocast(batch["features"].device.type, enabled=False):
+            score = exact_score(self.net, self.net.dropout(batch["features"]), batch["counted"])
+            return case_loss(score, batch, self.recipe.miss_loss)
+
+
+class FeatureTask:
+    """C-Net's last layers on cached features; see `engine.Task`.
+
+    The first of them learns on features of mean 0 and standard deviation 1, as the backbone's are all far above zero;
+    `finish` turns its weights into those for the features as they are.
+
+    Parameters
+    ----------
+    cases, labels
+        Of each case, (N,) bool for the labels.
+    blank
+        (128,) feature of a blank; None where blanks do not count.
+    fresh
+        The last layers are random ones, and meant for features of mean 0 and standard deviation 1.
+    """
+
+    def __init__(
+        self,
+        net: CNet,
+        cases: Sequence[CaseFeatures],
+        labels: np.ndarray,
+        blank: np.ndarray | None,
+        recipe: ClassifierRecipe,
+        preset: Preset,
+        seed: int,
+        fresh: bool = True,
+    ) -> None:
+        self._mean, self._spread = _mean_and_spread(cases)
+        self._cases = [case._replace(features=self._standard(case.features)) for case in cases]
+        self._blank = None if blank is None else self._standard(blank)
+        self._labels, self._recipe, self._preset, self._seed = labels, recipe, preset, seed
+        self._net = net
+        if not fresh:
+            with torch.no_grad():
+                net.fc1.bias.add_(net.fc1.weight @ torch.from_numpy(self._mean).to(net.fc1.weight))
+                net.fc1.weight.mul_(torch.from_numpy(self._spread).to(net.fc1.weight))
+        self.module: nn.Module = HeadWithLoss(net, recipe)
+        self.items_per_step = recipe.batch
+
+    def finish(self) -> None:
+        """Make the network one for features as they are; once, after the training."""
+        layer = self._net.fc1
+        with torch.no_grad():
+            layer.weight.div_(torch.from_numpy(self._spread).to(layer.weight))
+            layer.bias.sub_(layer.weight @ torch.from_numpy(self._mean).to(layer.weight))
+
+    def _standard(self, features: np.ndarray) -> np.ndarray:
+        return (features - self._mean) / self._spread
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """features (B, K, 128), counted and nodule (B, K) bool, cancer (B,) float."""
+        features = np.zeros((len(numbers), self._preset.scored_nodules, FEATURE_CHANNELS), dtype=np.float32)
+        if self._blank is not None:
+            features[:] = self._blank
+        rows = []
+        for n, number in enumerate(numbers):
+            chosen = case_of(step * self._recipe.batch + number, len(self._cases), self._seed)
+            rng = np.random.default_rng([self._seed, step, number])
+            case = self._cases[chosen]
+            drawn = draw(rng, case.logits, self._preset.scored_nodules, self._recipe)
+            crops = rng.integers(case.features.shape[1], size=len(drawn))
+            features[n, : len(drawn)] = case.features[drawn, crops]
+            seated = seats(len(drawn), case.nodule[drawn], self._preset)
+            rows.append((*seated, bool(self._labels[chosen])))
+        return {"features": torch.from_numpy(features), **votes(rows)}
+
+
+def _mean_and_spread(cases: Sequence[CaseFeatures]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature, (128,) float32; the least spread ones count as if they had more."""
+    rows = np.concatenate([case.features.reshape(-1, FEATURE_CHANNELS) for case in cases])
+    if len(rows) == 0:
+        return np.zeros(FEATURE_CHANNELS, np.float32), np.ones(FEATURE_CHANNELS, np.float32)
+    spread = rows.std(axis=0)
+    least = _LEAST_SPREAD * float(spread.mean()) or 1.0
+    return rows.mean(axis=0), np.maximum(spread, np.float32(least))

@@ -1,0 +1,89 @@
+"""What a stage trains: the classifier alone, or detector and classifier in turn over one backbone (V-E)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from ..networks.cnet import CNet
+from ..preset import Preset
+from .classifier_items import CaseItems
+from .classifier_loss import NAMES
+from .classifier_net import ClassifierWithLoss, seen
+from .classifier_recipe import ClassifierRecipe
+from .detector_items import DetectorItems
+from .loader import Batch
+from .losses import Losses, detector_loss
+
+_DETECTOR_NAMES = ("classification", "regression", "found", "rejected")
+
+
+class ClassifierTask:
+    """C-Net on the cases of a store; see `engine.Task`."""
+
+    def __init__(
+        self, net: CNet, items: CaseItems, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False
+    ) -> None:
+        self.module: nn.Module = ClassifierWithLoss(net, recipe, preset, frozen_norms)
+        self.items_per_step = recipe.batch
+        self._items = items
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self._items.batch(step, numbers)
+
+
+class JointNet(ClassifierWithLoss):
+    """A batch of either network to its losses; those of the other are not a number."""
+
+    def __init__(self, net: CNet, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False) -> None:
+        super().__init__(net, recipe, preset, frozen_norms)
+        net.requires_grad_(True)
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+        of_cases = "cancer" in batch
+        losses = super().forward(batch) if of_cases else self._detector_losses(batch)
+        unknown = losses["loss"].new_tensor(math.nan)
+        return {**dict.fromkeys((*NAMES, *_DETECTOR_NAMES), unknown), **losses}
+
+    def _detector_losses(self, batch: dict[str, torch.Tensor]) -> Losses:
+        output = self.net.NoduleNet(seen(batch["image"], self.preset), batch["location"])
+        return detector_loss(output, batch["labels"], batch["positives"], batch["targets"], self.recipe.detector)
+
+
+class JointTask:
+    """Blocks of an epoch of the detector and one of the classifier, on one set of weights; see `engine.Task`.
+
+    Parameters
+    ----------
+    detector_steps, classifier_steps
+        Batches of the two epochs of a block.
+    """
+
+    def __init__(
+        self,
+        net: CNet,
+        patches: DetectorItems,
+        cases: CaseItems,
+        recipe: ClassifierRecipe,
+        preset: Preset,
+        detector_steps: int,
+        classifier_steps: int,
+        frozen_norms: bool = False,
+    ) -> None:
+        self.module: nn.Module = JointNet(net, recipe, preset, frozen_norms)
+        self.items_per_step = recipe.batch
+        self._patches, self._cases = patches, cases
+        self._batches = (recipe.detector.batch, recipe.batch)
+        self._steps = (detector_steps, classifier_steps)
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """A share of the step's cases, or the same share of its patches."""
+        of_detector, of_classifier = self._steps
+        block, within = divmod(step, of_detector + of_classifier)
+        if within >= of_detector:
+            return self._cases.batch(block * of_classifier + within - of_detector, numbers)
+        patches, cases = self._batches
+        share = range(numbers.start * patches // cases, numbers.stop * patches // cases)
+        return self._patches.batch(block * of_detector + within, share)

@@ -1,0 +1,95 @@
+"""`lungcancerdx train classifier`: a store with labels and a detector to a run with a model that can be loaded."""
+
+import argparse
+import json
+from functools import partial
+
+import pytest
+import torch
+
+from LungCancerDxLib.arguments.train_classifier import JOINS, OUTCOMES, add_classifier
+from LungCancerDxLib.case import OUTCOMES as CARD_OUTCOMES
+from LungCancerDxLib.commands import train_classifier
+from LungCancerDxLib.errors import ModelError, UsageError
+from LungCancerDxLib.interrupt import Stop
+from LungCancerDxLib.models.bundle import load_model, save_model
+from LungCancerDxLib.networks.pooling import JOINS as POOLING_JOINS
+from LungCancerDxLib.preset import PRESETS
+from Testing.training.classifier_tiny import SMALLEST, labelled_store, tiny_detector
+
+QUICK = ("--steps", 1, "--batch", 2, "--precision", "fp32", "--progress", "none", "--seed", 5)
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
+    without_pictures = partial(train_classifier.train_classifier, events_and_curves=False)
+    monkeypatch.setattr(train_classifier, "train_classifier", without_pictures)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A store, and the run of a detector with its model."""
+    folder = tmp_path_factory.mktemp("files")
+    labelled_store(folder / "store")
+    save_model(tiny_detector(), folder / "run" / "model")
+    return folder
+
+
+def run_classifier(*arguments):
+    parser = argparse.ArgumentParser()
+    add_classifier(parser.add_subparsers(dest="action"))
+    return train_classifier.run(parser.parse_args(["classifier", *map(str, arguments)]), Stop())
+
+
+def test_a_run_of_one_step_finds_proposals_and_leaves_a_model(folder, tmp_path):
+    files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
+    words = run_classifier(*files, "--outcome", "synthetic", *QUICK)
+    assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic; learned leak 0." in words
+    model = load_model(tmp_path / "run" / "model")
+    assert (model.outcome, model.join) == ("synthetic", "leaky-noisy-or")
+    assert "scheme F, recipe CPU" in model.trained_on
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["cancer_of_cases"] == {"case-0": 1, "case-1": 0, "case-2": 1}
+    assert len(list((folder / "store").glob("proposals-*/*.npz"))) == 3
+    with pytest.raises(UsageError, match="not empty"):
+        run_classifier(*files, "--outcome", "synthetic", *QUICK)
+    run_classifier(*files, "--outcome", "synthetic", *QUICK, "--resume")
+
+
+def test_scheme_join_and_proposals_can_be_chosen(folder, tmp_path):
+    files = ("--data", folder / "store", "--detector", folder / "run" / "model", "--out", tmp_path / "run")
+    options = ("--scheme", "F->F", "--join", "max-p", "--proposals", "truth", "--outcome", "none")
+    assert "leak" not in run_classifier(*files, *options, *QUICK)
+    model = load_model(tmp_path / "run" / "model")
+    assert (model.outcome, model.join) == ("none", "max-p")
+    assert "scheme F->F" in model.trained_on
+    assert "not by a detector" in model.trained_on
+
+
+def test_the_outcome_is_never_guessed(folder, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_classifier("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
+    assert "--outcome" in capsys.readouterr().err
+
+
+def test_epochs_take_the_place_of_the_recipes_steps():
+    parser = argparse.ArgumentParser()
+    add_classifier(parser.add_subparsers(dest="action"))
+    words = ["classifier", "--data", "d", "--detector", "m", "--outcome", "none", "--epochs", "7"]
+    recipe = train_classifier._recipe(parser.parse_args(words))
+    assert (recipe.name, recipe.epochs, recipe.steps) == ("CPU", 7, None)
+
+
+def test_a_detector_that_is_none_is_named(folder, tmp_path):
+    with pytest.raises(ModelError, match="nowhere"):
+        run_classifier("--data", folder / "store", "--detector", tmp_path / "nowhere", "--outcome", "none")
+
+
+def test_the_choices_of_the_command_line_are_those_of_the_library():
+    assert set(OUTCOMES) == set(CARD_OUTCOMES)
+    assert tuple(POOLING_JOINS) == JOINS

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..preprocessing import preprocess
 from ..preset import DEFAULT
 from ..volume import CTVolume
+from .plotting import pyplot
 
 WINDOWS_HU = {"lung": (-600.0, 1500.0), "soft tissue": (40.0, 400.0)}  # centre and width
 AXIAL_SHARES = (0.22, 0.45, 0.72)  # of the lungs' height, from below
@@ -33,18 +34,17 @@ def draw_likeness(synthetic: Sequence[CTVolume], real: Sequence[CTVolume], path:
     Raises
     ------
     UsageError
-        Where there is no scan.
+        Where there is no scan, or matplotlib is not installed.
     NoLungsError
         Where a scan holds no lungs.
     """
-    from matplotlib.figure import Figure
-
     scans = [(volume, f"synthetic {n}") for n, volume in enumerate(synthetic, 1)]
     scans += [(volume, f"real {n}") for n, volume in enumerate(real, 1)]
     if not scans:
         raise UsageError("There is no scan to draw; give at least one synthetic or real scan.")
     columns = len(WINDOWS_HU) * (len(AXIAL_SHARES) + 2)
-    figure = Figure(figsize=(2.3 * columns, 1.9 * len(scans) + 3.6), layout="constrained")
+    plt = pyplot()
+    figure = plt.figure(figsize=(2.3 * columns, 1.9 * len(scans) + 3.6), layout="constrained")
     grid = figure.add_gridspec(len(scans) + 1, columns, height_ratios=[1.9] * len(scans) + [3.6])
     half = columns // 2
     of_lungs, of_body = figure.add_subplot(grid[-1, :half]), figure.add_subplot(grid[-1, half:])
@@ -72,6 +72,7 @@ def draw_likeness(synthetic: Sequence[CTVolume], real: Sequence[CTVolume], path:
         axes.set_yscale("log" if axes is of_lungs else "linear")
     of_lungs.legend()
     figure.savefig(path, dpi=80)
+    plt.close(figure)
 
 
 def _views(volume: CTVolume, lungs: np.ndarray) -> list[tuple[np.ndarray, float]]:

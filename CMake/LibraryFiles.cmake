@@ -266,7 +266,6 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/training/engine.py
   LungCancerDxLib/training/events.py
   LungCancerDxLib/training/failure.py
-  LungCancerDxLib/training/files.py
   LungCancerDxLib/training/inserting.py
   LungCancerDxLib/training/joint_task.py
   LungCancerDxLib/training/loader.py

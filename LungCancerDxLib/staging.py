@@ -1,7 +1,8 @@
-"""Folders that appear whole or not at all, and what is in work."""
+"""Folders and files that appear whole or not at all, and what is in work."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -62,6 +63,29 @@ def whole_folder(target: Path, replaceable: Sequence[str] = ()) -> Iterator[Path
                 f"The result could not be written to {target} ({error.strerror or error}); nothing was left behind. "
                 "Make room on the disk or choose another folder."
             ) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to; it takes the place of `path` when the block ends well and vanishes when it does not.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with in_work(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")) as staging:
+            yield staging
+            with staging.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(staging, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); what was there before is untouched. Make room "
+            "on the disk or choose another folder."
+        ) from error
 
 
 @contextmanager

@@ -51,3 +51,15 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         help="run as a background job of another program: in a process group of its own, and stop when standard input "
         "reaches its end",
     )
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """From which seed, where and how precisely a network is trained, and how often that is kept."""
+    parser.add_argument("--seed", metavar="S", type=int, default=0)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    parser.add_argument(
+        "--checkpoint-minutes", metavar="M", type=float, default=2.0, help="from one checkpoint to the next (default 2)"
+    )
+    add_running_options(parser)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import add_running_options, count, path
+from .common import add_running_options, add_training_options, count, path
 from .train_classifier import add_classifier
 
 
@@ -54,14 +54,7 @@ def _add_detector(actions: Any) -> argparse.ArgumentParser:
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
     detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
-    detector.add_argument("--seed", metavar="S", type=int, default=0)
-    detector.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    detector.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
-    detector.add_argument("--resume", action="store_true", help="go on with the run in RUN")
-    detector.add_argument(
-        "--checkpoint-minutes", metavar="M", type=float, default=2.0, help="from one checkpoint to the next (default 2)"
-    )
-    add_running_options(detector)
+    add_training_options(detector)
     return detector
 
 

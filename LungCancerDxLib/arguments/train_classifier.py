@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import add_running_options, count, path
+from .common import add_training_options, count, path
 
 # As in `case.OUTCOMES`, `networks.pooling.JOINS`, which are not imported for a help text.
 OUTCOMES = ("clinical", "synthetic", "none")
@@ -43,12 +43,5 @@ def add_classifier(actions: Any) -> argparse.ArgumentParser:
     length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
     length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")
     classifier.add_argument("--batch", metavar="B", type=count, help="cases a step, of all processes together")
-    classifier.add_argument("--seed", metavar="S", type=int, default=0)
-    classifier.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    classifier.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
-    classifier.add_argument("--resume", action="store_true", help="go on with the run in RUN")
-    classifier.add_argument(
-        "--checkpoint-minutes", metavar="M", type=float, default=2.0, help="from one checkpoint to the next (default 2)"
-    )
-    add_running_options(classifier)
+    add_training_options(classifier)
     return classifier

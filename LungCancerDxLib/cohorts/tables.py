@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CTReadError, OutputError
-from ..staging import in_work
+from ..errors import CTReadError
+from ..staging import whole_file
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     OutputError
     """
     lines = [columns, *([_cell(value) for value in row] for row in rows)]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with in_work(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")) as staging:
-            with staging.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(lines)
-            os.replace(staging, path)
-    except OSError as error:
-        raise OutputError(f"{path} could not be written ({error.strerror}); make room or choose another.") from error
+    with whole_file(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -104,13 +96,8 @@ def write_text(path: Path, text: str) -> None:
     ------
     OutputError
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with in_work(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")) as staging:
-            staging.write_text(text, encoding="utf-8")
-            os.replace(staging, path)
-    except OSError as error:
-        raise OutputError(f"{path} could not be written ({error.strerror}); make room or choose another.") from error
+    with whole_file(path) as staging:
+        staging.write_text(text, encoding="utf-8")
 
 
 def _cell(value: object) -> object:

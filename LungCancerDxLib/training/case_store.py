@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..preprocessing import Preprocessed
-from .files import replaced
+from ..staging import whole_file
 
 LIST_FILE = "cases.csv"
 COLUMNS = ("id", "preset", "nodules", "keep_away")
@@ -60,7 +60,7 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
     if foreign is not None:
         raise UsageError(f"{folder} holds cases of preset {foreign['preset']}, this one is of {preset}; use another.")
     arrays = {name: getattr(case.scan, name) for name in _SCAN_FIELDS}
-    with replaced(folder / f"{case.name}.npz") as staging, staging.open("wb") as file:
+    with whole_file(folder / f"{case.name}.npz") as staging, staging.open("wb") as file:
         np.savez_compressed(
             file,
             **arrays,
@@ -74,7 +74,7 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
         "nodules": str(len(case.nodules)),
         "keep_away": str(len(case.keep_away)),
     }
-    with replaced(folder / LIST_FILE) as staging, staging.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(folder / LIST_FILE) as staging, staging.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows.values())

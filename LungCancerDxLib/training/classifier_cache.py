@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..staging import whole_file
 from .case_store import CaseStore
-from .files import replaced
 
 Arrays = dict[str, np.ndarray]
 _STAMP = "stamp"
@@ -44,7 +44,7 @@ class CaseCache:
         if kept is not None and int(kept.pop(_STAMP)) == stamp:
             return kept
         arrays = compute()
-        with replaced(path) as staging, staging.open("wb") as file:
+        with whole_file(path) as staging, staging.open("wb") as file:
             np.savez_compressed(file, **arrays, **{_STAMP: np.array(stamp)})  # type: ignore[arg-type]
         return arrays
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
-from .files import replaced
+from ..staging import whole_file
 
 LABELS_FILE = "labels.csv"
 COLUMNS = ("id", "cancer")
@@ -26,7 +26,7 @@ def write_labels(folder: Path, labels: Mapping[str, bool]) -> None:
     """
     path = folder / LABELS_FILE
     together = {**(_read(path) if path.exists() else {}), **labels}
-    with replaced(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows((name, int(label)) for name, label in together.items())

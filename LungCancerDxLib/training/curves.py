@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..pictures.plotting import pyplot
-from .files import replaced
+from ..staging import whole_file
 from .run_folder import CURVES_FILE, read_log
 
 _NOT_DRAWN = {"step"}
@@ -40,7 +40,7 @@ def draw_curves(folder: Path) -> None:
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
     figure.tight_layout()
-    with replaced(folder / CURVES_FILE) as staging:
+    with whole_file(folder / CURVES_FILE) as staging:
         figure.savefig(staging, format="png", dpi=100)
     plt.close(figure)
 

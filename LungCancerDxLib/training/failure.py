@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import LungCancerDxError
-from .files import replaced
+from ..staging import whole_file
 
 
 class TrainingFailed(LungCancerDxError):
@@ -25,7 +25,7 @@ def stop_with_batch(
     TrainingFailed
     """
     path = folder / f"failed-step{step}-rank{rank}.pt"
-    with replaced(path) as staging:
+    with whole_file(path) as staging:
         torch.save({"step": step, "losses": losses, "batch": batch, "module": module.state_dict()}, staging)
     values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
     raise TrainingFailed(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import OutputError, UsageError
-from .files import replaced
+from ..staging import whole_file
 
 CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, CURVES_FILE = "config.json", "log.csv", "checkpoint.pt", "curves.png"
 EVENTS_FOLDER = "tensorboard"
@@ -41,7 +41,7 @@ class RunFolder:
                 f"{self.folder} exists and is not empty. Choose another folder, or pass --resume to go on with the run "
                 "in it."
             )
-        with replaced(self.folder / CONFIG_FILE) as staging:
+        with whole_file(self.folder / CONFIG_FILE) as staging:
             staging.write_text(json.dumps(self.config, indent=2) + "\n", encoding="utf-8")
 
     def take_up(self) -> None:
@@ -70,7 +70,7 @@ class RunFolder:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint."""
-        with replaced(self.folder / CHECKPOINT_FILE) as staging:
+        with whole_file(self.folder / CHECKPOINT_FILE) as staging:
             torch.save(state, staging)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
@@ -96,7 +96,7 @@ class Log:
     def __init__(self, folder: Path, first_step: int) -> None:
         path = folder / LOG_FILE
         self._kept = [row for row in read_log(folder) if int(float(row["step"])) <= first_step]
-        with replaced(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
             if self._kept:
                 writer = csv.DictWriter(file, self._kept[0])
                 writer.writeheader()

@@ -21,14 +21,6 @@ from Testing.training.classifier_tiny import FEATURES, SMALLEST, known_cases, la
 LEAK, PLACES = 0.12, 4
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def detector():
     return tiny_detector().detector

@@ -11,14 +11,6 @@ from LungCancerDxLib.training.classifier_net import ClassifierWithLoss, new_clas
 from Testing.training.classifier_tiny import FEW, SMALLEST, known_cases, labelled_store, tiny_detector
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def detector():
     return tiny_detector().detector

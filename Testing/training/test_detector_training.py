@@ -20,14 +20,6 @@ from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
 BOX = (30.0, 28.0, 34.0, 11.0)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return store_of(tmp_path_factory.mktemp("store"), ball_case(boxes=[BOX]))

@@ -21,14 +21,6 @@ from Testing.helpers import ROOT, environment
 from Testing.training.toy import STEPS, Toy, toy_run
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """Weights and log of a run that nothing disturbed."""

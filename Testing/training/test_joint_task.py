@@ -16,14 +16,6 @@ from Testing.training.classifier_tiny import FEW, SMALLEST, known_cases, labelle
 OF_DETECTOR, OF_CLASSIFIER = 3, 2
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
     return known_cases(labelled_store(tmp_path_factory.mktemp("store")))

@@ -18,7 +18,7 @@ class Run:
         return self.reports[-1]
 
     def until_end(self):
-        self.app.wait_until(lambda: self.outcomes)
+        self.app.wait_until(lambda: self.outcomes, 180)  # a busy machine is slow
         time.sleep(0.05)
         self.app.process_events()
         assert len(self.outcomes) == 1

@@ -39,7 +39,7 @@ def test_a_real_run_goes_through_to_its_result(score, tmp_path):
 
 def test_a_real_run_that_is_cancelled_leaves_nothing(score, tmp_path):
     run = score()
-    run.app.wait_until(lambda: any(report.stage == "detecting nodules" for report in run.reports))
+    run.app.wait_until(lambda: any(report.stage == "detecting nodules" for report in run.reports), 180)
     run.run.cancel()
     outcome = run.until_end()
     assert outcome.kind == "cancelled"

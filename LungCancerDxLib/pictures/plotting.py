@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..errors import UsageError
 
@@ -23,3 +27,22 @@ def pyplot() -> ModuleType:
     from matplotlib import pyplot
 
     return pyplot
+
+
+@contextmanager
+def figure_file(path: Path, *grid: int, **options: Any) -> Iterator[Any]:
+    """Axes to draw on, one or an array of them as `pyplot.subplots` gives; they are written when the block ends well.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    plot = pyplot()
+    figure, axes = plot.subplots(*grid, **options)
+    try:
+        yield axes
+        figure.tight_layout()
+        figure.savefig(path, dpi=120)
+    finally:
+        plot.close(figure)

@@ -8,16 +8,18 @@ MODULE = ROOT / "LungCancerDx"
 MODULE_LISTS = MODULE / "CMakeLists.txt"
 
 
-def assert_same(listed, there):
-    """A list names every file once, and no other."""
-    assert sorted(there - set(listed)) == [], "not listed"
-    assert sorted(set(listed) - there) == [], "listed, but not there"
-    assert len(listed) == len(set(listed)), "listed twice"
+def differences(listed, there):
+    """What is not listed, what is listed but not there, and what is listed twice."""
+    twice = {name for name in listed if listed.count(name) > 1}
+    return sorted(there - set(listed)), sorted(set(listed) - there), sorted(twice)
+
+
+NONE: tuple[list, list, list] = ([], [], [])
 
 
 def test_every_file_of_the_library_is_listed():
     there = {f"LungCancerDxLib/{file}" for file in files_below(ROOT / "LungCancerDxLib")}
-    assert_same(cmake_list(LIBRARY_LIST, "LungCancerDxLib_SCRIPTS"), there)
+    assert differences(cmake_list(LIBRARY_LIST, "LungCancerDxLib_SCRIPTS"), there) == NONE
 
 
 def test_the_library_list_is_sorted():
@@ -33,10 +35,10 @@ def test_the_module_is_one_python_file():
 
 def test_every_resource_of_the_module_is_listed():
     there = {f"Resources/{file}" for file in files_below(MODULE / "Resources")}
-    assert_same(cmake_list(MODULE_LISTS, "MODULE_PYTHON_RESOURCES"), there)
+    assert differences(cmake_list(MODULE_LISTS, "MODULE_PYTHON_RESOURCES"), there) == NONE
 
 
 def test_every_file_of_the_default_model_is_listed():
     folder = ROOT / "Resources" / "Models"
     listed = cmake_list(MODEL_LIST, "LungCancerDxLib_RESOURCES") if folder.exists() else []
-    assert_same(listed, {f"Resources/Models/{file}" for file in files_below(folder)})
+    assert differences(listed, {f"Resources/Models/{file}" for file in files_below(folder)}) == NONE

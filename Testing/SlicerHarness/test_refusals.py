@@ -28,7 +28,7 @@ def test_a_source_is_refused_with_its_line(tmp_path, line, finding):
 
 
 def test_a_source_in_slicers_idiom_is_taken():
-    check_source(SAMPLE)
+    assert check_source(SAMPLE) is None
 
 
 def test_an_attribute_that_qt_does_not_have_fails_the_test_at_the_end():

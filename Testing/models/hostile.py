@@ -33,21 +33,21 @@ def watched(tmp_path, monkeypatch):
     assert most < 2**25
 
 
-def refused(content, *words):
-    """A bare pickle, the same as an entry of a whole checkpoint, and in its state dict."""
-    refused_alone(content, *words)
+def refusal(content):
+    """Why a bare pickle is refused; it must be too as an entry of a whole checkpoint and in its state dict."""
+    said = refusal_alone(content)
     if content.startswith(b"\x80\x02"):
         inner = Raw(content[2:-1])
         for whole in (checkpoint({}, args=inner), checkpoint(inner), checkpoint({"w": inner})):
             with pytest.raises(ModelError):
                 read_state_dict(container(whole, {}))
+    return said
 
 
-def refused_alone(content, *words):
+def refusal_alone(content):
     with pytest.raises(ModelError) as caught:
         read_pickle(io.BytesIO(content))
-    for word in words:
-        assert word in str(caught.value)
+    return str(caught.value)
 
 
 def program(code):

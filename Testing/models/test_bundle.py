@@ -84,22 +84,27 @@ def test_a_bundle_is_never_written_over_another(saved, model):
         save_model(model, saved)
 
 
-def assert_refused(folder, *words):
+def refusal(folder):
     with pytest.raises(ModelError) as caught:
         load_model(folder)
-    for word in words:
-        assert word in str(caught.value)
     assert caught.value.exit_code == 4
+    return str(caught.value)
 
 
 def test_a_folder_without_a_card_is_no_bundle(tmp_path):
-    assert_refused(tmp_path, str(tmp_path), "is no model bundle", "model.json and weights.safetensors")
+    said = refusal(tmp_path)
+    assert str(tmp_path) in said
+    assert "is no model bundle" in said
+    assert "model.json and weights.safetensors" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema": "lungcancerdx/model/1"}'])
 def test_a_card_that_is_no_card_is_damaged(bundle, content):
     (bundle / CARD_FILE).write_bytes(content)
-    assert_refused(bundle, str(bundle / CARD_FILE), "is damaged", "copy or download the bundle again")
+    said = refusal(bundle)
+    assert str(bundle / CARD_FILE) in said
+    assert "is damaged" in said
+    assert "copy or download the bundle again" in said
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,10 @@ def test_a_card_that_is_no_card_is_damaged(bundle, content):
 )
 def test_a_card_with_an_entry_of_the_wrong_type_is_damaged(bundle, entries):
     change_card(bundle, **entries)
-    assert_refused(bundle, str(bundle / CARD_FILE), "is damaged", "copy or download the bundle again")
+    said = refusal(bundle)
+    assert str(bundle / CARD_FILE) in said
+    assert "is damaged" in said
+    assert "copy or download the bundle again" in said
 
 
 @pytest.mark.parametrize("key", ["name", "preset", "preset_values", "join", "outcome", "trained_on", "weights"])
@@ -124,14 +132,18 @@ def test_a_card_without_an_entry_is_damaged(bundle, key):
     card = json.loads((bundle / CARD_FILE).read_text())
     del card[key]
     (bundle / CARD_FILE).write_text(json.dumps(card))
-    assert_refused(bundle, str(bundle / CARD_FILE), "is damaged", key)
+    said = refusal(bundle)
+    assert str(bundle / CARD_FILE) in said
+    assert "is damaged" in said
+    assert key in said
 
 
 def test_another_schema_is_from_another_version(bundle):
     change_card(bundle, schema="lungcancerdx/model/99")
-    assert_refused(
-        bundle, str(bundle / CARD_FILE), "lungcancerdx/model/99", "use the version of LungCancerDx that made it"
-    )
+    said = refusal(bundle)
+    assert str(bundle / CARD_FILE) in said
+    assert "lungcancerdx/model/99" in said
+    assert "use the version of LungCancerDx that made it" in said
 
 
 @pytest.mark.parametrize(
@@ -140,36 +152,56 @@ def test_another_schema_is_from_another_version(bundle):
 )
 def test_an_unknown_preset_join_or_outcome_is_foreign(bundle, entries, word):
     change_card(bundle, **entries)
-    assert_refused(bundle, str(bundle / CARD_FILE), word, "version")
+    said = refusal(bundle)
+    assert str(bundle / CARD_FILE) in said
+    assert word in said
+    assert "version" in said
 
 
 def test_other_constants_than_this_versions_are_named(bundle):
     values = json.loads((bundle / CARD_FILE).read_text())["preset_values"]
     change_card(bundle, preset_values={**values, "tissue_value": 0, "anchors_mm": [5.0, 10.0, 20.0]})
-    assert_refused(bundle, str(bundle / CARD_FILE), "tissue_value", "anchors_mm", "Use the version of LungCancerDx")
+    said = refusal(bundle)
+    assert str(bundle / CARD_FILE) in said
+    assert "tissue_value" in said
+    assert "anchors_mm" in said
+    assert "Use the version of LungCancerDx" in said
 
 
 def test_weights_that_are_missing_are_named(bundle):
     (bundle / WEIGHTS_FILE).unlink()
-    assert_refused(bundle, str(bundle / WEIGHTS_FILE), "cannot be read", "copy or download the bundle again")
+    said = refusal(bundle)
+    assert str(bundle / WEIGHTS_FILE) in said
+    assert "cannot be read" in said
+    assert "copy or download the bundle again" in said
 
 
 def test_a_single_changed_byte_of_the_weights_is_noticed(bundle):
     content = bytearray((bundle / WEIGHTS_FILE).read_bytes())
     content[-1] ^= 1
     replace_weights(bundle, bytes(content), fit_card=False)
-    assert_refused(bundle, str(bundle / WEIGHTS_FILE), "sha256", "damaged or was exchanged", "Copy or download")
+    said = refusal(bundle)
+    assert str(bundle / WEIGHTS_FILE) in said
+    assert "sha256" in said
+    assert "damaged or was exchanged" in said
+    assert "Copy or download" in said
 
 
 def test_another_kind_of_file_is_no_weights_file(bundle):
     replace_weights(bundle, b"\x80\x02}q\x00.")
-    assert_refused(bundle, str(bundle / WEIGHTS_FILE), "is not a safetensors file", "copy or download the bundle again")
+    said = refusal(bundle)
+    assert str(bundle / WEIGHTS_FILE) in said
+    assert "is not a safetensors file" in said
+    assert "copy or download the bundle again" in said
 
 
 def test_weights_of_another_architecture_do_not_fit(bundle, tmp_path):
     save_model(untrained_model(GRT123), tmp_path / "other")
     replace_weights(bundle, (tmp_path / "other" / WEIGHTS_FILE).read_bytes())
-    assert_refused(bundle, str(bundle / WEIGHTS_FILE), "does not fit the networks of preset DEFAULT", "Use the bundle")
+    said = refusal(bundle)
+    assert str(bundle / WEIGHTS_FILE) in said
+    assert "does not fit the networks of preset DEFAULT" in said
+    assert "Use the bundle" in said
 
 
 def test_weights_with_a_tensor_missing_do_not_fit(bundle, tmp_path):
@@ -177,7 +209,7 @@ def test_weights_with_a_tensor_missing_do_not_fit(bundle, tmp_path):
     del tensors["classifier.fc2.weight"]
     save_file(tensors, tmp_path / "fewer")
     replace_weights(bundle, (tmp_path / "fewer").read_bytes())
-    assert_refused(bundle, "does not fit")
+    assert "does not fit" in refusal(bundle)
 
 
 def test_half_precision_weights_are_read_as_float32(bundle, tmp_path):

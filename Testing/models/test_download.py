@@ -48,11 +48,10 @@ def fetched(server, cache, progress=silent):
     return paths
 
 
-def refused(server, cache, *words):
-    with pytest.raises(ModelError) as caught:
+def refusal(server, cache):
+    with pytest.raises(ModelError, match=r"models import detector\.ckpt classifier\.ckpt") as caught:
         fetch_checkpoints(getattr(server, "address", server), silent, cache)
-    for word in (*words, "lungcancerdx models import detector.ckpt classifier.ckpt"):
-        assert word in str(caught.value)
+    return str(caught.value)
 
 
 def test_both_files_come_whole_with_progress(server, cache):
@@ -91,7 +90,9 @@ def test_a_cut_is_resumed_at_once(server, cache):
 
 def test_a_download_that_keeps_being_cut_goes_on_in_the_next_run(server, cache):
     server.cut_after = [20_000] * 4
-    refused(server, cache, "was cut off at 0.1 MB (", "it goes on from there")
+    said = refusal(server, cache)
+    assert "was cut off at 0.1 MB (" in said
+    assert "it goes on from there" in said
     begun = (cache / f"{DETECTOR}.part").stat().st_size
     assert begun > 40_000
     server.requests.clear()
@@ -104,7 +105,9 @@ def test_a_server_gone_after_a_cut_is_said_and_what_came_is_kept(server, cache):
     (cache / f"{DETECTOR}.part").write_bytes(FILES[DETECTOR][:1000])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        refused(f"http://127.0.0.1:{free.getsockname()[1]}", cache, "was cut off at 0.0 MB", "refused")
+        said = refusal(f"http://127.0.0.1:{free.getsockname()[1]}", cache)
+        assert "was cut off at 0.0 MB" in said
+        assert "refused" in said
     assert (cache / f"{DETECTOR}.part").stat().st_size == 1000
 
 
@@ -126,13 +129,16 @@ def test_a_server_that_does_not_say_how_long_the_file_is_will_do(server, cache):
     for path in cache.iterdir():
         path.unlink()
     server.cut_after = [40_000]
-    refused(server, cache, "is not the published file")
+    assert "is not the published file" in refusal(server, cache)
     assert list(cache.iterdir()) == []
 
 
 def test_a_corrupted_file_is_refused_and_not_kept(server, cache):
     server.files[DETECTOR] = FILES[DETECTOR][:-1] + b"x"
-    refused(server, cache, f"{server.address}/{DETECTOR}", "is not the published file", "proxy")
+    said = refusal(server, cache)
+    assert f"{server.address}/{DETECTOR}" in said
+    assert "is not the published file" in said
+    assert "proxy" in said
     assert list(cache.iterdir()) == []
 
 
@@ -160,7 +166,9 @@ def test_a_slow_server_is_waited_for_and_a_silent_one_not(server, cache, monkeyp
         path.unlink()
     server.pause_s = 5.0
     start = time.perf_counter()
-    refused(server, cache, "cannot be reached", "timed out")
+    said = refusal(server, cache)
+    assert "cannot be reached" in said
+    assert "timed out" in said
     assert time.perf_counter() - start < 4
 
 
@@ -180,7 +188,9 @@ def test_a_stop_ends_the_download_and_keeps_what_came(server, cache):
 @pytest.mark.parametrize(("status", "words"), [(404, "404 Not Found"), (403, "403"), (503, "503"), (407, "407")])
 def test_what_the_server_refuses_is_said(server, cache, status, words):
     server.status = status
-    refused(server, cache, f"{server.address}/{DETECTOR}", words)
+    said = refusal(server, cache)
+    assert f"{server.address}/{DETECTOR}" in said
+    assert words in said
     assert list(cache.iterdir()) == []
 
 
@@ -188,15 +198,18 @@ def test_no_server_and_no_network_are_said(cache):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    refused(f"http://127.0.0.1:{port}", cache, "cannot be reached", "refused", "HTTPS_PROXY")
-    refused("https://no-such-host.invalid/model", cache, "cannot be reached")
-    refused("http://:::/model", cache, "cannot be fetched")
+    said = refusal(f"http://127.0.0.1:{port}", cache)
+    assert "cannot be reached" in said
+    assert "refused" in said
+    assert "HTTPS_PROXY" in said
+    assert "cannot be reached" in refusal("https://no-such-host.invalid/model", cache)
+    assert "cannot be fetched" in refusal("http://:::/model", cache)
     assert list(cache.iterdir()) == []
 
 
 def test_a_server_that_never_ends_is_left(server, cache, monkeypatch):
     monkeypatch.setattr(resuming, "MAX_FILE_BYTES", 50_000)
-    refused(server, cache, "far too much")
+    assert "far too much" in refusal(server, cache)
     assert [name for name, _ in server.requests] == [DETECTOR]
 
 
@@ -210,13 +223,13 @@ def test_the_proxy_of_the_environment_is_used(server, cache, monkeypatch):
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="every folder can be written")
 def test_a_cache_that_cannot_be_written_is_said(server, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
-    refused(server, tmp_path / "closed" / "cache", "cannot be kept")
+    assert "cannot be kept" in refusal(server, tmp_path / "closed" / "cache")
     assert list((tmp_path / "closed").iterdir()) == []
 
 
 def test_a_cache_in_the_place_of_a_file_is_said(server, tmp_path):
     (tmp_path / "file").write_text("")
-    refused(server, tmp_path / "file" / "cache", "cannot be kept")
+    assert "cannot be kept" in refusal(server, tmp_path / "file" / "cache")
     assert (tmp_path / "file").read_text() == ""
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from LungCancerDxLib.errors import ModelError
 from LungCancerDxLib.models.old_checkpoint import read_state_dict
-from Testing.models.hostile import GIB, refused, watched
+from Testing.models.hostile import GIB, refusal, watched
 from Testing.models.old_files import Raw, checkpoint, container, name, pickled, storage, stream, tensor
 
 __all__ = ["watched"]
@@ -93,4 +93,4 @@ def test_one_storage_described_in_two_ways_is_refused():
 
 
 def test_a_reference_outside_the_object_itself_is_refused():
-    refused(stream(GOOD), "a reference to something outside the pickle")
+    assert "a reference to something outside the pickle" in refusal(stream(GOOD))

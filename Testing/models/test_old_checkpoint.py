@@ -2,7 +2,6 @@
 
 import argparse
 import collections
-import contextlib
 import io
 import random
 import struct
@@ -24,10 +23,9 @@ STATE = {"a.weight": numbers(3, 2, 2), "a.bias": numbers(3), "empty": torch.empt
 
 
 def same(found, expected):
-    assert list(found) == list(expected)
-    for name, value in expected.items():
-        assert found[name].dtype == value.dtype
-        assert torch.equal(found[name], value)
+    return list(found) == list(expected) and all(
+        found[name].dtype == value.dtype and torch.equal(found[name], value) for name, value in expected.items()
+    )
 
 
 def todays(state, zipped):
@@ -38,22 +36,21 @@ def todays(state, zipped):
     return file.getvalue()
 
 
-def refused(content, *words):
+def refusal(content):
     with pytest.raises(ModelError) as caught:
         read_state_dict(content)
-    for word in words:
-        assert word in str(caught.value)
+    return str(caught.value)
 
 
 def test_a_file_of_python_2_is_read():
-    same(read_state_dict(old_file(STATE)), STATE)
+    assert same(read_state_dict(old_file(STATE)), STATE)
 
 
 def test_the_mock_files_are_what_torch_itself_reads(tmp_path):
     """With the unsafe loader, on a file of our own making: the writer of these tests is true to the format."""
     (tmp_path / "file").write_bytes(old_file(STATE))
     loaded = torch.load(tmp_path / "file", encoding="latin1", weights_only=False)
-    same(loaded["state_dict"], STATE)
+    assert same(loaded["state_dict"], STATE)
     assert loaded["args"].lr_stage.tobytes() == struct.pack("<4q", 50, 100, 140, 160)
 
 
@@ -61,23 +58,24 @@ def test_the_mock_files_are_what_torch_itself_reads(tmp_path):
 def test_files_that_torch_writes_today_are_read(zipped):
     state = collections.OrderedDict(STATE, shared=STATE["a.weight"], turned=STATE["a.weight"].permute(2, 0, 1)[1:])
     state._metadata = collections.OrderedDict(version=1)
-    same(read_state_dict(todays(state, zipped)), state)
+    assert same(read_state_dict(todays(state, zipped)), state)
 
 
 def test_a_tensor_on_the_graphics_card_is_read_as_numbers():
     held = storage("FloatStorage", "1", 3, module="torch.cuda")
     content = container(checkpoint({"w": tensor(held, 1, (2,), (1,))}), {"1": (3, struct.pack("<3f", 1, 2, 3))})
-    same(read_state_dict(content), {"w": torch.tensor([2.0, 3.0])})
+    assert same(read_state_dict(content), {"w": torch.tensor([2.0, 3.0])})
 
 
 def test_a_file_cut_off_anywhere_is_refused():
     content = old_file(STATE)
     for end in range(0, len(content), 7):
-        refused(content[:end])
+        assert refusal(content[:end])
 
 
 def test_a_file_damaged_anywhere_is_read_or_refused():
     """Seeded fuzzing of all three forms: no other error comes out."""
+    outcomes = collections.Counter()
     chance, seeds = random.Random(2017), [old_file(STATE), todays(STATE, False), todays(STATE, True)]
     for _ in range(1500):
         content = bytearray(chance.choice(seeds))
@@ -86,12 +84,18 @@ def test_a_file_damaged_anywhere_is_read_or_refused():
             content[at : at + chance.randrange(2)] = chance.choice(
                 (b"", b"\xff", b"(", b".", b"u", b"R", b"\x86", b"K\x05")
             )
-        with contextlib.suppress(ModelError):
+        try:
             read_state_dict(bytes(content))
+            outcomes["read"] += 1
+        except ModelError:
+            outcomes["refused"] += 1
+    assert outcomes["read"] > 0
+    assert outcomes["refused"] > 0
+    assert outcomes.total() == 1500
 
 
 def test_a_file_with_more_than_it_should_is_refused():
-    refused(old_file(STATE) + b"x", "something after its last storage")
+    assert "something after its last storage" in refusal(old_file(STATE) + b"x")
 
 
 @pytest.mark.parametrize(
@@ -112,14 +116,14 @@ def test_a_file_with_more_than_it_should_is_refused():
     ],
 )
 def test_what_is_no_checkpoint_is_refused_in_words(content, words):
-    refused(content, words)
+    assert words in refusal(content)
 
 
 def test_a_storage_of_another_size_than_announced_is_refused():
     held = storage("FloatStorage", "1", 2)
     value = checkpoint({"w": tensor(held, 0, (2,), (1,))})
-    refused(container(value, {"1": (3, bytes(12))}), "another size")
-    refused(container(value, {"1": (2, bytes(4))}), "cut off")
+    assert "another size" in refusal(container(value, {"1": (3, bytes(12))}))
+    assert "cut off" in refusal(container(value, {"1": (2, bytes(4))}))
 
 
 def archive(compression, **members):
@@ -131,10 +135,10 @@ def archive(compression, **members):
 
 
 def test_zip_archives_that_torch_does_not_write_are_refused():
-    refused(archive(zipfile.ZIP_DEFLATED, data_pkl=bytes(10**6)), "compressed files")
-    refused(archive(zipfile.ZIP_STORED, other=b""), "damaged zip archive")
-    refused(archive(zipfile.ZIP_STORED, byteorder=b"big", data_pkl=stream({})), "byte order")
-    refused(archive(zipfile.ZIP_STORED, data_pkl=stream({}))[:-30], "zip")
-    refused(archive(zipfile.ZIP_STORED, **{f"f{n}": b"" for n in range(5000)}), "far too many files")
+    assert "compressed files" in refusal(archive(zipfile.ZIP_DEFLATED, data_pkl=bytes(10**6)))
+    assert "damaged zip archive" in refusal(archive(zipfile.ZIP_STORED, other=b""))
+    assert "byte order" in refusal(archive(zipfile.ZIP_STORED, byteorder=b"big", data_pkl=stream({})))
+    assert "zip" in refusal(archive(zipfile.ZIP_STORED, data_pkl=stream({}))[:-30])
+    assert "far too many files" in refusal(archive(zipfile.ZIP_STORED, **{f"f{n}": b"" for n in range(5000)}))
     missing = stream({"state_dict": {"w": tensor(storage("FloatStorage", "0", 2), 0, (2,), (1,))}})
-    refused(archive(zipfile.ZIP_STORED, data_pkl=missing), "damaged zip archive")
+    assert "damaged zip archive" in refusal(archive(zipfile.ZIP_STORED, data_pkl=missing))

@@ -58,7 +58,7 @@ def outputs(model):
 
 
 def equal(model, source):
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(outputs(model), outputs(source), strict=True))
+    return all(torch.equal(ours, theirs) for ours, theirs in zip(outputs(model), outputs(source), strict=True))
 
 
 def know(monkeypatch, folder):
@@ -78,22 +78,22 @@ def test_outputs_are_those_of_the_source_bit_for_bit(source, folder, monkeypatch
     assert (model.name, model.preset, model.join, model.outcome) == ("grt123", GRT123, "leaky-noisy-or", "clinical")
     assert "Data Science Bowl 2017 and LUNA16" in model.trained_on
     assert warnings == []
-    equal(model, source)
+    assert equal(model, source)
     assert model.sha256 == save_model(model, tmp_path / "bundle")
-    equal(load_model(tmp_path / "bundle"), source)
+    assert equal(load_model(tmp_path / "bundle"), source)
 
 
 @pytest.mark.parametrize(("counters", "prefix"), [(True, ""), (False, "module."), (True, "module.")])
 def test_counters_and_the_prefix_of_parallel_training_change_nothing(source, tmp_path, counters, prefix):
     for role, net in ((DETECTOR, source.detector), (CLASSIFIER, source.classifier)):
         (tmp_path / role).write_bytes(old_file(state(net, counters), prefix))
-    equal(imported(tmp_path, accept_unknown=True)[0], source)
+    assert equal(imported(tmp_path, accept_unknown=True)[0], source)
 
 
 def test_files_saved_anew_by_todays_torch_are_read(source, tmp_path):
     for role, net in ((DETECTOR, source.detector), (CLASSIFIER, source.classifier)):
         torch.save({"epoch": 1, "state_dict": net.state_dict(), "save_dir": LONG_TEXT}, tmp_path / role)
-    equal(imported(tmp_path, accept_unknown=True)[0], source)
+    assert equal(imported(tmp_path, accept_unknown=True)[0], source)
 
 
 def test_the_id_is_that_of_git(tmp_path):
@@ -111,16 +111,19 @@ def test_the_published_files_are_known_by_these_ids():
     )
 
 
-def refused(folder, *words, error=ModelError, **options):
+def refusal(folder, error=ModelError, **options):
     with pytest.raises(error) as caught:
         imported(folder, **options)
-    for word in words:
-        assert word in str(caught.value)
+    return str(caught.value)
 
 
 def test_unknown_files_are_refused_with_their_ids(folder):
     found = git_blob_id((folder / DETECTOR).read_bytes())
-    refused(folder, found, PUBLISHED_IDS[DETECTOR][0], PUBLISHED_IDS[CLASSIFIER][0], "--accept-unknown")
+    said = refusal(folder)
+    assert found in said
+    assert PUBLISHED_IDS[DETECTOR][0] in said
+    assert PUBLISHED_IDS[CLASSIFIER][0] in said
+    assert "--accept-unknown" in said
 
 
 def test_accepted_unknown_files_have_no_outcome_unless_stated(folder):
@@ -144,7 +147,7 @@ def test_one_unknown_file_is_enough_for_the_warning(folder, monkeypatch):
 def test_the_published_files_keep_their_outcome(folder, monkeypatch):
     know(monkeypatch, folder)
     assert imported(folder, accept_unknown=True)[0].outcome == "clinical"
-    refused(folder, "leave the outcome out", error=UsageError, accept_unknown=True, outcome="synthetic")
+    assert "leave the outcome out" in refusal(folder, error=UsageError, accept_unknown=True, outcome="synthetic")
 
 
 def test_exchanged_files_are_recognised(folder, monkeypatch):
@@ -157,12 +160,16 @@ def test_exchanged_files_are_recognised(folder, monkeypatch):
 
 def test_a_missing_file_a_folder_and_a_far_too_large_file_are_refused(folder, tmp_path):
     (tmp_path / DETECTOR).write_bytes(b"")
-    refused(tmp_path, str(tmp_path / CLASSIFIER), "cannot be read")
+    said = refusal(tmp_path)
+    assert str(tmp_path / CLASSIFIER) in said
+    assert "cannot be read" in said
     (tmp_path / CLASSIFIER).mkdir()
-    refused(tmp_path, str(tmp_path / CLASSIFIER), "cannot be read")
+    said = refusal(tmp_path)
+    assert str(tmp_path / CLASSIFIER) in said
+    assert "cannot be read" in said
     with (tmp_path / DETECTOR).open("wb") as file:
         file.truncate(2**40)
-    refused(tmp_path, "more than 64 MiB", accept_unknown=True)
+    assert "more than 64 MiB" in refusal(tmp_path, accept_unknown=True)
 
 
 def spoiled(folder, tmp_path, change, **options):
@@ -186,15 +193,18 @@ def spoiled(folder, tmp_path, change, **options):
     ],
 )
 def test_tensors_must_fit_exactly(folder, tmp_path, change, words):
-    refused(spoiled(folder, tmp_path, change), str(tmp_path / DETECTOR), words, accept_unknown=True)
+    said = refusal(spoiled(folder, tmp_path, change), accept_unknown=True)
+    assert str(tmp_path / DETECTOR) in said
+    assert words in said
 
 
 def test_an_unreadable_file_is_named(folder, tmp_path):
     (tmp_path / DETECTOR).write_bytes(b"<html>")
     (tmp_path / CLASSIFIER).hardlink_to(folder / CLASSIFIER)
-    refused(
-        tmp_path, str(tmp_path / DETECTOR), "it holds a pickle that is", "Nothing in it was run", accept_unknown=True
-    )
+    said = refusal(tmp_path, accept_unknown=True)
+    assert str(tmp_path / DETECTOR) in said
+    assert "it holds a pickle that is" in said
+    assert "Nothing in it was run" in said
 
 
 def test_the_mock_files_are_of_the_published_kind(folder):

@@ -89,6 +89,7 @@ def test_a_click_on_the_row_that_is_looked_at_goes_there_again(app, scored):
     slicer.vtkMRMLSliceNode.JumpAllSlices(app.scene, 1, 2, 3, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
     table = scored.ui.noduleTable
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualItemRect(table.item(0, 2)).center())
+    assert selected_rank(scored) == 1
     check_is_looked_at(app, 1)
 
 

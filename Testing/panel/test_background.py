@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from Testing.panel.processes import assert_dies
+from Testing.panel.processes import dies
 
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 JOB = """
@@ -119,7 +119,7 @@ def test_the_end_is_told_even_where_a_child_keeps_the_channels_open(start):
 def test_what_a_run_leaves_behind_is_ended_with_it(start):
     run = start(JOB + CHILD)
     run.until_end()
-    assert_dies(int(run.reports[0].stage.split()[1]))
+    assert dies(int(run.reports[0].stage.split()[1]))
 
 
 @POSIX_ONLY
@@ -133,7 +133,7 @@ def test_cancel_ends_the_run_and_its_children_within_a_second(start, deaf):
     outcome = run.until_end()
     assert time.monotonic() - begun < 1.5  # a second is promised; a busy machine may take longer
     assert (outcome.kind, outcome.words) == ("cancelled", "")
-    assert_dies(child)
+    assert dies(child)
 
 
 @POSIX_ONLY
@@ -144,7 +144,7 @@ def test_cancel_reaches_a_run_that_was_started_by_way_of_a_launcher(start, deaf)
     job = int(run.until_report().stage.split()[1])
     run.run.cancel()
     assert run.until_end().kind == "cancelled"
-    assert_dies(job)
+    assert dies(job)
 
 
 @POSIX_ONLY
@@ -201,7 +201,7 @@ def test_close_ends_the_run_before_it_returns_and_tells_nothing(start, slicer_ap
     child = int(run.until_report().stage.split()[1])
     run.run.close()
     assert not run.run.running
-    assert_dies(child)
+    assert dies(child)
     slicer_app.process_events()
     assert run.outcomes == []
 
@@ -211,7 +211,7 @@ def test_a_run_that_is_dropped_is_ended(start):
     run = start(JOB + CHILD + HANG)
     child = int(run.until_report().stage.split()[1])
     run.run = None
-    assert_dies(child)
+    assert dies(child)
 
 
 def test_who_hears_of_the_end_may_drop_the_run(start):
@@ -220,3 +220,4 @@ def test_who_hears_of_the_end_may_drop_the_run(start):
     run.app.wait_until(lambda: run.outcomes)
     run.app.process_events()
     run.run = start("pass").run
+    assert [outcome.kind for outcome in run.outcomes] == ["done"]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from LungCancerDxLib.panel.process_tree import kill_tree, signal_group
-from Testing.panel.processes import assert_dies
+from Testing.panel.processes import dies
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX process groups")
 PARENT = """
@@ -33,7 +33,7 @@ def test_a_tree_is_killed_with_its_children(parent):
     child = int(parent.stdout.readline())
     kill_tree(parent.pid, parent.pid)
     assert parent.wait(timeout=5) == -signal.SIGKILL
-    assert_dies(child)
+    assert dies(child)
 
 
 def test_a_process_without_a_known_group_is_killed_alone(parent):

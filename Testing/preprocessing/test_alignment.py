@@ -28,27 +28,27 @@ def oblique(volume, degrees, axis):
     return CTVolume(np.rint(voxels).astype(np.int16), affine)
 
 
-def assert_same_lungs(volume, turned, at_least):
+def least_dice(volume, turned):
+    """Of both lungs of a scan and of the same scan turned."""
     straight = preprocess(volume, DEFAULT).lungs
     on_turned_grid = ndimage.affine_transform(
         straight, np.linalg.inv(volume.kji_to_lps) @ turned.kji_to_lps, output_shape=turned.shape_kji, order=0
     )
     found = preprocess(turned, DEFAULT).lungs
     assert found.shape == turned.shape_kji
-    for label in (LEFT, RIGHT):
-        a, b = found == label, on_turned_grid == label
-        assert 2 * (a & b).sum() / (a.sum() + b.sum()) >= at_least
+    sides = [(found == label, on_turned_grid == label) for label in (LEFT, RIGHT)]
+    return min(2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in sides)
 
 
 def test_an_oblique_synthetic_chest_has_the_same_lungs():
     volume = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.5, 1.5, 1.5)).volume
-    assert_same_lungs(volume, oblique(volume, 15, (1, 0.5, 0)), 0.98)
+    assert least_dice(volume, oblique(volume, 15, (1, 0.5, 0))) >= 0.98
 
 
 def test_an_oblique_real_scan_has_the_same_lungs(real_scan_path):
     scan = read_ct(real_scan_path("CMB-CRC-MSB-01068"))
     volume = CTVolume(scan.voxels[:, ::2, ::2].copy(), scan.kji_to_lps @ np.diag([1, 2, 2, 1]))  # in seconds
-    assert_same_lungs(volume, oblique(volume, 12, (2, 1, 1)), 0.97)  # 0.98 at full resolution
+    assert least_dice(volume, oblique(volume, 12, (2, 1, 1))) >= 0.97  # 0.98 at full resolution
 
 
 @pytest.mark.parametrize("degrees", [3, 15])

@@ -12,11 +12,11 @@ from Testing.readers.dicom_files import chest_voxels
 def _check(tmp_path, voxels, spacing_mm_kji=(3, 3, 2)):
     k, j, i = spacing_mm_kji
     affine = np.array([[0, 0, i, 0], [0, j, 0, 0], [k, 0, 0, 0], [0, 0, 0, 1.0]])
-    check_chest_ct(CTVolume(voxels.astype(np.int16), affine), tmp_path)
+    return check_chest_ct(CTVolume(voxels.astype(np.int16), affine), tmp_path)
 
 
 def test_a_chest_passes(tmp_path):
-    _check(tmp_path, chest_voxels())
+    assert _check(tmp_path, chest_voxels()) is None
 
 
 def test_five_slices_are_too_few(tmp_path):

@@ -34,14 +34,19 @@ WALL_HU, LUMEN_HU = 10.0, -995.0
 TABLE_BEND_MM, TABLE_HALF_THICKNESS_MM, TABLE_HU = 900.0, 1.5, -150.0  # a shallow carbon trough
 FINEST_PX = 0.22  # vessels of a smaller radius than this share of a pixel are left out
 SPRIGS_BELOW_MM = 1.2  # of the pixel size
+_FISSURE_NEAR_MM = 3.0  # from the horizontal fissure to a slice that may show it
 _SPINE_MM, _STERNUM_MM = ((0.0, 84.0), (42.0, 58.0)), ((0.0, -85.0), (36.0, 26.0))  # windows: middle, half size
 
 
 def paint_patient(
-    canvas: Canvas, anatomy: Anatomy, layers: Sequence[Layer], blood: Blood,
-    nodules: Sequence[SyntheticNodule], table_y: float | None,
-) -> None:  # fmt: skip
-    """Paint everything into a canvas full of air."""
+    canvas: Canvas,
+    anatomy: Anatomy,
+    layers: Sequence[Layer],
+    blood: Blood,
+    nodules: Sequence[SyntheticNodule],
+    table_y: float | None,
+) -> None:
+    """Paint everything into a canvas full of air; `table_y` is where the table lies, LPS mm, None for none."""
     reader = Reader(canvas.y, canvas.x)
 
     def paint(k: int) -> None:
@@ -138,7 +143,7 @@ def _paint_lungs(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edg
     tissue.add_fissure(lung, oblique, x, y, edge)
     absent = {LEFT, RIGHT} - set(anatomy.trees)
     level = thorax.horizontal.plane(z)
-    minor = level.min() < 3.0 < 6.0 + level.max()
+    minor = level.min() < _FISSURE_NEAR_MM and level.max() > -_FISSURE_NEAR_MM
     if minor or absent:
         side = reader.read(thorax.side, thorax.side.plane(z), box)
     if minor:

@@ -99,7 +99,8 @@ def synthetic_chest(
     """A chest CT of an invented adult.
 
     The patient depends on the generator alone: the same generator state gives the same anatomy on any grid, with any
-    lung absent and with any nodules, and the same noise on the same grid.
+    lung absent and with any nodules, and the same noise on the same grid. Only the finest vessels are left out where a
+    given voxel size is too coarse to show them.
 
     Parameters
     ----------

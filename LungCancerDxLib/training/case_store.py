@@ -16,7 +16,7 @@ from ..preprocessing import Preprocessed
 from ..staging import whole_file
 
 LIST_FILE = "cases.csv"
-COLUMNS = ("id", "preset", "nodules", "keep_away")
+COLUMNS = ("id", "preset", "nodules", "keep_away", "synthetic")
 DEFAULT_MEMORY_GB = 8.0
 _SCAN_FIELDS = ("image", "kji_to_lps", "dilated", "lung_ends_kji", "lungs")
 
@@ -36,12 +36,15 @@ class TrainingCase:
     keep_away
         (M, 4) float: k, j, i, radius in working voxels of spheres in which nothing may be learned from: what lies there
         is a lesion that nobody described.
+    synthetic
+        Whether the patient was invented.
     """
 
     name: str
     scan: Preprocessed
     nodules: np.ndarray
     keep_away: np.ndarray
+    synthetic: bool = False
 
 
 def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
@@ -67,12 +70,14 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
             warnings=np.array(case.scan.warnings, dtype=str),
             nodules=np.asarray(case.nodules, dtype=float).reshape(-1, 4),
             keep_away=np.asarray(case.keep_away, dtype=float).reshape(-1, 4),
+            synthetic=np.array(case.synthetic),
         )
     rows[case.name] = {
         "id": case.name,
         "preset": preset,
         "nodules": str(len(case.nodules)),
         "keep_away": str(len(case.keep_away)),
+        "synthetic": str(int(case.synthetic)),
     }
     with whole_file(folder / LIST_FILE) as staging, staging.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -88,18 +93,19 @@ def read_case(folder: Path, name: str) -> TrainingCase:
     UsageError
         Where it is missing or damaged.
     """
-    arrays = _read(folder / f"{name}.npz", (*_SCAN_FIELDS, "warnings", "nodules", "keep_away"))
+    arrays = _read(folder / f"{name}.npz", (*_SCAN_FIELDS, "warnings", "nodules", "keep_away", "synthetic"))
     scan = Preprocessed(
         **{field: arrays[field] for field in _SCAN_FIELDS},
         warnings=tuple(str(word) for word in arrays["warnings"]),
     )
-    return TrainingCase(name, scan, arrays["nodules"], arrays["keep_away"])
+    return TrainingCase(name, scan, arrays["nodules"], arrays["keep_away"], bool(arrays["synthetic"]))
 
 
 class CaseStore:
     """The cases of a folder; those used last stay in memory, all of them where they fit. Safe between threads.
 
-    `nodules` has an array (N, 4) for each case, see `TrainingCase`.
+    `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients were invented; see
+    `TrainingCase`.
     """
 
     def __init__(self, folder: Path, memory_gb: float = DEFAULT_MEMORY_GB) -> None:
@@ -111,6 +117,7 @@ class CaseStore:
         self.preset = presets[0]
         self.names = tuple(row["id"] for row in rows)
         self.nodules = tuple(_read(folder / f"{name}.npz", ("nodules",))["nodules"] for name in self.names)
+        self.synthetic = np.array([row["synthetic"] == "1" for row in rows])
         self._room = memory_gb * 1e9
         self._kept: OrderedDict[int, TrainingCase] = OrderedDict()
         self._lock = threading.Lock()

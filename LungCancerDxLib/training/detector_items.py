@@ -17,7 +17,7 @@ from .case_store import CaseStore, TrainingCase
 from .inserting import Inserter, insert
 from .patches import Cut, cut_out, mirrored, mirrored_boxes, mirrored_location, source_size
 from .recipe import Recipe
-from .sampling import draw_scale, nodule_chances, nodule_start, random_start
+from .sampling import case_chances, draw_scale, nodule_chances, nodule_start, random_start
 
 Batch = dict[str, torch.Tensor]
 _PATCHES_TRIED = 4  # until one has room for a nodule
@@ -57,6 +57,7 @@ class DetectorItems:
     ) -> None:
         self._store, self._recipe, self._preset, self._seed = store, recipe, preset, seed
         self._chances = nodule_chances(store.nodules, recipe)
+        self._case_chances = case_chances(store.synthetic, recipe)
         self._inserter = inserter if recipe.inserted_share > 0 else None
         if len(self._chances.cases) == 0 and self._inserter is None:
             raise UsageError(
@@ -139,7 +140,7 @@ class DetectorItems:
         return _Shown(case, cut, source, np.concatenate([box[None], others]), True, chosen=1)
 
     def _anywhere(self, rng: np.random.Generator, scale: float) -> tuple[TrainingCase, Cut]:
-        case = self._store.case(int(rng.integers(len(self._store))))
+        case = self._store.case(int(rng.choice(len(self._store), p=self._case_chances)))
         size = source_size(self._recipe.patch, scale)
         start = random_start(rng, case.scan.dilated, case.keep_away, size, self._recipe)
         return case, Cut(start, self._recipe.patch, scale)

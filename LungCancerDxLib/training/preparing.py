@@ -64,7 +64,7 @@ def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> tuple
     scan, nodules, record = synthetic_preprocessed(patient_rng, preset, population="dsb")
     truth = draw_truth(truth_rng, nodules, emphysema=bool(record["emphysema"]), female=bool(record["female"]))
     spheres = np.array([[*nodule.center_lps_mm, nodule.diameter_mm] for nodule in nodules])
-    return TrainingCase(name, scan, to_working(spheres, scan), NONE), truth
+    return TrainingCase(name, scan, to_working(spheres, scan), NONE, synthetic=True), truth
 
 
 def labels_on_working_grid(scan: Preprocessed, ct_kji_to_lps: np.ndarray) -> np.ndarray:

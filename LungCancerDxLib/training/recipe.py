@@ -29,6 +29,7 @@ class Recipe:
     patch: int = 128
     batch: int = 32  # of all processes together
     nodule_share: float = 0.7
+    scan_share: float | None = None  # of the patches drawn for no described nodule, not from invented patients
     margin: int = 12
     off_centre: int = 6  # of a nodule that is too large for the margin
     random_places: Literal["within the scan", "inside the lungs", "as published"] = "within the scan"
@@ -89,6 +90,7 @@ CPU = replace(
     name="CPU",
     patch=64,
     batch=4,
+    scan_share=0.5,
     random_places="inside the lungs",
     flipped_axes=(0, 1, 2),
     inserted_share=0.8,

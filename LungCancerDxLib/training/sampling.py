@@ -32,6 +32,22 @@ def nodule_chances(nodules: Sequence[np.ndarray], recipe: Recipe) -> NoduleChanc
     return NoduleChances(cases.astype(int), numbers.astype(int), weights / max(weights.sum(), 1.0))
 
 
+def case_chances(synthetic: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """How often each case is drawn where no described nodule is: (C,), sum 1; the recipe's `scan_share` from scans.
+
+    All cases alike where the recipe has no such share or the cases are all scans or all invented.
+
+    Parameters
+    ----------
+    synthetic
+        (C,) bool, which patients were invented.
+    """
+    invented = np.asarray(synthetic, dtype=bool)
+    if recipe.scan_share is None or invented.all() or not invented.any():
+        return np.full(len(invented), 1 / len(invented))
+    return np.where(invented, (1 - recipe.scan_share) / invented.sum(), recipe.scan_share / (~invented).sum())
+
+
 def rows(nodules: Sequence[np.ndarray], recipe: Recipe) -> float:
     """Patches of an epoch: each nodule as often as it weighs, and the random patches that belong to them."""
     weights = [_weight(box[3], recipe) for boxes in nodules for box in boxes if box[3] >= recipe.smallest_target]

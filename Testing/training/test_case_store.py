@@ -1,5 +1,7 @@
 """Training cases on disk come back as they were, and what is wrong with a store is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from LungCancerDxLib.errors import UsageError
@@ -10,18 +12,26 @@ from Testing.training.tiny import ball_case, store_of
 def content(case):
     """All that a case holds, arrays as lists."""
     arrays = [getattr(case.scan, name) for name in ("image", "kji_to_lps", "dilated", "lung_ends_kji", "lungs")]
-    return case.name, case.scan.warnings, *(array.tolist() for array in (*arrays, case.nodules, case.keep_away))
+    return (
+        case.name,
+        case.synthetic,
+        case.scan.warnings,
+        *(array.tolist() for array in (*arrays, case.nodules, case.keep_away)),
+    )
 
 
-def test_a_case_comes_back_as_it_was(tmp_path):
-    case = ball_case(keep_away=[(1.0, 2, 3, 4)])
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_a_case_comes_back_as_it_was(tmp_path, synthetic):
+    case = replace(ball_case(keep_away=[(1.0, 2, 3, 4)]), synthetic=synthetic)
     write_case(tmp_path, case, "DEFAULT")
     assert content(read_case(tmp_path, "case")) == content(case)
 
 
 def test_a_store_lists_its_cases_and_their_nodules(tmp_path):
-    store = store_of(tmp_path, ball_case("one"), ball_case("two", boxes=[]), ball_case("one", boxes=[(9.0, 9, 9, 7)]))
+    two = replace(ball_case("two", boxes=[]), synthetic=True)
+    store = store_of(tmp_path, ball_case("one"), two, ball_case("one", boxes=[(9.0, 9, 9, 7)]))
     assert store.names == ("one", "two")
+    assert store.synthetic.tolist() == [False, True]
     assert [len(nodules) for nodules in store.nodules] == [1, 0]
     assert store.case(0).nodules.tolist() == [[9, 9, 9, 7]]
     assert store.preset == "DEFAULT"

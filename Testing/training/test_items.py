@@ -44,6 +44,19 @@ def test_seven_of_ten_patches_are_drawn_for_a_nodule(store):
     assert 0.64 < np.mean(shares) < 0.8  # random ones may show a nodule too
 
 
+def test_half_of_the_inserted_nodules_are_put_into_scans_where_most_cases_are_invented(tmp_path):
+    invented = [replace(ball_case(f"invented-{number}", boxes=[]), synthetic=True) for number in range(3)]
+    store = store_of(tmp_path, ball_case("scan", boxes=[]), *invented)
+    into = []
+
+    def noted(rng, case, crop, start_kji, diameter_mm, margin):
+        into.append(case.name)
+        return insert_ball(rng, case, crop, start_kji, diameter_mm, margin)
+
+    several(items_of(store, replace(INSERTING, nodule_share=1.0), inserter=noted), 200)
+    assert 0.4 < np.mean([name == "scan" for name in into]) < 0.6
+
+
 @pytest.mark.parametrize("scale", [(1.0, 1.0), (0.8, 1.15)])
 def test_every_box_lies_on_a_ball_and_its_anchor_decodes_to_it(store, scale):
     for item in several(items_of(store, replace(SMALL, scale=scale))):

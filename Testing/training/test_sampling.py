@@ -7,6 +7,7 @@ import pytest
 
 from LungCancerDxLib.training.recipe import CPU, GRT123, PAPER
 from LungCancerDxLib.training.sampling import (
+    case_chances,
     draw_scale,
     nodule_chances,
     nodule_start,
@@ -30,6 +31,17 @@ def test_large_nodules_are_drawn_more_often_and_small_ones_never(recipe, weights
     assert chances.numbers.tolist() == [0, 0, 1, 2]
     np.testing.assert_allclose(chances.probabilities, np.array(weights) / sum(weights))
     assert rows(nodules, recipe) == pytest.approx(sum(weights) / 0.7)
+
+
+def test_half_of_the_patches_of_the_short_recipe_are_from_scans():
+    chances = case_chances(np.array([False, True, True, True, True]), CPU)
+    np.testing.assert_allclose(chances, [1 / 2, 1 / 8, 1 / 8, 1 / 8, 1 / 8])
+
+
+@pytest.mark.parametrize("synthetic", [[True, False], [True, True], [False, False]])
+def test_cases_are_drawn_alike_where_the_recipe_or_the_store_asks_for_it(synthetic):
+    recipe = CPU if len(set(synthetic)) == 1 else PAPER
+    np.testing.assert_allclose(case_chances(np.array(synthetic), recipe), [1 / 2, 1 / 2])
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.15])

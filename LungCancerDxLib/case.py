@@ -86,6 +86,12 @@ class CaseResult:
     lung_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
     nodule_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def model_words(self) -> str:
+        """The model that the case was scored with and what it was trained on, in one line."""
+        model = self.model
+        return f"Model {model['name']} (preset {model['preset']}, {self.case.join}), trained on: {model['trained_on']}"
+
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.
 

@@ -62,7 +62,7 @@ def summary(result: CaseResult, folder: Path, remarks: Sequence[str] = ()) -> st
     lines = [""]
     if result.model["outcome"] == "none":
         lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
-    lines.append(f"Case score {case.score:.3f}  ({case.score_name}; model {result.model['name']}, {case.join})")
+    lines += [f"Case score {case.score:.3f}  ({case.score_name})", result.model_words]
     lungs = result.lungs
     lines.append(f"Lungs: left {lungs['left_volume_ml']:.0f} mL, right {lungs['right_volume_ml']:.0f} mL")
     if result.nodules:

@@ -30,7 +30,7 @@ def result(outcome="synthetic", nodules=NODULES, **case):
     whole = Case(0.3, "model score (simulated outcomes)", "leaky-noisy-or", 0.01, 0.25, 0, None, None, 1)
     return CaseResult(
         software={},
-        model={"outcome": outcome, "name": "some-model"},
+        model={"outcome": outcome, "name": "some-model", "preset": "DEFAULT", "trained_on": "invented patients"},
         run={},
         input={},
         case=replace(whole, **case),
@@ -51,7 +51,8 @@ def row(result, rank):
 
 def test_the_summary_tells_the_score_by_its_name_the_lungs_and_where_the_files_are():
     text = summary(result(), Path("out"))
-    assert "Case score 0.300  (model score (simulated outcomes); model some-model, leaky-noisy-or)" in text
+    assert "Case score 0.300  (model score (simulated outcomes))" in text
+    assert "\nModel some-model (preset DEFAULT, leaky-noisy-or), trained on: invented patients\n" in text
     assert "Lungs: left 2000 mL, right 2501 mL" in text
     assert "Warning: Slices are thick." in text
     assert "Results in out  (seconds: total 12.3)" in text

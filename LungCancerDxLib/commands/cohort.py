@@ -16,6 +16,7 @@ from ..cohorts.scoring import score_ct
 from ..compute import choose_compute
 from ..errors import UsageError
 from ..interrupt import Stop
+from ..models.bundle import Model
 from ..models.locate import find_model
 from ..terminal import RESEARCH_USE_ONLY, make_progress
 
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         progress=make_progress(arguments.progress),
         asked_to_stop=lambda: stop.asked,
     )
-    return _summary(entries, statuses, out, model.outcome)
+    return _summary(entries, statuses, out, model)
 
 
 def _anywhere(model: str | None) -> str | None:
@@ -71,11 +72,12 @@ def _refuse_out_among_scans(out: Path, scans: Path) -> None:
         raise UsageError(f"The output folder {out} lies among the scans in {scans}. Choose another folder.")
 
 
-def _summary(entries: tuple[Entry, ...], statuses: Counter[str], out: Path, outcome: str) -> str:
+def _summary(entries: tuple[Entry, ...], statuses: Counter[str], out: Path, model: Model) -> str:
     lines = ["", f"{statuses[DONE]} of {len(entries)} scans scored, {statuses[FAILED]} failed."]
     if statuses[FAILED]:
         lines.append(f"Why is in the column reason of {out / CASES_TABLE}; --retry-failed does them again.")
-    if outcome == "none":
+    lines.append(f"Model {model.name} (preset {model.preset.name}, {model.join}), trained on: {model.trained_on}")
+    if model.outcome == "none":
         lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
     lines += [f"Results in {out}: {CASES_TABLE}, {NODULES_TABLE}", RESEARCH_USE_ONLY]
     return "\n".join(lines)

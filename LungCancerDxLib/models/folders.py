@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +21,13 @@ UNTRAINED_PRESETS = {f"untrained-{name.lower()}": preset for name, preset in PRE
 def model_folders() -> list[Path]:
     """The folders that hold bundles, first come first served.
 
-    `LUNGCANCERDX_MODELS` where it is set; `Resources/Models` beside the library (a clone, an installed extension); the
-    user's own folder.
+    `LUNGCANCERDX_MODELS` where it is set; `Resources/Models` beside the library (a clone, an installed extension) or
+    where `pip install` puts it; the user's own folder.
     """
     named = os.environ.get("LUNGCANCERDX_MODELS")
     beside_library = Path(__file__).resolve().parents[2] / "Resources" / "Models"
-    return [*([Path(named)] if named else []), beside_library, user_model_folder()]
+    of_package = Path(sysconfig.get_path("data")) / "share" / "LungCancerDx" / "Models"
+    return [*([Path(named)] if named else []), beside_library, of_package, user_model_folder()]
 
 
 def user_model_folder() -> Path:

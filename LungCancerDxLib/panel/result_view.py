@@ -48,7 +48,7 @@ class ResultView:
         self._ui.scoreBar.value = round(_BAR_STEPS * case.score)
         self._ui.overruledLabel.visible = by_model is not None
         self._ui.overruledLabel.text = "" if by_model is None else overruled_words(result, by_model)
-        self._ui.modelUsedLabel.text = model_words(result)
+        self._ui.modelUsedLabel.text = result.model_words
         self._ui.warningsLabel.visible = bool(result.warnings)
         self._ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in result.warnings)
         self._ui.sharesLabel.setPixmap(draw_shares(result, _SHARES_PIXELS, self._text_colour()))
@@ -66,12 +66,6 @@ def overruled_words(result: CaseResult, by_model: CaseResult) -> str:
         if ranks
     ]
     return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.3f}"
-
-
-def model_words(result: CaseResult) -> str:
-    """The model that a case was scored with."""
-    model = result.model
-    return f"Model {model['name']} (preset {model['preset']}, {result.case.join}), trained on: {model['trained_on']}"
 
 
 def _capitalised(text: str) -> str:

@@ -55,11 +55,11 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
 
 
 def _headline(figure: Any, result: CaseResult) -> None:
-    case, model = result.case, result.model
+    case = result.case
     figure.text(0.02, 0.985, f"Case: {case.score:.3f}   {case.score_name}", color=TEXT, fontsize=19, va="top")
-    line = f"model {model['name']} ({case.join}, preset {model['preset']})   |   Research use only. Not for diagnosis."
+    line = f"Research use only. Not for diagnosis.   |   {result.model_words}"
     height = figure.get_size_inches()[1]
-    figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top")
+    figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
 
 
 def _words(nodule: Nodule) -> str:

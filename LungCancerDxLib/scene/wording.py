@@ -52,6 +52,6 @@ def case_summary(result: CaseResult) -> str:
         ),
         "",
         *(f"Warning: {warning}" for warning in result.warnings),
-        f"Model: {result.model.get('name', 'unknown')}. For research use only.",
+        f"{result.model_words}. For research use only.",
     ]
     return "\n".join(lines) + "\n"

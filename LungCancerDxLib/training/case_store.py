@@ -125,6 +125,13 @@ class CaseStore:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def words(self) -> str:
+        """What is in it: "3 scans and 40 invented patients"."""
+        invented = int(self.synthetic.sum())
+        counts = [(len(self) - invented, "scan"), (invented, "invented patient")]
+        return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
+
     def case(self, number: int) -> TrainingCase:
         """One of the cases, by its number in the list."""
         with self._lock:

@@ -93,7 +93,7 @@ def train_classifier(
             train(task, run, compute, ranks=ranks, resume=resume, progress=of_stage)
             if isinstance(task, FeatureTask):
                 task.finish()
-    model = _model(net.cpu().eval().requires_grad_(True), detector, plan, len(store), out.resolve().name)
+    model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store.words, out.resolve().name)
     if ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
@@ -165,13 +165,13 @@ def _named(progress: Progress, stage: str) -> Progress:
     return lambda words, fraction: progress(f"stage {stage}: {words}", fraction)
 
 
-def _model(net: CNet, detector: Model, plan: Plan, cases: int, name: str) -> Model:
+def _model(net: CNet, detector: Model, plan: Plan, cases: str, name: str) -> Model:
     preset, stages = detector.preset, plan.stages
     one_input = preset.classifier_input == "normalised"
     shared = (stages[-1].alternate or all(stage.cached for stage in stages)) and one_input
     made = "" if plan.proposals == "detector" else ", proposals made from the described nodules, not by a detector"
     words = (
-        f"classifier: {cases} cases, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
-        f"{plan.seed}{made}; detector before: {detector.trained_on}"
+        f"classifier: {cases}, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
+        f"{plan.seed}{made}; {detector.trained_on}"
     )
     return Model(name, preset, plan.outcome, words, net.NoduleNet if shared else detector.detector, net)

@@ -86,7 +86,8 @@ def train_detector(
     train(task, run, compute, ranks=ranks, resume=resume, progress=progress)
     net = net.cpu().eval()
     if ranks.first and not (out / MODEL_FOLDER).exists():
-        words = f"detector only: {len(store)} cases, recipe {recipe.name}, {steps} steps, seed {seed}"
+        inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
+        words = f"detector: {store.words}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
         save_model(detector_model(net, preset, out.resolve().name, words), out / MODEL_FOLDER, half_precision=True)
     return net
 

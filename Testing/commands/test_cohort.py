@@ -52,6 +52,7 @@ def test_a_cohort_is_scored_as_its_scans_are_and_goes_on_only_with_the_same_opti
     assert "1 of 2 scans scored, 1 failed." in words
     assert "--retry-failed does them again" in words
     assert "NO TRAINED MODEL" in words
+    assert "trained on: nothing" in words
     broken, scored = rows(tmp_path)
     assert (broken["id"], broken["status"]) == ("broken", "failed")
     alone = detect_and_score(read_ct(scans / "slab.nrrd"), tiny_model())

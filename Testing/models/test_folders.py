@@ -22,14 +22,16 @@ UNTRAINED = ["untrained-paper", "untrained-grt123", "untrained-default"]
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """The three places that are looked at, empty."""
+    """The four places that are looked at, empty."""
     monkeypatch.setattr(folders, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"))
     monkeypatch.setattr(folders.sys, "platform", "linux")
+    monkeypatch.setattr(folders.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
     return {
         "named": tmp_path / "named",
         "beside": tmp_path / "extension" / "Resources" / "Models",
+        "package": tmp_path / "python" / "share" / "LungCancerDx" / "Models",
         "user": tmp_path / "user" / "LungCancerDx" / "Models",
     }
 
@@ -96,9 +98,9 @@ def test_the_card_of_an_untrained_model_says_what_the_model_is(places, name):
     assert (card.join, card.preset_values) == (model.join, asdict(model.preset))
 
 
-def test_without_the_variable_the_two_other_places_are_looked_at(places, monkeypatch):
+def test_without_the_variable_the_other_places_are_looked_at(places, monkeypatch):
     monkeypatch.delenv("LUNGCANCERDX_MODELS")
-    assert model_folders() == [places["beside"], places["user"]]
+    assert model_folders() == [places["beside"], places["package"], places["user"]]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Models are found in the named folder, beside the library, in the user's own folder, by path, and untrained."""
+"""Models are found in the named folder, beside the library or as installed by pip, in the user's own, by path."""
 
 import pytest
 
@@ -11,10 +11,11 @@ from LungCancerDxLib.models.locate import find_model
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
-    """The three places that are looked at, empty; loading a bundle only tells which."""
+    """The four places that are looked at, empty; loading a bundle only tells which."""
     library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"
     monkeypatch.setattr(folders, "__file__", str(library))
     monkeypatch.setattr(folders.sys, "platform", "linux")
+    monkeypatch.setattr(folders.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
     monkeypatch.setattr(locate, "load_model", lambda folder: folder)
@@ -22,6 +23,7 @@ def places(tmp_path, monkeypatch):
     return {
         "named": tmp_path / "named",
         "beside": tmp_path / "extension" / "Resources" / "Models",
+        "package": tmp_path / "python" / "share" / "LungCancerDx" / "Models",
         "user": tmp_path / "user" / "LungCancerDx" / "Models",
     }
 
@@ -32,7 +34,7 @@ def bundle(folder):
     return folder
 
 
-@pytest.mark.parametrize("place", ["named", "beside", "user"])
+@pytest.mark.parametrize("place", ["named", "beside", "package", "user"])
 def test_a_model_is_found_by_its_name_in_each_place(places, place):
     folder = bundle(places[place] / "mine")
     assert find_model("mine") == folder
@@ -40,7 +42,7 @@ def test_a_model_is_found_by_its_name_in_each_place(places, place):
 
 
 def test_the_first_place_wins_over_the_next(places):
-    folders = [bundle(places[place] / "mine") for place in ("user", "beside", "named")]
+    folders = [bundle(places[place] / "mine") for place in ("user", "package", "beside", "named")]
     assert find_model("mine") == folders[-1]
 
 

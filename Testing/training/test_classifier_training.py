@@ -109,7 +109,7 @@ def test_the_papers_scheme_runs_stage_by_stage_to_a_model_with_one_backbone(stor
     assert backbone_is_shared(model)
     kept = load_model(tmp_path / "run" / "model")
     assert (kept.outcome, kept.join, kept.preset.name) == ("synthetic", "leaky-noisy-or", "DEFAULT")
-    assert "3 cases, scheme A->B->E, recipe FEW" in kept.trained_on
+    assert "classifier: 3 scans, scheme A->B->E, recipe FEW" in kept.trained_on
     assert "not by a detector" in kept.trained_on
     assert not any(parameter.requires_grad is False for parameter in model.classifier.parameters())
 

@@ -60,9 +60,12 @@ def test_a_stopped_and_resumed_training_gives_the_same_weights(store, tmp_path):
 
 
 def test_it_learns_from_nodules_inserted_into_a_background(tmp_path):
-    store = store_of(tmp_path / "store", ball_case(boxes=[]))
+    invented = [replace(ball_case(name, boxes=[]), synthetic=True) for name in ("one", "two")]
+    store = store_of(tmp_path / "store", ball_case(boxes=[]), *invented)
     recipe = replace(SMALL, steps=2, inserted_share=1.0, inserted_diameter=(8.0, 0.1))
     trained(store, tmp_path / "run", recipe, inserter=insert_ball)
+    words = "detector: 1 scan and 2 invented patients with inserted nodules, recipe SMALL, steps 2, seed 0"
+    assert read_card(tmp_path / "run" / "model").trained_on == words
     assert np.isfinite([float(row["loss"]) for row in read_log(tmp_path / "run")]).all()
 
 
@@ -70,7 +73,7 @@ def test_the_model_of_a_run_says_that_nothing_was_learned_of_malignancy(store, t
     trained(store, tmp_path / "run", replace(SMALL, steps=1))
     card = read_card(tmp_path / "run" / "model")
     assert (card.name, card.preset, card.outcome) == ("run", "DEFAULT", "none")
-    assert card.trained_on == "detector only: 1 cases, recipe SMALL, 1 steps, seed 0"
+    assert card.trained_on == "detector: 1 scan, recipe SMALL, steps 1, seed 0"
 
 
 def test_the_default_model_with_one_backbone_in_half_precision_has_less_than_12_mb(tmp_path):

@@ -59,6 +59,8 @@ class FeatureTask:
         The last layers are random ones, and meant for features of mean 0 and standard deviation 1.
     """
 
+    parts_rest = False
+
     def __init__(
         self,
         net: CNet,

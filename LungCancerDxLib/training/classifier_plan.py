@@ -49,17 +49,15 @@ def check(store: CaseStore, detector: Model, plan: Plan, ranks: Ranks) -> None:
     ------
     UsageError
     """
+    ranks.share(plan.recipe.batch)
     if store.preset != detector.preset.name:
         raise UsageError(
             f"The cases in {store.folder} are of preset {store.preset}, the detector '{detector.name}' of "
             f"{detector.preset.name}. Prepare the cases with --preset {detector.preset.name}, or use a detector of "
             f"preset {store.preset}."
         )
-    if ranks.size > 1 and any(stage.alternate for stage in plan.stages):
-        raise UsageError(
-            f"The scheme {plan.scheme} has a stage that alternates between the two networks, which runs in one process "
-            f"only, not in {ranks.size}. Start it without torchrun, or choose a scheme of A and B."
-        )
+    if any(stage.alternate for stage in plan.stages):
+        ranks.share(plan.recipe.detector.batch)
 
 
 def config_of(

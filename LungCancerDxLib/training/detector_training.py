@@ -32,6 +32,8 @@ MODEL_FOLDER = "model"
 class DetectorTask:
     """N-Net on the patches of a store; see `engine.Task`."""
 
+    parts_rest = False
+
     def __init__(self, net: NNet, items: DetectorItems, recipe: Recipe) -> None:
         self.module: nn.Module = DetectorWithLoss(net, recipe)
         self.items_per_step = recipe.batch

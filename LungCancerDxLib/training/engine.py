@@ -40,6 +40,8 @@ class Task(Protocol):
         go into the log. It is put into training mode once; what must stay frozen, it keeps so in its `train`.
     items_per_step
         Of all processes together.
+    parts_rest
+        Whether some weights have no part in some steps.
     """
 
     @property
@@ -47,6 +49,9 @@ class Task(Protocol):
 
     @property
     def items_per_step(self) -> int: ...
+
+    @property
+    def parts_rest(self) -> bool: ...
 
     def batch(self, step: int, numbers: range) -> Batch:
         """These items of a step; a pure function, called from several threads."""
@@ -107,7 +112,7 @@ class _Trainer:
         self.task, self.run, self.ranks, self.files = task, run, ranks, files
         self.device, self.dtype = ranks.device(compute.device), compute.dtype
         self.module = task.module.to(self.device, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
-        self.called = ranks.together(self.module, self.device)
+        self.called = ranks.together(self.module, self.device, task.parts_rest)
         self.weights = [weight for weight in self.module.parameters() if weight.requires_grad]
         self.optimiser = run.regime.make_optimiser(self.weights)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)

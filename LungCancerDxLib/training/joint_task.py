@@ -23,6 +23,8 @@ _DETECTOR_NAMES = ("classification", "regression", "found", "rejected")
 class ClassifierTask:
     """C-Net on the cases of a store; see `engine.Task`."""
 
+    parts_rest = False
+
     def __init__(
         self, net: CNet, items: CaseItems, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False
     ) -> None:
@@ -60,6 +62,8 @@ class JointTask:
     detector_steps, classifier_steps
         Batches of the two epochs of a block.
     """
+
+    parts_rest = True  # each network's last layers in the other's epochs
 
     def __init__(
         self,

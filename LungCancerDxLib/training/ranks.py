@@ -44,11 +44,18 @@ class Ranks:
         """The device of this process: each has a GPU of its own."""
         return torch.device("cuda", self.local) if device.type == "cuda" and self.size > 1 else device
 
-    def together(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """The module as it is to be called: gradients are averaged over the processes."""
+    def together(self, module: nn.Module, device: torch.device, parts_rest: bool = False) -> nn.Module:
+        """The module as it is to be called: gradients are averaged over the processes.
+
+        Parameters
+        ----------
+        parts_rest
+            Some weights get no gradient in some steps, in all processes alike.
+        """
         if self.size == 1:
             return module
-        return DistributedDataParallel(module, device_ids=[device.index] if device.type == "cuda" else None)
+        own = [device.index] if device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=own, find_unused_parameters=parts_rest)
 
     def any(self, flag: torch.Tensor) -> bool:
         """Whether a flag (a scalar on the device) is set in any of the processes."""

@@ -50,6 +50,7 @@ def test_a_score_is_called_what_it_is(scene):
 
     assert "probability" not in everything()
     assert SCORE_NAME in nodes.summary.GetText()
+    assert "trained on: nothing" in nodes.summary.GetText()
     clinical = replace(made.result, case=replace(made.result.case, score_name="cancer probability"))
     update(scene, nodes, clinical)
     assert "cancer probability 0.63" in everything()

@@ -196,9 +196,12 @@ def test_cases_and_detector_must_be_of_one_preset(store, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_alternate_stages_run_in_one_process(store, detector, tmp_path):
-    with pytest.raises(UsageError, match="one process only, not in 2"):
-        trained(store, detector, tmp_path / "run", "A->E", ranks=Ranks(0, 2, 0))
+@pytest.mark.parametrize(("cases", "patches"), [(3, 2), (2, 3)])
+def test_processes_share_cases_and_patches_evenly(store, detector, tmp_path, cases, patches):
+    recipe = replace(FEW, batch=cases, detector=replace(FEW.detector, batch=patches))
+    with pytest.raises(UsageError, match="a batch of 3 cannot be shared out evenly among 2 processes"):
+        trained(store, detector, tmp_path / "run", "A->E", recipe, ranks=Ranks(0, 2, 0))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_code_of_2017_keeps_the_detector_of_its_first_stage(tmp_path):

@@ -45,6 +45,7 @@ class Toy:
     """Every item is drawn from the seed, the step and its number."""
 
     items_per_step = 4
+    parts_rest = False
 
     def __init__(self, plain: bool = False, pause_s: float = 0.0, broken_at: int | None = None) -> None:
         self.module: nn.Module = ToyNet(plain)

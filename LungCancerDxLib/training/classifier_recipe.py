@@ -130,12 +130,14 @@ CPU = replace(
     PAPER,
     name="CPU",
     scheme="F",
+    augmentation=Augmentation(scale=(0.9, 1.1)),  # the size of a nodule says most about it
     batch=32,
     regime=Regime("adamw", 1e-3, 0.01, cosine=True, warm_up_steps=50),
     steps=1500,
     initial_logit=-2.0,
     leak_rate=10.0,
     detector=recipe.CPU,
+    cached_crops=2,
 )
 
 CLASSIFIER_RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU)}

@@ -24,7 +24,7 @@ from ..preprocessing import preprocess
 from ..progress import Progress, part, silent
 from ..readers import read_ct
 from ..segmentation import segment_nodules
-from .machine import convolution_flop_per_s, synchronise
+from .machine import convolution_flop_per_s, copied_bytes_per_s, synchronise
 from .memory import PeakMemory
 from .operations import counting, crop_flop, detector_flop
 
@@ -34,11 +34,24 @@ _NETWORK_STAGES = ("detection", "classification")
 
 @dataclass(frozen=True)
 class Stage:
-    """seconds: of each run. peak_gb: resident memory at the most, None where it cannot be told. flop: of one run."""
+    """One stage of a case.
+
+    Parameters
+    ----------
+    seconds
+        Of each run.
+    peak_gb
+        Resident memory at the most, None where it cannot be told.
+    flop
+        Operations of convolutions in one run.
+    least_bytes
+        What goes in and comes out, each read or written once: a stage without convolutions can do with no less.
+    """
 
     seconds: list[float]
     peak_gb: float | None
     flop: float
+    least_bytes: int
 
     @property
     def median_s(self) -> float:
@@ -61,6 +74,8 @@ class Benchmark:
         Operations of one of the classifier's crops over those of its whole map.
     convolution_flop_per_s
         Of single convolutions on this machine, by channels, in the same run.
+    copied_bytes_per_s
+        Read and written by one thread that copies memory, in the same run.
     """
 
     machine: dict[str, Any]
@@ -70,6 +85,7 @@ class Benchmark:
     box_flop: float
     crop_share: float
     convolution_flop_per_s: dict[int, float]
+    copied_bytes_per_s: float
 
     @property
     def total_s(self) -> float:
@@ -100,6 +116,7 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
     seconds: dict[str, list[float]] = defaultdict(list)
     peaks: dict[str, float | None] = {}
     flop: dict[str, float] = {}
+    least_bytes: dict[str, int] = {}
 
     def run(stage: str, work: Callable[[], Any]) -> Any:
         with PeakMemory() as memory, counting() as counted:
@@ -127,7 +144,12 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
         )
         report("segmentation", 0.9)
         nodules = listed_nodules(scan, found.proposals, no_points, scored)
-        run("segmentation", lambda: segment_nodules(volume, scan.lungs, nodules))  # noqa: B023
+        outlined = run("segmentation", lambda: segment_nodules(volume, scan.lungs, nodules))  # noqa: B023
+        least_bytes = {
+            "reading": _size_on_disk(path) + volume.voxels.nbytes,
+            "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes,
+            "segmentation": scan.lungs.nbytes + outlined.labels.nbytes,
+        }
     progress("single convolutions", repeat / (repeat + 1))
     ceilings = {channels: convolution_flop_per_s(channels, compute, repeat) for channels in _CONVOLUTIONS}
     progress("done", 1.0)
@@ -138,10 +160,18 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
             "precision": compute.precision,
             "torch": torch.__version__,
         },
-        stages={name: Stage(times, peaks[name], flop[name]) for name, times in seconds.items()},
+        stages={
+            name: Stage(times, peaks[name], flop[name], least_bytes.get(name, 0)) for name, times in seconds.items()
+        },
         voxels=int(np.prod(volume.shape_kji)),
         box_kji=scan.image.shape,
         box_flop=detector_flop(preset, scan.image.shape),
         crop_share=crop_flop(preset, CENTRAL_CELLS) / crop_flop(preset),
         convolution_flop_per_s=ceilings,
+        copied_bytes_per_s=copied_bytes_per_s(repeat),
     )
+
+
+def _size_on_disk(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -51,13 +51,14 @@ def table(found: Benchmark, start_s: float) -> str:
         f"{machine['processors']} processors, {machine['device']}, {machine['precision']}, torch {machine['torch']}",
         f"{found.voxels / 1e6:.1f} million voxels; lung box {' x '.join(map(str, found.box_kji))} working voxels",
         "",
-        "stage            median s    least s   peak GB      GFLOP   GFLOP/s",
+        "stage            median s    least s   peak GB      GFLOP   GFLOP/s        MB      MB/s",
         f"process start  {start_s:10.2f} {start_s:10.2f}",
     ]
     for name, stage in found.stages.items():
         peak = "" if stage.peak_gb is None else f"{stage.peak_gb:.2f}"
-        work = f"{stage.flop / 1e9:10.0f} {stage.flop / 1e9 / stage.median_s:9.0f}" if stage.flop else ""
-        lines.append(f"{name:<14} {stage.median_s:10.2f} {min(stage.seconds):10.2f} {peak:>9} {work}")
+        work = _rate(stage.flop / 1e9, stage.median_s, (10, 9))
+        moved = _rate(stage.least_bytes / 1e6, stage.median_s, (9, 9))
+        lines.append(f"{name:<14} {stage.median_s:10.2f} {min(stage.seconds):10.2f} {peak:>9} {work} {moved}".rstrip())
     lines += [
         f"sum            {start_s + found.total_s:10.2f}",
         "",
@@ -65,8 +66,15 @@ def table(found: Benchmark, start_s: float) -> str:
             f"one {channels}-to-{channels}-channel convolution: {speed / 1e9:.0f} GFLOP/s"
             for channels, speed in found.convolution_flop_per_s.items()
         ),
+        f"one thread that copies memory: {found.copied_bytes_per_s / 1e6:.0f} MB/s read and written",
         f"detection over the mean of both: {found.detection_efficiency:.2f} (wanted: at least 0.75)",
         f"operations of the detection over the lung box computed once: {found.detection_over_box:.3f} (at most 1.0)",
         f"operations of a crop over its whole map: {found.crop_share:.3f} (at most 0.56)",
     ]
     return "\n".join(lines)
+
+
+def _rate(amount: float, seconds: float, widths: tuple[int, int]) -> str:
+    """An amount and the same a second; blank where there is none."""
+    first, second = widths
+    return f"{amount:{first}.0f} {amount / seconds:{second}.0f}" if amount else " " * (first + 1 + second)

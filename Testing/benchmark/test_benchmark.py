@@ -67,6 +67,13 @@ def test_bench_prints_a_table_and_writes_its_figures(tmp_path, monkeypatch, caps
     assert figures["stages"]["preprocessing"]["flop"] == 0 < figures["stages"]["classification"]["flop"]
     assert 0.5 < figures["detection_over_box"] < 3
     assert figures["convolution_flop_per_s"]["24"] > 1e8
+    least = {name: stage["least_bytes"] for name, stage in figures["stages"].items()}
+    voxels = slab().volume.voxels
+    assert least["reading"] == (tmp_path / "ct.nrrd").stat().st_size + voxels.nbytes
+    assert least["preprocessing"] == voxels.nbytes + voxels.size + 2 * np.prod(figures["box_kji"])
+    assert least["detection"] == 0 < least["segmentation"]
+    assert figures["copied_bytes_per_s"] > 1e8
+    assert f"{figures['copied_bytes_per_s'] / 1e6:.0f} MB/s" in words
 
 
 @pytest.mark.parametrize("repeat", ["0", "-1", "many"])

@@ -1,4 +1,4 @@
-"""The command `lungcancerdx score`: what a real run of the default model leaves and says."""
+"""The command `lungcancerdx score`: what a real run leaves and says."""
 
 import json
 import math
@@ -18,14 +18,14 @@ APICES = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (62.0, 120.0)}
 
 @pytest.fixture(scope="module")
 def apices(folder):
-    """The one real run of the untrained default model, over the tops of the lungs: the process and its output."""
+    """The one real run, of the untrained default networks over the tops of the lungs: the process and its output."""
     write_volume(chest(**APICES).volume, folder / "apices.nrrd")
     out = folder / "apices"
-    options = ("--progress", "json", "--no-scene")
+    options = ("--model", "untrained-default", "--progress", "json", "--no-scene")
     return run_command("score", "apices.nrrd", "--out", out, *options, cwd=folder), out
 
 
-def test_a_run_of_the_default_model_succeeds(apices):
+def test_a_real_run_succeeds(apices):
     process, out = apices
     assert process.returncode == 0, process.stderr
     assert names(out) == FILES

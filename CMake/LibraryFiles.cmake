@@ -62,6 +62,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/commands/train.py
   LungCancerDxLib/commands/train_classifier.py
   LungCancerDxLib/compute.py
+  LungCancerDxLib/csv_table.py
   LungCancerDxLib/detection/__init__.py
   LungCancerDxLib/detection/anchors.py
   LungCancerDxLib/detection/detector.py
@@ -82,7 +83,6 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/evaluation/froc.py
   LungCancerDxLib/evaluation/matching.py
   LungCancerDxLib/evaluation/report.py
-  LungCancerDxLib/evaluation/tables.py
   LungCancerDxLib/evaluation/top_k.py
   LungCancerDxLib/evidence.py
   LungCancerDxLib/interrupt.py

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CTReadError
+from .. import csv_table
+from ..errors import CTReadError, UsageError
 from ..staging import whole_file
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table and where it stands."""
+    """One row of a table, its cells by column (names in lower case), and where it stands."""
 
     path: Path
     line: int
@@ -22,7 +23,7 @@ class Row:
 
     def text(self, column: str) -> str:
         """A cell that must not be empty."""
-        found = (self.cells[column] or "").strip()
+        found = self.cells[column.lower()]
         if not found:
             raise self.error(f"nothing in column {column}")
         return found
@@ -40,7 +41,7 @@ class Row:
 
     def number_if_any(self, column: str) -> float | None:
         """None where the column or the cell is not there."""
-        return self.number(column) if (self.cells.get(column) or "").strip() else None
+        return self.number(column) if self.cells.get(column.lower()) else None
 
     def error(self, found: str) -> CTReadError:
         """What is wrong with this row, as an error to raise."""
@@ -56,25 +57,14 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         Where it cannot be read, lacks a column, or a row has more or fewer cells than the header.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            missing = [name for name in columns if name not in reader.fieldnames]
-            if missing:
-                raise CTReadError(
-                    f"{path}, line 1: no column {', '.join(missing)}; expected a header with {','.join(columns)}."
-                )
-            return [_whole(Row(path, reader.line_num, cells)) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CTReadError(f"{path} cannot be read ({error}); expected a CSV file with {','.join(columns)}.") from error
-
-
-def _whole(row: Row) -> Row:
-    if None in row.cells:
-        raise row.error("more cells than columns")
-    if None in row.cells.values():
-        raise row.error("fewer cells than columns")
-    return row
+        table = csv_table.read_table(path, columns)
+    except UsageError as error:
+        raise CTReadError(str(error)) from error
+    rows = zip(*table.columns.values(), strict=True)
+    return [
+        Row(path, line, dict(zip(table.columns, cells, strict=True)))
+        for line, cells in zip(table.lines, rows, strict=True)
+    ]
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..csv_table import Table, read_table
 from ..errors import UsageError
-from .tables import Table, read_table
 
 
 @dataclass(frozen=True)

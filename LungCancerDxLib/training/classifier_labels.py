@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..csv_table import read_table
 from ..errors import UsageError
 from ..staging import whole_file
 
@@ -59,20 +60,11 @@ def read_labels(folder: Path, names: Sequence[str]) -> np.ndarray:
 
 
 def _read(path: Path) -> dict[str, bool]:
+    table = read_table(path, COLUMNS)
     labels: dict[str, bool] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, skipinitialspace=True)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                raise UsageError(f"{path} has no column {', '.join(missing)}; expected {','.join(COLUMNS)}.")
-            for row in rows:
-                if row["cancer"] not in ("0", "1"):
-                    raise UsageError(f"{path}, line {rows.line_num}: expected cancer 0 or 1, got {row['cancer']}.")
-                if labels.setdefault(row["id"], row["cancer"] == "1") != (row["cancer"] == "1"):
-                    raise UsageError(f"{path}, line {rows.line_num}: {row['id']} had another label before.")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{path} cannot be read ({error}); expected a CSV file with the columns {','.join(COLUMNS)}, cancer 0 or 1."
-        ) from error
+    for line, name, cancer in zip(table.lines, table.texts("id"), table.texts("cancer"), strict=True):
+        if cancer not in ("0", "1"):
+            raise UsageError(f"{path}, line {line}: expected cancer 0 or 1, got {cancer}.")
+        if labels.setdefault(name, cancer == "1") != (cancer == "1"):
+            raise UsageError(f"{path}, line {line}: {name} had another label before.")
     return labels

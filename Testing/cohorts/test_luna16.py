@@ -93,8 +93,8 @@ def test_the_tables_may_lie_where_the_challenge_packs_them_and_excluded_findings
         ("5.5,1,2,3,4", r"annotations\.csv, line 2: a nodule of scan 5\.5, which is in no subset folder"),
         (f"{IDS[0]},1,2,three,4", r"line 2: 'three' in column coordZ, expected a number"),
         (f"{IDS[0]},1,2,3,0", "line 2: a diameter of 0 mm"),
-        (f"{IDS[0]},1,2,3", "line 2: fewer cells than columns"),
-        (f"{IDS[0]},1,2,3,4,5", "line 2: more cells than columns"),
+        (f"{IDS[0]},1,2,3", "line 2: 4 cells, but the header line has 5"),
+        (f"{IDS[0]},1,2,3,4,5", "line 2: 6 cells, but the header line has 5"),
         (f"{IDS[0]},1,2,3,4\n{IDS[0]},1,2,3,4", "line 3: the same nodule twice"),
     ],
 )

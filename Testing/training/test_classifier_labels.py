@@ -17,7 +17,7 @@ def test_labels_come_back_in_the_order_of_the_cases(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("id,label\na,1\n", "no column cancer; expected id,cancer"),
+        ("id,label\na,1\n", "no column cancer; expected a header with id,cancer"),
         ("id,cancer\na,yes\n", "line 2: expected cancer 0 or 1, got yes"),
         ("id,cancer\na,1\na,0\n", "line 3: a had another label before"),
         ("id,cancer\na,1\n", "no label for b;"),

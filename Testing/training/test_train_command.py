@@ -121,7 +121,10 @@ def test_invented_patients_are_cases_too(tmp_path, monkeypatch):
     ("content", "words"),
     [
         ("id,x,y,z,d\n", "no column x_lps_mm, y_lps_mm, z_lps_mm, diameter_mm"),
-        ("id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\na,1,2,three,4\n", "line 2: expected three coordinates"),
+        (
+            "id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\na,1,2,three,4\n",
+            "line 2, column z_lps_mm: expected a number, got 'three'",
+        ),
         ("id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\na,1,2,3,0\n", "above zero"),
         ("id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\na,1,2\n", "line 2"),
     ],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import UsageError
+from .errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,22 @@ class Table:
         return Table(self.path, columns, [self.lines[row] for row in chosen])
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     """A comma-separated file with a header line; empty lines are skipped, the order of its columns is free.
 
     Raises
     ------
     UsageError
-        Where the file cannot be read, or a row has more or fewer cells than the header.
+        Where the file cannot be read, has not all `required` columns, or a row has more or fewer cells than the header.
     """
     header, *rows = _cells(path)
     names = [name.lower() for name in header[1]]
+    missing = [name for name in required if name.lower() not in names]
+    if missing:
+        expected = ",".join(required)
+        raise UsageError(
+            f"{path}, line {header[0]}: no column {', '.join(missing)}; expected a header with {expected}."
+        )
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise UsageError(f"{path}: the header line names {', '.join(sorted(repeated))} more than once.")

@@ -45,8 +45,9 @@ def case_losses(predicted: np.ndarray, cancer: np.ndarray) -> np.ndarray:
 
 
 def resampled_mean(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(B,) means of values (N,) over cases drawn (B, N) times."""
-    return times @ values / times.sum(axis=1)
+    """(B,) means of values (N,) over cases drawn (B, N) times; NaN for a sample without any of them."""
+    number = times.sum(axis=1)
+    return np.where(number > 0, times @ values / np.maximum(number, 1), np.nan)
 
 
 def resampled_auc(predicted: np.ndarray, cancer: np.ndarray, times: np.ndarray) -> np.ndarray:

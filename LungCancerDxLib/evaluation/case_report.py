@@ -57,6 +57,8 @@ def case_report(outcomes: Outcomes, rng: np.random.Generator, samples: int = 100
     ]
     if outcomes.bayes is not None:
         rows += _against_bayes(outcomes.bayes, outcomes, losses, areas, times, basis)
+    if outcomes.leak is not None and not np.isnan(outcomes.leak).all():
+        rows += _without_nodule(outcomes.leak, predicted, times)
     remarks = (
         f"What is evaluated: {outcomes.score_name}. It is a cancer probability only where a model trained on clinical "
         "outcomes made it; with simulated labels no figure here says anything about patients.",
@@ -66,6 +68,17 @@ def case_report(outcomes: Outcomes, rng: np.random.Generator, samples: int = 100
         *outcomes.remarks,
     )
     return CaseReport(roc(predicted, cancer), bins, tuple(rows), remarks)
+
+
+def _without_nodule(leak: np.ndarray, predicted: np.ndarray, times: np.ndarray) -> list[Row]:
+    """What cases without a nodule get, beside their true probability of cancer."""
+    none = ~np.isnan(leak)
+    basis = f"{none.sum()} cases without a nodule"
+    sampled = resampled_mean(predicted[none], times[:, none])
+    return [
+        row("mean score of cases without a nodule", predicted[none].mean(), basis, sampled),
+        row("their true leak", leak[none].mean(), basis),
+    ]
 
 
 def _against_bayes(

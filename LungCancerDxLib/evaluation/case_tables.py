@@ -25,6 +25,8 @@ class Outcomes:
         (N,) bool labels, of both kinds.
     bayes
         (N,) the best possible probabilities, where a truth table gives them.
+    leak
+        (N,) the true probability of cancer of the cases without a nodule, NaN of the others, where the truth gives it.
     score_name
         What the scores may be called.
     remarks
@@ -37,6 +39,7 @@ class Outcomes:
     bayes: np.ndarray | None
     score_name: str
     remarks: tuple[str, ...]
+    leak: np.ndarray | None = None
 
 
 def read_labels(path: Path) -> dict[str, bool]:
@@ -83,23 +86,30 @@ def read_outcomes(predictions: Path, labels: Path, truth: Path | None = None) ->
     if unlabelled := len(scored - label_of.keys()):
         remarks.append(f"{unlabelled} cases with a score have no label and are left out.")
     names = set(table.columns.get("score_name", ())) - {""}
+    bayes, leak = _read_truth(truth, ids) if truth is not None else (None, None)
     return Outcomes(
         ids,
         np.array([scores[case] for case in ids]),
         np.array([label_of[case] for case in ids]),
-        _read_bayes(truth, ids) if truth is not None else None,
+        bayes,
         names.pop() if len(names) == 1 else "model score",
         tuple(remarks),
+        leak,
     )
 
 
-def _read_bayes(path: Path, ids: list[str]) -> np.ndarray:
+def _read_truth(path: Path, ids: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """See `Outcomes.bayes` and `Outcomes.leak`."""
     table = read_table(path)
-    known = dict(zip(_ids(table), _probabilities(table, "bayes_probability"), strict=True))
-    missing = [case for case in ids if case not in known]
+    bayes, rows = _probabilities(table, "bayes_probability"), {case: row for row, case in enumerate(_ids(table))}
+    missing = [case for case in ids if case not in rows]
     if missing:
         raise UsageError(f"{path} lacks {len(missing)} of {len(ids)} cases, such as {missing[0]}.")
-    return np.array([known[case] for case in ids])
+    order = [rows[case] for case in ids]
+    if not (table.has("leak") and table.has("nodule_count")):
+        return bayes[order], None
+    leak = np.where(table.numbers("nodule_count") == 0, _probabilities(table, "leak"), np.nan)
+    return bayes[order], leak[order]
 
 
 def _ids(table: Table) -> list[str]:

@@ -129,6 +129,21 @@ def test_without_the_truth_nothing_is_said_of_a_bayes_predictor():
     assert {row.basis for row in rows.values()} == {f"30 cases, {outcomes.cancer.sum()} with cancer"}
 
 
+def test_the_mean_score_of_cases_without_a_nodule_stands_beside_their_true_leak():
+    leak = np.array([np.nan, 0.1, 0.2, np.nan, np.nan])
+    rows = rows_of(Outcomes([], PREDICTED, CANCER, None, "model score", (), leak))
+    row = rows["mean score of cases without a nodule"]
+    assert (row.value, row.basis) == (pytest.approx(0.5), "2 cases without a nodule")
+    assert (row.low, row.high) == pytest.approx((0.4, 0.6))
+    assert rows["their true leak"].value == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("leak", [None, np.full(5, np.nan)])
+def test_without_such_cases_nothing_is_said_of_them(leak):
+    rows = rows_of(Outcomes([], PREDICTED, CANCER, None, "model score", (), leak))
+    assert not any("nodule" in name or "leak" in name for name in rows)
+
+
 def test_without_scikit_learn_the_cure_is_told(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
     with pytest.raises(UsageError, match="needs scikit-learn: pip install"):

@@ -1,5 +1,6 @@
 """Scores, labels and truth of cases are read and joined; what is wrong in them is told."""
 
+import numpy as np
 import pytest
 
 from LungCancerDxLib.cohorts.results import CASE_COLUMNS
@@ -23,6 +24,12 @@ def test_scores_are_joined_with_labels_and_truth(tmp_path):
     assert found.cancer.tolist() == [False, True, False]
     assert found.bayes.tolist() == [0.1, 0.8, 0.3]
     assert (found.score_name, found.remarks) == ("model score", ())
+    assert found.leak is None
+
+
+def test_the_truth_tells_the_leak_of_the_cases_without_a_nodule(tmp_path):
+    rows = ("id,bayes_probability,leak,nodule_count", "c,0.1,0.1,0", "a,0.8,0.1,2", "b,0.2,0.05,0")
+    np.testing.assert_array_equal(read(tmp_path, truth=rows).leak, [0.05, np.nan, 0.1])
 
 
 def test_the_table_of_a_cohort_is_read_with_the_name_that_its_scores_may_have(tmp_path):

@@ -51,6 +51,7 @@ def _add_detector(actions: Any) -> argparse.ArgumentParser:
     detector.add_argument("--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made")
     detector.add_argument("--out", metavar="RUN", type=path, default=Path("detector-run"), help="the run and its model")
     detector.add_argument("--recipe", choices=("cpu", "paper", "grt123"), default="cpu")
+    detector.add_argument("--start", metavar="MODEL|RUN", help="begin with its weights instead of random ones")
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
     detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")

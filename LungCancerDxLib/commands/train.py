@@ -87,6 +87,7 @@ def _detector(arguments: argparse.Namespace, stop: Stop) -> str:
             compute,
             seed=arguments.seed,
             inserter=LungInserter(preset),
+            start=train_classifier.model_or_run(arguments.start) if arguments.start else None,
             ranks=ranks,
             resume=arguments.resume,
             checkpoint_minutes=arguments.checkpoint_minutes,

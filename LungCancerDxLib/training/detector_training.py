@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..compute import Compute
+from ..errors import UsageError
 from ..models.bundle import Model, save_model
 from ..models.untrained import initialise
 from ..networks.cnet import CNet
@@ -52,6 +53,7 @@ def train_detector(
     *,
     seed: int = 0,
     inserter: Inserter | None = None,
+    start: Model | None = None,
     ranks: Ranks = ALONE,
     resume: bool = False,
     checkpoint_minutes: float = 2.0,
@@ -62,16 +64,29 @@ def train_detector(
 
     The model's classifier has the detector's backbone and is not trained: its outcome is "none".
 
+    Parameters
+    ----------
+    start
+        Its detector's weights are those that the training begins with; by default random ones.
+
     Raises
     ------
     UsageError
-        Where there is nothing to learn from, or `out` is taken, or holds a run with other settings.
+        Where there is nothing to learn from, `start` is of another preset, or `out` is taken or holds a run with other
+        settings.
     TrainingFailed, Cancelled, OutputError
         See `engine.train`.
     """
     steps = number_of_steps(store, recipe)
     recipe = replace(recipe, steps=steps)
     net = new_detector(preset, recipe, seed)
+    if start is not None:
+        if start.preset != preset:
+            raise UsageError(
+                f"The cases in {store.folder} are of preset {preset.name}, the model '{start.name}' to start from is "
+                f"of {start.preset.name}. Prepare the cases with --preset {start.preset.name}, or start from another."
+            )
+        net.load_state_dict(start.detector.state_dict())
     task = DetectorTask(net, DetectorItems(store, recipe, preset, seed, inserter), recipe)
     cases = {name: len(nodules) for name, nodules in zip(store.names, store.nodules, strict=True)}
     config = {
@@ -82,6 +97,7 @@ def train_detector(
         "precision": compute.precision,
         "processes": ranks.size,
         "nodules_of_cases": cases,
+        **({"start_sha256": start.sha256} if start is not None else {}),
     }
     threads = default_loader_threads(compute.device, ranks)
     run = Run(out, config, recipe.regime, steps, seed, checkpoint_minutes, threads, events_and_curves)
@@ -90,6 +106,8 @@ def train_detector(
     if ranks.first and not (out / MODEL_FOLDER).exists():
         inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
         words = f"detector: {store.words}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
+        if start is not None:
+            words += f"; started from {start.name} ({start.trained_on})"
         save_model(detector_model(net, preset, out.resolve().name, words), out / MODEL_FOLDER, half_precision=True)
     return net
 

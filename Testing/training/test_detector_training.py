@@ -8,8 +8,9 @@ import torch
 
 from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection.detector import detect
-from LungCancerDxLib.errors import Cancelled
+from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.models.card import WEIGHTS_FILE, read_card
+from LungCancerDxLib.models.untrained import untrained_model
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.detector_net import new_detector
 from LungCancerDxLib.training.detector_training import detector_model, number_of_steps, train_detector
@@ -67,6 +68,23 @@ def test_it_learns_from_nodules_inserted_into_a_background(tmp_path):
     words = "detector: 1 scan and 2 invented patients with inserted nodules, recipe SMALL, steps 2, seed 0"
     assert read_card(tmp_path / "run" / "model").trained_on == words
     assert np.isfinite([float(row["loss"]) for row in read_log(tmp_path / "run")]).all()
+
+
+def test_it_begins_with_the_weights_of_a_model_and_says_so(store, tmp_path):
+    start = untrained_model(TINY, seed=5)
+    still = replace(SMALL, steps=1, regime=replace(CPU.regime, learning_rate=0.0))
+    net = trained(store, tmp_path / "run", still, start=start)
+    for name, weight in start.detector.named_parameters():
+        assert torch.equal(weight, net.get_parameter(name)), name
+    assert read_card(tmp_path / "run" / "model").trained_on.endswith("; started from untrained-default (nothing)")
+    with pytest.raises(UsageError, match="other settings"):
+        trained(store, tmp_path / "run", still, resume=True)
+
+
+def test_it_does_not_begin_with_a_model_of_another_preset(store, tmp_path):
+    with pytest.raises(UsageError, match="of preset DEFAULT, the model 'untrained-grt123' to start from is of GRT123"):
+        trained(store, tmp_path / "run", SMALL, start=untrained_model(replace(TINY, name="GRT123")))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_model_of_a_run_says_that_nothing_was_learned_of_malignancy(store, tmp_path):

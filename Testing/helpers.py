@@ -101,7 +101,7 @@ def rotation(degrees: float, about: tuple[float, float, float]) -> np.ndarray:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a subprocess that finds the library from any folder, and no model but the untrained ones."""
+    """The environment of a subprocess that finds the library from any folder, and no models of the user's own."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "XDG_DATA_HOME": os.devnull, **variables}
 
 

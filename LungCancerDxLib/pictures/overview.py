@@ -30,9 +30,9 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     plot = pyplot()
     drawn = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
     rows = max(len(drawn), 2)
-    figure = plot.figure(figsize=(15, 1.6 + 3.0 * rows), facecolor=BACKGROUND)
+    figure = plot.figure(figsize=(15, 1.9 + 3.0 * rows), facecolor=BACKGROUND)
     grid = figure.add_gridspec(
-        rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.2 / (1.6 + 3.0 * rows), bottom=0.03
+        rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.5 / (1.9 + 3.0 * rows), bottom=0.03
     )
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
     _headline(figure, result)

@@ -132,8 +132,8 @@ CPU = replace(
     scheme="F",
     augmentation=Augmentation(scale=(0.9, 1.1)),  # the size of a nodule says most about it
     batch=32,
-    regime=Regime("adamw", 1e-3, 0.01, cosine=True, warm_up_steps=50),
-    steps=1500,
+    regime=Regime("adamw", 1e-3, 1.0, cosine=True, warm_up_steps=50),
+    steps=400,
     initial_logit=-2.0,
     leak_rate=10.0,
     detector=recipe.CPU,

@@ -1,7 +1,6 @@
 """Built and installed like an extension, everything lands beside the module, and works from there."""
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -62,20 +61,8 @@ def test_the_extension_is_packed_under_its_name_with_its_config(packaged):
     assert "generated config" in packaged.record
 
 
-def test_a_default_model_is_installed_where_the_library_finds_it(tmp_path):
-    source = tmp_path / "source"
-    for part in ("CMake", "LungCancerDx", "LungCancerDxLib"):
-        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "CMakeLists.txt", source)
-    bundle = ("model.json", "weights.safetensors")
-    for name in bundle:
-        path = source / "Resources" / "Models" / "Default" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-    modules = package(source, tmp_path).modules
-
-    place = modules / "Resources" / "Models" / "Default"
-    assert files_below(place) == set(bundle)
+def test_the_default_model_is_installed_where_the_library_finds_it(packaged):
+    place = packaged.modules / "Resources" / "Models" / "Default"
+    assert files_below(place) == files_below(ROOT / "Resources" / "Models" / "Default")
     code = "from LungCancerDxLib.models.locate import installed_models; print(installed_models()['Default'])"
-    assert run_from(modules, "-c", code) == str(place)
+    assert run_from(packaged.modules, "-c", code) == str(place)

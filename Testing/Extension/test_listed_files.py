@@ -40,5 +40,5 @@ def test_every_resource_of_the_module_is_listed():
 
 def test_every_file_of_the_default_model_is_listed():
     folder = ROOT / "Resources" / "Models"
-    listed = cmake_list(MODEL_LIST, "LungCancerDxLib_RESOURCES") if folder.exists() else []
+    listed = cmake_list(MODEL_LIST, "LungCancerDxLib_RESOURCES")
     assert differences(listed, {f"Resources/Models/{file}" for file in files_below(folder)}) == NONE

@@ -22,6 +22,11 @@ OUTCOMES = {
 """What a case's score is called, by what the model was trained on."""
 
 
+def model_words(name: str, preset: str, join: str, trained_on: str) -> str:
+    """A model and what it was trained on, in one line."""
+    return f"Model {name} (preset {preset}, {join}), trained on: {trained_on}"
+
+
 @dataclass(frozen=True)
 class Nodule:
     """One nodule; what was not measured is None.
@@ -90,7 +95,7 @@ class CaseResult:
     def model_words(self) -> str:
         """The model that the case was scored with and what it was trained on, in one line."""
         model = self.model
-        return f"Model {model['name']} (preset {model['preset']}, {self.case.join}), trained on: {model['trained_on']}"
+        return model_words(model["name"], model["preset"], self.case.join, model["trained_on"])
 
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.

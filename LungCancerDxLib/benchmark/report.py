@@ -116,7 +116,6 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
     seconds: dict[str, list[float]] = defaultdict(list)
     peaks: dict[str, float | None] = {}
     flop: dict[str, float] = {}
-    least_bytes: dict[str, int] = {}
 
     def run(stage: str, work: Callable[[], Any]) -> Any:
         with PeakMemory() as memory, counting() as counted:
@@ -145,11 +144,11 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
         report("segmentation", 0.9)
         nodules = listed_nodules(scan, found.proposals, no_points, scored)
         outlined = run("segmentation", lambda: segment_nodules(volume, scan.lungs, nodules))  # noqa: B023
-        least_bytes = {
-            "reading": _size_on_disk(path) + volume.voxels.nbytes,
-            "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes,
-            "segmentation": scan.lungs.nbytes + outlined.labels.nbytes,
-        }
+    least_bytes = {
+        "reading": _size_on_disk(path) + volume.voxels.nbytes,
+        "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes,
+        "segmentation": scan.lungs.nbytes + outlined.labels.nbytes,
+    }
     progress("single convolutions", repeat / (repeat + 1))
     ceilings = {channels: convolution_flop_per_s(channels, compute, repeat) for channels in _CONVOLUTIONS}
     progress("done", 1.0)

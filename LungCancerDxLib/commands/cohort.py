@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from .. import __version__
+from ..case import model_words
 from ..cohorts.listing import Entry, list_scans
 from ..cohorts.results import CASES_TABLE, DONE, FAILED, NODULES_TABLE
 from ..cohorts.run_case import Settings
@@ -76,7 +77,7 @@ def _summary(entries: tuple[Entry, ...], statuses: Counter[str], out: Path, mode
     lines = ["", f"{statuses[DONE]} of {len(entries)} scans scored, {statuses[FAILED]} failed."]
     if statuses[FAILED]:
         lines.append(f"Why is in the column reason of {out / CASES_TABLE}; --retry-failed does them again.")
-    lines.append(f"Model {model.name} (preset {model.preset.name}, {model.join}), trained on: {model.trained_on}")
+    lines.append(model_words(model.name, model.preset.name, model.join, model.trained_on))
     if model.outcome == "none":
         lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
     lines += [f"Results in {out}: {CASES_TABLE}, {NODULES_TABLE}", RESEARCH_USE_ONLY]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +32,7 @@ def save_froc_figure(report: DetectionReport, path: Path) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xlim(RATES[0] / 1.1, RATES[-1] * 1.1)
         axes.set_xticks(RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("false positives per scan")
-        axes.set_ylabel("sensitivity")
-        axes.set_title(f"FROC on {report.basis}")
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
+        _finish(axes, "false positives per scan", "sensitivity", f"FROC on {report.basis}")
 
 
 def save_top_k_figure(report: DetectionReport, path: Path) -> None:
@@ -57,9 +53,15 @@ def save_top_k_figure(report: DetectionReport, path: Path) -> None:
             words = f"{name} ({line.nodules})"
             axes.errorbar(places + aside, line.recall, spans, fmt="o-", color=colour, capsize=3, label=words)
         axes.set_xticks(np.arange(1, len(report.recall.recall) + 1))
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("k: marks taken from each scan, best first")
-        axes.set_ylabel("recall")
-        axes.set_title(f"Recall at top k on {report.basis}, 95 % intervals")
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
+        title = f"Recall at top k on {report.basis}, 95 % intervals"
+        _finish(axes, "k: marks taken from each scan, best first", "recall", title)
+
+
+def _finish(axes: Any, x: str, y: str, title: str) -> None:
+    """Words and grid of a figure whose vertical axis is a share."""
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")

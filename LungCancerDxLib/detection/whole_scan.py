@@ -1,6 +1,6 @@
 """N-Net over a whole scan in one exact pass, with memory bounded by slabs (instead of the tiles of section IV-G).
 
-Only the layers up to stride 4 hold large maps. They run in slabs along k, first those at full resolution and then those
+Only the layers up to stride 4 hold large maps. They run in slabs along i, first those at full resolution and then those
 at stride 2, each slab with a halo that covers all that its layers see, so that the output is that of one pass. The
 layers at full resolution see but two voxels further: little is computed twice. From stride 4 on the maps of a whole
 scan fit at once.
@@ -23,20 +23,21 @@ from .location import LocationScale
 _STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, for the progress
 _THICKER_AT_STRIDE_2 = 2  # a slab of as many bytes: a quarter of the pixels in a plane, but more maps at once
 _TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
+_WIDEST = 248  # voxels of a slab: bfloat16 convolutions of rows above 256 take up to twice as long a voxel
 _LIVE_MAPS = 2.5  # full-resolution maps of 24 channels that are alive at once in a slab
 
 
 def normalised(grey: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """uint8 grey values to the detector's input, (grey - 128) / 128."""
-    return ((grey.to(torch.float32) - 128) / 128).to(dtype)
+    return (grey.to(dtype) - 128) / 128  # exact in every type
 
 
 def slab_thickness(shape_kji: tuple[int, ...], dtype: torch.dtype, room_gb: float) -> int:
-    """Voxels along k that a slab may have without its halo, so that the stem fits the room: a multiple of 4, or 4."""
-    map_bytes_of_plane = shape_kji[1] * shape_kji[2] * 24 * dtype.itemsize
-    entry_bytes = shape_kji[0] * map_bytes_of_plane / 8
+    """Voxels along i that a slab may have without its halo, so that the stem fits the room: a multiple of 4, or 4."""
+    map_bytes_of_plane = shape_kji[0] * shape_kji[1] * 24 * dtype.itemsize
+    entry_bytes = shape_kji[2] * map_bytes_of_plane / 8
     planes = int((room_gb * 1e9 - entry_bytes) / (map_bytes_of_plane * _LIVE_MAPS)) - 2 * ENTRY_HALO
-    return max(planes // STRIDE * STRIDE, STRIDE)
+    return max(min(planes, _WIDEST) // STRIDE * STRIDE, STRIDE)
 
 
 def stem_in_slabs(
@@ -49,7 +50,7 @@ def stem_in_slabs(
     image
         (Z, Y, X) uint8 or float on the host, each axis a multiple of 4; uint8 is normalised slab by slab.
     slab
-        Thickness along k in voxels without halo, a multiple of 4.
+        Thickness along i in voxels without halo, a multiple of 4.
 
     Returns
     -------
@@ -69,16 +70,15 @@ def _in_slabs(
     layers: Callable[[torch.Tensor], torch.Tensor], source: torch.Tensor, slab: int, halo: int, progress: Progress
 ) -> torch.Tensor:
     """What layers that end in a pool of two give for a whole map (1, C, Z, Y, X); slab and halo are even."""
-    size = source.shape[2]
+    size = source.shape[-1]
     whole: torch.Tensor | None = None
     for start in range(0, size, slab):
         progress("detecting nodules", start / size)
         low, end = max(start - halo, 0), min(start + slab, size)
-        out = layers(source[:, :, low : min(end + halo, size)])
+        out = layers(source[..., low : min(end + halo, size)])
         if whole is None:
-            whole = out.new_empty(*out.shape[:2], size // 2, *out.shape[3:])
-            whole = whole.to(memory_format=torch.channels_last_3d)
-        whole[:, :, start // 2 : end // 2] = out[:, :, (start - low) // 2 : (end - low) // 2]
+            whole = out.new_empty(*out.shape[:-1], size // 2).to(memory_format=torch.channels_last_3d)
+        whole[..., start // 2 : end // 2] = out[..., (start - low) // 2 : (end - low) // 2]
         del out
     assert whole is not None  # an image has at least one plane
     return whole

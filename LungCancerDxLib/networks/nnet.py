@@ -35,8 +35,8 @@ class NNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv3d(24, 24, 3, padding=1),
             nn.BatchNorm3d(24),
-            nn.ReLU(inplace=True),
         )
+        self.relu = nn.ReLU(inplace=True)
         self.pool = nn.MaxPool3d(2, ceil_mode=True)
         self.forw1 = residual_block(24, 32, units[0])
         self.forw2 = residual_block(32, 64, units[1])
@@ -53,7 +53,7 @@ class NNet(nn.Module):
 
     def entry(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, Z, Y, X) to (B, 24, Z/2, Y/2, X/2)."""
-        return self.pool(self.preBlock(image))
+        return self.relu(self.pool(self.preBlock(image)))  # in this order an eighth of the work
 
     def descent(self, entry: torch.Tensor) -> torch.Tensor:
         """(B, 24, Z/2, Y/2, X/2) to (B, 32, Z/4, Y/4, X/4)."""
@@ -73,6 +73,7 @@ class NNet(nn.Module):
         out3 = self.forw3(self.pool(out2))
         out4 = self.forw4(self.pool(out3))
         back3 = self.back3(torch.cat((_cut(self.path1(out4), out3), out3), dim=1))
+        location = location.contiguous(memory_format=torch.channels_last_3d)  # like the maps, or joining copies them
         joined = torch.cat((_cut(self.path2(back3), out2), out2, location), dim=1)
         if central is None:
             return self.back2(joined)

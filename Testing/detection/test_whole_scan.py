@@ -13,7 +13,7 @@ from LungCancerDxLib.detection import whole_scan
 from LungCancerDxLib.detection.location import location_scale
 from LungCancerDxLib.detection.whole_scan import normalised, slab_thickness, stem_in_slabs, whole_scan_output
 from LungCancerDxLib.errors import Cancelled
-from LungCancerDxLib.networks.nnet import NNet
+from LungCancerDxLib.networks.nnet import ENTRY_HALO, NNet
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.detection.fake_scans import fake_scan, grey_image
 from Testing.networks.random_nets import randomised
@@ -49,7 +49,7 @@ def _stem(preset, shape, slab, dtype):
 @pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 1e-4), (torch.float64, 1e-9)], ids=str)
 @pytest.mark.parametrize("slab", [4, 20, 100])
 def test_the_stem_in_slabs_is_the_stem_at_once(preset, dtype, within, slab):
-    shape = (36, 4, 8)
+    shape = (4, 8, 36)
     at_once = _stem_at_once(preset, shape, dtype)
     in_slabs = _stem(preset, shape, slab, dtype)
     torch.testing.assert_close(in_slabs, at_once, rtol=0, atol=within)
@@ -59,7 +59,7 @@ def test_the_stem_in_slabs_is_the_stem_at_once(preset, dtype, within, slab):
 @PRESETS
 @pytest.mark.parametrize("halo", ["ENTRY_HALO", "descent_halo"])
 def test_a_halo_that_is_a_step_less_is_not_exact(preset, halo, monkeypatch):
-    shape, dtype = (72, 4, 8), torch.float64
+    shape, dtype = (4, 8, 72), torch.float64
     exact = getattr(whole_scan, halo)
     monkeypatch.setattr(whole_scan, halo, (lambda net: exact(net) - 2) if callable(exact) else exact - 2)
     in_slabs = _stem(preset, shape, 8, dtype)
@@ -75,27 +75,27 @@ def test_a_slab_may_be_given_in_network_units_already():
 
 
 class _Counting:
-    """A stem that pools and counts the planes that it is given."""
+    """A stem that pools and counts the planes along i that it is given."""
 
     def __init__(self):
         self.entered, self.descended = [], []
         self.forw1 = [None] * 3
 
     def entry(self, seen):
-        self.entered.append(seen.shape[2])
+        self.entered.append(seen.shape[-1])
         return seen[:, :, ::2, ::2, ::2]
 
     def descent(self, seen):
-        self.descended.append(seen.shape[2])
+        self.descended.append(seen.shape[-1])
         return seen[:, :, ::2, ::2, ::2]
 
 
 def test_no_slab_holds_more_than_itself_and_two_halos():
     net = _Counting()
-    out = stem_in_slabs(net, _image((128, 4, 4)), 8, Compute())
+    out = stem_in_slabs(net, _image((4, 4, 128)), 8, Compute())
     assert net.entered == [10, *[12] * 14, 10]
     assert net.descended == [22, 28, 28, 22]
-    torch.testing.assert_close(out[0, 0, :, 0, 0], normalised(_image((128, 4, 4))[::4, 0, 0], torch.float32))
+    torch.testing.assert_close(out[0, 0, 0, 0], normalised(_image((4, 4, 128))[0, 0, ::4], torch.float32))
 
 
 def test_cancelling_stops_before_the_next_slab():
@@ -106,7 +106,7 @@ def test_cancelling_stops_before_the_next_slab():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        stem_in_slabs(net, _image((64, 4, 4)), 8, Compute(), cancel)
+        stem_in_slabs(net, _image((4, 4, 64)), 8, Compute(), cancel)
     assert len(net.entered) == 4
 
 
@@ -125,7 +125,7 @@ def _by_one_pass(preset, image, lung_ends):
 
 
 @PRESETS
-@pytest.mark.parametrize("shape", [(37, 13, 15), (16, 16, 16)])
+@pytest.mark.parametrize("shape", [(13, 15, 37), (16, 16, 16)])
 def test_the_whole_scan_in_slabs_is_one_pass(preset, shape):
     image = grey_image(shape)
     lung_ends = fake_scan(image).lung_ends_kji
@@ -163,14 +163,20 @@ def test_progress_never_goes_back_and_ends_at_one():
 def test_grey_values_are_centred_on_128():
     grey = torch.tensor([0, 128, 170, 255], dtype=torch.uint8)
     assert normalised(grey, torch.float32).tolist() == [-1, 0, 42 / 128, 127 / 128]
-    assert normalised(grey, torch.bfloat16).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_grey_values_are_exact_in_half_precision(dtype):
+    grey = torch.arange(256, dtype=torch.uint8)
+    assert normalised(grey, dtype).dtype == dtype
+    assert torch.equal(normalised(grey, dtype).float(), normalised(grey, torch.float32))
 
 
 @pytest.mark.parametrize("room_gb", [-1.0, 0.5, 2.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_slab_with_its_halos_fits_the_room_or_is_one_cell(room_gb, dtype):
     slab = slab_thickness((300, 200, 250), dtype, room_gb)
-    one_map = 200 * 250 * 24 * dtype.itemsize
+    one_map = 300 * 200 * 24 * dtype.itemsize
     assert slab % 4 == 0
     assert slab == 4 or (slab + 4) * 2 * one_map <= room_gb * 1e9  # at the least its input and its output
 
@@ -182,6 +188,10 @@ def test_more_room_or_half_the_precision_gives_thicker_slabs():
     assert slab(-1.0) == slab(1e-6) == 4
     assert slab(1e-6) < slab(2.0) < slab(4.0)
     assert slab(2.0) < slab(2.0, torch.bfloat16)
+
+
+def test_no_slab_makes_rows_that_half_precision_convolutions_are_slow_at():
+    assert slab_thickness((300, 200, 400), torch.bfloat16, 1e3) + 2 * ENTRY_HALO <= 256
 
 
 def test_the_work_can_be_stopped_between_the_layers_of_the_trunk():

@@ -93,21 +93,24 @@ def dilate_lungs(mask: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
 
 def _dilate_by_ball(mask: np.ndarray, radius_mm: float, spacing_mm_kji: np.ndarray) -> np.ndarray:
     """Voxels at most `radius_mm` from the mask: in each slice near it, within the disc that the ball has there."""
-    in_plane_mm = np.full(mask.shape, np.inf, dtype=np.float32)
+    thickness_mm, in_plane_mm = spacing_mm_kji[0], spacing_mm_kji[1:]
+    offsets = np.arange(int(radius_mm / thickness_mm + _ROUNDING) + 1)
+    discs_mm = np.sqrt(np.maximum(radius_mm**2 - (offsets * thickness_mm) ** 2, 0)) + _ROUNDING
+    reach = np.zeros(mask.shape, dtype=np.uint8)  # of how many discs, the ball's widest first, a pixel lies within
+    dilated = np.zeros_like(mask)
 
     def measure(k: int) -> None:
         if mask[k].any():
-            box = bounding_box(mask[k], np.ceil(radius_mm / spacing_mm_kji[1:]).astype(int))
-            in_plane_mm[k][box] = ndimage.distance_transform_edt(~mask[k][box], sampling=spacing_mm_kji[1:])
+            box = bounding_box(mask[k], np.ceil(radius_mm / in_plane_mm).astype(int))
+            distance_mm = ndimage.distance_transform_edt(~mask[k][box], sampling=in_plane_mm)
+            for disc_mm in discs_mm:
+                reach[k][box] += distance_mm <= disc_mm
 
-    for _ in in_threads(measure, range(len(mask))):
-        pass
-    dilated = np.zeros_like(mask)
-    for offset in range(int(radius_mm / spacing_mm_kji[0] + _ROUNDING) + 1):
-        disc_mm = np.sqrt(max(radius_mm**2 - (offset * spacing_mm_kji[0]) ** 2, 0)) + 1e-5  # float32 distances
-        near = in_plane_mm <= disc_mm
-        size = len(mask) - offset
-        if size > 0:
-            dilated[offset:] |= near[:size]
-            dilated[:size] |= near[offset:]
+    def gather(k: int) -> None:
+        for other in range(max(k - offsets[-1], 0), min(k + offsets[-1] + 1, len(mask))):
+            dilated[k] |= reach[other] > abs(k - other)
+
+    for step in (measure, gather):
+        for _ in in_threads(step, range(len(mask))):
+            pass
     return dilated

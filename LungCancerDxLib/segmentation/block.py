@@ -81,8 +81,10 @@ class Block:
             return np.full(self.shape, outside)
         crop = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         values = (crop if label is None else crop == label).astype(float)
-        to_array[:3, 3] -= low
-        return ndimage.affine_transform(values, to_array, output_shape=self.shape, order=1, cval=outside)
+        matrix, offset = to_array[:3, :3], to_array[:3, 3] - low
+        if np.count_nonzero(matrix - np.diag(np.diag(matrix))) == 0:
+            matrix = np.diag(matrix)  # along the axes, which is several times faster
+        return ndimage.affine_transform(values, matrix, offset, output_shape=self.shape, order=1, cval=outside)
 
     def bears(self, label: int, labels: np.ndarray, kji_to_lps: np.ndarray) -> np.ndarray:
         """Which voxels of the block (bool) bear a label of a label map (K, J, I) with its affine."""
@@ -96,12 +98,6 @@ class Block:
         """A field on the block, linearly interpolated at LPS points (..., 3); its border is continued."""
         index = world_to_index(self.kji_to_lps, points_lps_mm)
         return ndimage.map_coordinates(field, np.moveaxis(index, -1, 0), order=1, mode="nearest")
-
-
-def box_of(mask: np.ndarray) -> tuple[slice, ...]:
-    """Where a non-empty mask lies, with one voxel around it: all that distances within it depend on."""
-    (box,) = ndimage.find_objects(mask.astype(np.uint8))
-    return tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
 
 
 def mask_onto(mask: np.ndarray, block: Block, volume: CTVolume) -> tuple[tuple[slice, ...], np.ndarray]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
+from ..preprocessing.lung_mask import bounding_box
 from .leaks import without_leaks
 from .threshold import FAINT_BELOW_HU, LUNG_HU, background_hu, blob_center, closed, component_at, core_hu
 
@@ -37,9 +39,17 @@ class Patch:
     step_mm: float
     blur_kji: np.ndarray
 
-    def away_mm(self, mask: np.ndarray) -> np.ndarray:
-        """Distance to a non-empty mask in mm, shortened along axes of thick voxels."""
-        return ndimage.distance_transform_edt(~mask, sampling=self.step_mm / self.blur_kji)
+    def away_mm(self, mask: np.ndarray, farthest_mm: float, places: np.ndarray | None = None) -> np.ndarray:
+        """Distance to a mask in mm, shortened along axes of thick voxels; may be infinite beyond the farthest.
+
+        It is worked out around the mask or, where they are given, around the places (bool) that it is wanted of.
+        """
+        sampling_mm = self.step_mm / self.blur_kji
+        box = bounding_box(mask if places is None else places, np.ceil(farthest_mm / sampling_mm).astype(int))
+        away_mm = np.full(mask.shape, np.inf)
+        if mask[box].any():
+            away_mm[box] = ndimage.distance_transform_edt(~mask[box], sampling=sampling_mm)
+        return away_mm
 
     def smooth_hu(self, sigma_mm: float) -> np.ndarray:
         """HU smoothed within the lung alone, so that the chest wall does not spill into it; unchanged outside."""
@@ -76,42 +86,47 @@ def outline_nodule(patch: Patch, box_radius_mm: float, sphere_mm: float) -> Outl
     near = from_center_mm <= max(0.5 * box_radius_mm, 1.5)
     core = background + ndimage.gaussian_filter(excess, _CORE_SHARE * to_voxels)[near].max()
     smoothing_mm = float(np.clip(_SMOOTHING_SHARE * 2 * box_radius_mm, *_SMOOTHING_MM))
-    sphere = _Sphere(center, from_center_mm, patch.lung & (from_center_mm <= sphere_mm), near, smoothing_mm)
+    sphere = _Sphere(patch, center, from_center_mm, patch.lung & (from_center_mm <= sphere_mm), near, smoothing_mm)
 
     outline = None
     for _ in range(_ROUNDS):
         if core - background < _LEAST_CONTRAST_HU:
             return None
-        outline = _at_threshold(patch, sphere, core, background)
+        outline = _at_threshold(sphere, core, background)
         if outline is None:
             return None
-        clear = around & (patch.away_mm(outline.mask | outline.leak) > _CLEAR_MM)
+        clear = around & (patch.away_mm(outline.mask | outline.leak, _CLEAR_MM) > _CLEAR_MM)
         new_core, background = core_hu(patch.hu, outline.mask, patch.step_mm), background_hu(patch.hu, clear)
         settled = abs(new_core - core) < _SETTLED_HU
         core = new_core
         if settled:
             break
     if outline is not None and outline.core_hu > FAINT_BELOW_HU:
-        return _with_halo(patch, outline, sphere)
+        return _with_halo(outline, sphere)
     return outline
 
 
 @dataclass(frozen=True)
 class _Sphere:
-    """Where a nodule is looked for: its centre (index), distances from it, what is allowed and what is near (bool),
-    and the smoothing that suits a faint nodule of this size."""
+    """Where on a patch a nodule is looked for: its centre (index), distances from it, what is allowed and what is near
+    (bool), and the smoothing that suits a faint nodule of this size."""
 
+    patch: Patch
     center: np.ndarray
     from_center_mm: np.ndarray
     allowed: np.ndarray
     near: np.ndarray
     smoothing_mm: float
 
+    @cached_property
+    def smooth_hu(self) -> np.ndarray:
+        return self.patch.smooth_hu(self.smoothing_mm)
 
-def _at_threshold(patch: Patch, sphere: _Sphere, core: float, background: float) -> Outline | None:
+
+def _at_threshold(sphere: _Sphere, core: float, background: float) -> Outline | None:
     """The body near the centre above the half-way threshold, leaks cut off; None where nothing is near."""
-    faint = core < FAINT_BELOW_HU
-    hu = patch.smooth_hu(sphere.smoothing_mm) if faint else patch.hu
+    patch, faint = sphere.patch, core < FAINT_BELOW_HU
+    hu = sphere.smooth_hu if faint else patch.hu
     dense = sphere.allowed & (hu >= (core + background) / 2)
     component = component_at(dense, sphere.center, _OFF_CENTER_MM / patch.step_mm)
     if faint and component.any():
@@ -120,16 +135,15 @@ def _at_threshold(patch: Patch, sphere: _Sphere, core: float, background: float)
     return Outline(mask, component & ~mask, sphere.from_center_mm, core, background) if mask.any() else None
 
 
-def _with_halo(patch: Patch, solid: Outline, sphere: _Sphere) -> Outline:
+def _with_halo(solid: Outline, sphere: _Sphere) -> Outline:
     """A solid outline widened to the ground glass around it where it is mostly surrounded by such."""
-    low_mm, high_mm = _HALO_MM
-    away_mm = patch.away_mm(solid.mask)
+    patch, (low_mm, high_mm) = sphere.patch, _HALO_MM
+    away_mm = patch.away_mm(solid.mask, high_mm)
     shell = sphere.allowed & (away_mm >= low_mm) & (away_mm <= high_mm)
     if solid.leak.any():
-        shell &= patch.away_mm(solid.leak) > low_mm
-    smooth = patch.smooth_hu(sphere.smoothing_mm)
-    glassy = shell & (smooth > solid.background_hu + _HALO_ABOVE_LUNG_HU)
+        shell &= patch.away_mm(solid.leak, low_mm) > low_mm
+    glassy = shell & (sphere.smooth_hu > solid.background_hu + _HALO_ABOVE_LUNG_HU)
     if not shell.any() or glassy.sum() < _HALO_SHARE * shell.sum():
         return solid
-    wide = _at_threshold(patch, sphere, float(np.median(smooth[glassy])), solid.background_hu)
+    wide = _at_threshold(sphere, float(np.median(sphere.smooth_hu[glassy])), solid.background_hu)
     return solid if wide is None else wide

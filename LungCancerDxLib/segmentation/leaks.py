@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .block import box_of
+from ..preprocessing.lung_mask import bounding_box
 
 _OPENING_SHARE = 0.65  # of the nodule's inscribed radius: a vessel of up to two thirds of its width is cut
 _WIDEST_VESSEL_RADIUS_MM = 3.5  # beyond the hilum; a stronger opening would take a large nodule's lobes
@@ -24,7 +24,7 @@ def without_leaks(mask: np.ndarray, core: np.ndarray, step_mm: float) -> np.ndar
     """
     whole = np.zeros_like(mask)
     if mask.any():
-        box = box_of(mask)
+        box = bounding_box(mask, 1)  # all that depths within the mask depend on
         whole[box] = _body(mask[box], core[box], step_mm)
     return whole
 

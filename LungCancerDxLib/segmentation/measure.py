@@ -61,10 +61,10 @@ def _shares(patch: Patch, outline: Outline) -> np.ndarray:
 def _rim(patch: Patch, outline: Outline) -> np.ndarray:
     """The voxels (bool) of the lung near the outline, on both sides of it and clear of what was cut off."""
     mask = outline.mask
-    outer = ~mask & patch.lung & (patch.away_mm(mask) <= _RIM_MM)
+    outer = ~mask & patch.lung & (patch.away_mm(mask, _RIM_MM) <= _RIM_MM)
     if outline.leak.any():
-        outer &= patch.away_mm(outline.leak) > _RIM_MM
-    return outer | (mask & (patch.away_mm(patch.lung & ~mask) <= _RIM_MM))
+        outer &= patch.away_mm(outline.leak, _RIM_MM) > _RIM_MM
+    return outer | (mask & (patch.away_mm(patch.lung & ~mask, _RIM_MM, mask) <= _RIM_MM))
 
 
 def equivalent_diameter_mm(volume_mm3: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .block import box_of
+from ..preprocessing.lung_mask import bounding_box
 
 LUNG_HU = -850.0  # air-filled lung, where too little of it is in sight to measure
 LUNG_BELOW_HU = -600.0  # what is denser is no plain lung
@@ -31,7 +31,7 @@ def core_hu(hu: np.ndarray, mask: np.ndarray, step_mm: float) -> float:
     Of a faint nodule that is not small all but the rim counts: its density varies, and its middle is often the
     densest part.
     """
-    box = box_of(mask)
+    box = bounding_box(mask, 1)  # all that depths within the mask depend on
     hu, mask = hu[box], mask[box]
     depth = ndimage.distance_transform_edt(mask)
     core = _median_below(hu, mask, depth, _CORE_DEPTH)
@@ -46,8 +46,10 @@ def _median_below(hu: np.ndarray, mask: np.ndarray, depth: np.ndarray, share: fl
 
 def closed(mask: np.ndarray, radius: float) -> np.ndarray:
     """A mask closed with a ball of `radius` voxels: clefts and pores narrower than twice that are filled."""
-    dilated = ndimage.distance_transform_edt(~mask) <= radius
-    return mask | (ndimage.distance_transform_edt(dilated) > radius)
+    filled, box = mask.copy(), bounding_box(mask, int(radius) + 2)
+    dilated = ndimage.distance_transform_edt(~mask[box]) <= radius
+    filled[box] |= ndimage.distance_transform_edt(dilated) > radius
+    return filled
 
 
 def component_at(mask: np.ndarray, center_kji: np.ndarray, farthest: float) -> np.ndarray:

@@ -56,11 +56,9 @@ class Compute:
 
 
 def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: float | None = None) -> Compute:
-    """The device asked for, or CUDA where it is at hand and else the processor.
+    """The device asked for, or CUDA where it is at hand and else the processor; "auto" precision is float32.
 
-    "auto" precision is bfloat16 on processors that have instructions for it, where it was measured to leave nodules and
-    scores where they are (docs/speed.md), and float32 elsewhere. Apple's MPS runs only when asked for, in float32: its
-    3D layers differ from one torch version to the next.
+    Apple's MPS runs only when asked for, in float32: its 3D layers differ from one torch version to the next.
 
     Raises
     ------
@@ -81,13 +79,8 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
         raise UsageError(f"the mps device computes in fp32 only, got {precision}; use --precision fp32")
     if memory_gb is not None and not 0 < memory_gb < math.inf:
         raise UsageError(f"the memory limit must be greater than zero and finite, got {memory_gb} GB")
-    dtype = _quick_and_measured(device) if precision == "auto" else DTYPES[precision]
+    dtype = DTYPES.get(precision, torch.float32)
     return Compute(torch.device(device), dtype, DEFAULT_MEMORY_GB if memory_gb is None else memory_gb)
-
-
-def _quick_and_measured(device: str) -> torch.dtype:
-    has = torch.cpu.get_capabilities() if device == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
-    return torch.bfloat16 if has.get("amx_bf16") or has.get("avx512_bf16") else torch.float32
 
 
 def ready_to_run(net: Net, compute: Compute) -> Net:

@@ -31,24 +31,10 @@ def at_hand(monkeypatch):
 @pytest.mark.parametrize(
     ("others", "chosen"), [((), "cpu"), (("cuda",), "cuda"), (("mps",), "cpu"), (("cuda", "mps"), "cuda")]
 )
-def test_auto_takes_cuda_or_the_processor_in_float32(at_hand, others, chosen, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+def test_auto_takes_cuda_or_the_processor_in_float32(at_hand, others, chosen):
     at_hand(*others)
     compute = choose_compute()
     assert (compute.device.type, compute.dtype, compute.memory_gb) == (chosen, torch.float32, DEFAULT_MEMORY_GB)
-
-
-@pytest.mark.parametrize("instructions", ["amx_bf16", "avx512_bf16"])
-def test_auto_is_bfloat16_on_a_processor_that_is_quick_in_it(at_hand, instructions, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {instructions: True})
-    at_hand("cuda")
-    assert choose_compute("cpu").dtype == torch.bfloat16
-    assert choose_compute("cpu", "fp32").dtype == choose_compute("cuda").dtype == torch.float32
-
-
-def test_auto_is_float32_where_torch_does_not_tell_the_instructions(at_hand, monkeypatch):
-    monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert choose_compute("cpu").dtype == torch.float32
 
 
 def test_the_device_asked_for_is_taken_although_there_is_a_better_one(at_hand):

@@ -23,7 +23,7 @@ from .location import LocationScale
 _STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, for the progress
 _THICKER_AT_STRIDE_2 = 2  # a slab of as many bytes: a quarter of the pixels in a plane, but more maps at once
 _TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
-_WIDEST = 248  # voxels of a slab: bfloat16 convolutions of rows above 256 take up to twice as long a voxel
+_WIDEST = 248  # voxels of a slab: bfloat16 convolutions of rows above 256 take 2.5 times as long a voxel
 _LIVE_MAPS = 2.5  # full-resolution maps of 24 channels that are alive at once in a slab
 
 

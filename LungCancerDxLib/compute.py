@@ -17,6 +17,7 @@ from .errors import ModelError, UsageError
 from .memory import resident_gb
 from .networks.folding import fold_batch_norm
 from .networks.single_channel import replace_single_channels
+from .preset import Preset
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -83,10 +84,16 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
     return Compute(torch.device(device), dtype, DEFAULT_MEMORY_GB if memory_gb is None else memory_gb)
 
 
-def ready_to_run(net: Net, compute: Compute) -> Net:
-    """A copy of a network for inference on the device and in the type asked for; the original keeps its precision."""
+def ready_to_run(net: Net, preset: Preset, compute: Compute) -> Net:
+    """A copy of a network for inference on the device and in the type asked for; the original keeps its precision.
+
+    Where the preset says so the weights are rounded to bfloat16 whatever the type, so that types differ only in how
+    they round the maps between layers: most of bfloat16's error is in the weights (docs/speed.md).
+    """
     copied = copy.deepcopy(net).eval()
     fold_batch_norm(copied)
+    if preset.inference_weights == "bfloat16":
+        copied.bfloat16().float()
     if compute.device.type == "cpu":
         replace_single_channels(copied)
     return copied.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

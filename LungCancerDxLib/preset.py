@@ -1,8 +1,9 @@
 """Every constant of the method, in one place, in three versions.
 
 `PAPER` follows the words of Liao et al. (arXiv 1711.08324), `GRT123` the code its authors published in 2017, and
-`DEFAULT` is `PAPER` with exact whole-scan inference, blanks ignored, and proposals centred outside the dilated lung
-mask dropped. A model bundle names its preset, so that weights never meet foreign preprocessing.
+`DEFAULT` is `PAPER` with exact whole-scan inference, blanks ignored, proposals centred outside the dilated lung mask
+dropped, and weights that are the same numbers in every precision. A model bundle names its preset, so that weights
+never meet foreign preprocessing.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Preset:
     list_above_logit: float = -3.0
     nms_iou: float = 0.05
     listed_nodules: int = 20
+    inference_weights: Literal["float32", "bfloat16"] = "float32"  # of both networks' shared layers, batch norm folded
 
     # C-Net (V)
     scored_nodules: int = 5
@@ -108,6 +110,13 @@ GRT123 = Preset(
     initial_leak_logit=-30.0,
 )
 
-DEFAULT = replace(PAPER, name="DEFAULT", tile_grid=None, inside_lungs_only=True, blanks_scored=False)
+DEFAULT = replace(
+    PAPER,
+    name="DEFAULT",
+    tile_grid=None,
+    inside_lungs_only=True,
+    inference_weights="bfloat16",
+    blanks_scored=False,
+)
 
 PRESETS = {preset.name: preset for preset in (PAPER, GRT123, DEFAULT)}

@@ -14,6 +14,10 @@ from LungCancerDxLib.compute import (
     ready_to_run,
 )
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.networks.nnet import NNet
+from LungCancerDxLib.preset import DEFAULT, GRT123
+from Testing.helpers import tiny
+from Testing.networks.random_nets import randomised
 
 
 @pytest.fixture
@@ -109,13 +113,27 @@ def test_what_the_processor_says_when_asked_for_too_much_is_recognised():
 def test_ready_to_run_leaves_the_original_untouched():
     net = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Dropout(0.5)).train()
     before = net[0].weight.clone()
-    ready = ready_to_run(net, Compute(dtype=torch.bfloat16))
+    ready = ready_to_run(net, DEFAULT, Compute(dtype=torch.bfloat16))
     with torch.no_grad():
         ready[0].weight.zero_()
     assert net.training
     assert not ready.training
     assert (net[0].weight.dtype, ready[0].weight.dtype) == (torch.float32, torch.bfloat16)
     assert torch.equal(net[0].weight, before)
+
+
+def test_published_weights_run_as_they_are():
+    net = nn.Sequential(nn.Conv3d(2, 4, 3))
+    assert torch.equal(ready_to_run(net, GRT123, Compute())[0].weight, net[0].weight)
+
+
+def test_the_weights_of_the_default_preset_are_the_same_numbers_in_every_precision():
+    net = randomised(NNet(tiny(DEFAULT)))
+    exact, rough = (ready_to_run(net, DEFAULT, Compute(dtype=dtype)) for dtype in (torch.float32, torch.bfloat16))
+    for (name, ours), theirs in zip(exact.named_parameters(), rough.parameters(), strict=True):
+        assert (ours.dtype, theirs.dtype) == (torch.float32, torch.bfloat16)
+        assert torch.equal(ours, theirs.float()), name
+    assert not torch.equal(exact.output[0].weight, net.output[0].weight)
 
 
 def test_exact_arithmetic_switches_tf32_and_gradients_off_and_back():

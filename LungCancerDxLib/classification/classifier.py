@@ -99,7 +99,7 @@ def _join(features: np.ndarray, net: CNet) -> CaseScore:
 def _features(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
 ) -> np.ndarray:
-    backbone = ready_to_run(net.NoduleNet, compute)
+    backbone = ready_to_run(net.NoduleNet, preset, compute)
     features = np.empty((len(inputs), net.fc1.in_features), dtype=np.float32)
     at_once = _CROPS_AT_ONCE.get(compute.device.type, 1)
     with exact_arithmetic():

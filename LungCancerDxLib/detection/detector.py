@@ -64,7 +64,7 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
     warnings: tuple[str, ...] = ()
     while True:
         try:
-            ready = ready_to_run(net, compute)
+            ready = ready_to_run(net, preset, compute)
             if preset.tile_grid is not None:
                 output = tiled_output(ready, scan.image, location, preset, compute, progress)
             else:

@@ -42,6 +42,9 @@ class Pose:
     order: tuple[int, ...] = IN_ORDER
 
 
+UNMOVED = Pose(np.zeros(3))  # as at test time
+
+
 def draw_pose(rng: np.random.Generator, augmentation: Augmentation, diameter: float) -> Pose:
     """A random pose for a proposal of some diameter."""
     shift = rng.uniform(-1, 1, 3) * augmentation.shift * diameter / 2

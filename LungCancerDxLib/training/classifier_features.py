@@ -1,4 +1,4 @@
-"""Features of augmented crops by a backbone that is not trained, computed once: what a processor can afford."""
+"""Features of crops by a backbone that is not trained, computed once: what a processor can afford."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..networks.nnet import FEATURE_CHANNELS, STRIDE, NNet
 from ..preset import Preset
 from ..progress import Progress, part, silent
 from .classifier_cache import CaseCache
-from .classifier_crops import draw_pose, posed_crop
+from .classifier_crops import UNMOVED, draw_pose, posed_crop
 from .classifier_items import KnownCases, scorable
 from .classifier_net import seen
 from .classifier_recipe import Augmentation, ClassifierRecipe
@@ -27,7 +27,8 @@ class CaseFeatures(NamedTuple):
     Parameters
     ----------
     features
-        (N, V, 128) float32 of V augmented crops of each of N proposals.
+        (N, V, 128) float32 of V crops of each of N proposals: the first as at test time, the others augmented. Rotated
+        and scaled crops are interpolated, thus smoother than those that the network meets in the end.
     logits, nodule
         (N,) of the proposals, and which of them show a described nodule.
     """
@@ -64,7 +65,7 @@ def cached_features(
         "precision": compute.precision,
         "seed": seed,
     }
-    cache, ready, found = CaseCache(cases.store, "features", decided_by), ready_to_run(backbone, compute), []
+    cache, ready, found = CaseCache(cases.store, "features", decided_by), ready_to_run(backbone, preset, compute), []
     for number in range(len(cases.store)):
         of_case = part(progress, number / len(cases.store), (number + 1) / len(cases.store))
         proposals = scorable(cases.proposals[number], preset)[: recipe.cached_proposals]
@@ -75,7 +76,7 @@ def cached_features(
             for n, (_, *center, diameter) in enumerate(proposals):
                 for crop in range(recipe.cached_crops):
                     told("looking at proposals", (n + crop / recipe.cached_crops) / len(proposals))
-                    pose = draw_pose(rng, augmentation, diameter)
+                    pose = draw_pose(rng, augmentation, diameter) if crop else UNMOVED
                     shown = posed_crop(case.scan, np.array(center), pose, augmentation, preset)
                     rows[n, crop] = _feature(ready, *shown, preset, compute)
             return {"features": rows, "nodule": of_nodules(proposals, case.nodules)}

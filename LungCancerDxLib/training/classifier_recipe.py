@@ -84,7 +84,7 @@ class ClassifierRecipe:
     detector
         Patches and losses of the detector in stages that alternate.
     cached_crops
-        Augmented crops of each proposal of which a stage on cached features draws.
+        Crops of each proposal of which a stage on cached features draws: one as at test time, the others augmented.
     cached_proposals
         The best so many proposals of a case that such a stage knows.
     """
@@ -132,12 +132,11 @@ CPU = replace(
     scheme="F",
     augmentation=Augmentation(scale=(0.9, 1.1)),  # the size of a nodule says most about it
     batch=32,
-    regime=Regime("adamw", 1e-3, 1.0, cosine=True, warm_up_steps=50),
-    steps=400,
+    regime=Regime("adamw", 1e-3, 0.3, cosine=True, warm_up_steps=50),
+    steps=800,
     initial_logit=-2.0,
     leak_rate=10.0,
     detector=recipe.CPU,
-    cached_crops=2,
 )
 
 CLASSIFIER_RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU)}

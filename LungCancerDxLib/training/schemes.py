@@ -25,7 +25,7 @@ class Stage:
     frozen_norms
         Batch norm uses the statistics it has and does not change them; its scale and shift still learn.
     cached
-        The backbone learns nothing: its features of augmented crops are computed once.
+        The backbone learns nothing: its features of a few crops are computed once.
     epochs, drops
         Instead of the recipe's (see `Regime.drops`; the factors are of the recipe's own rate, also in later stages).
     """

@@ -1,4 +1,4 @@
-"""Training on cached features: they are those of inference, kept, and enough to learn the true leak."""
+"""Training on cached features: the first crop's are those of inference, all are kept, and enough for the true leak."""
 
 from dataclasses import replace
 
@@ -13,7 +13,6 @@ from LungCancerDxLib.networks.nnet import FEATURE_CHANNELS
 from LungCancerDxLib.training.classifier_feature_task import FeatureTask
 from LungCancerDxLib.training.classifier_features import CaseFeatures, cached_features
 from LungCancerDxLib.training.classifier_net import leak_in_units, new_classifier
-from LungCancerDxLib.training.classifier_recipe import UNCHANGED
 from LungCancerDxLib.training.engine import Run, train
 from LungCancerDxLib.training.regime import Regime
 from Testing.training.classifier_tiny import FEATURES, SMALLEST, known_cases, labelled_store, tiny_detector
@@ -26,19 +25,20 @@ def detector():
     return tiny_detector().detector
 
 
-def features_of(cases, detector, augmentation=UNCHANGED, source="abc", **options):
-    return cached_features(cases, detector, source, FEATURES, augmentation, SMALLEST, Compute(), 1, **options)
+def features_of(cases, detector, source="abc", **options):
+    return cached_features(cases, detector, source, FEATURES, FEATURES.augmentation, SMALLEST, Compute(), 1, **options)
 
 
-def test_without_augmentation_the_features_are_those_of_inference(tmp_path, detector):
+def test_the_first_crops_features_are_those_of_inference_and_the_others_are_augmented(tmp_path, detector):
     cases = known_cases(labelled_store(tmp_path))
     found, blank = features_of(cases, detector)
     net = new_classifier(detector, SMALLEST, "max-p", FEATURES, 0).eval()
     for number, case in enumerate(found):
         centers = cases.proposals[number][:, 1:4]
         expected = classify_nodules(cases.store.case(number).scan, centers, net, SMALLEST, Compute()).features
-        for crop in range(FEATURES.cached_crops):
-            np.testing.assert_allclose(case.features[:, crop], expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(case.features[:, 0], expected, rtol=1e-5, atol=1e-5)
+        for crop in range(1, FEATURES.cached_crops):
+            assert not np.allclose(case.features[:, crop], expected, rtol=1e-5, atol=1e-5)
         assert case.nodule.tolist() == [True] * (len(centers) - 1) + [False]
     np.testing.assert_allclose(blank, classify_blank(net, SMALLEST, Compute()).features[0], rtol=1e-5, atol=1e-5)
 
@@ -51,18 +51,17 @@ def test_features_are_computed_once_for_each_source_and_a_stopped_run_goes_on(tm
             raise Cancelled("asked")
 
     with pytest.raises(Cancelled):
-        features_of(cases, detector, FEATURES.augmentation, progress=stop)
+        features_of(cases, detector, progress=stop)
     (folder,) = tmp_path.glob("features-*")
     first = folder / "case-0.npz"
     assert list(folder.iterdir()) == [first]
     written = first.stat().st_mtime_ns
-    found, _ = features_of(cases, detector, FEATURES.augmentation)
+    found, _ = features_of(cases, detector)
     assert first.stat().st_mtime_ns == written
-    again, _ = features_of(cases, blind_network(), FEATURES.augmentation)
+    again, _ = features_of(cases, blind_network())
     for one, other in zip(found, again, strict=True):
         np.testing.assert_array_equal(one.features, other.features)
-    assert not np.array_equal(found[0].features[:, 0], found[0].features[:, 1])  # two crops of each
-    features_of(cases, detector, FEATURES.augmentation, source="other")
+    features_of(cases, detector, source="other")
     assert len(list(tmp_path.glob("features-*"))) == 2
 
 

@@ -74,7 +74,7 @@ class Preset:
     list_above_logit: float = -3.0
     nms_iou: float = 0.05
     listed_nodules: int = 20
-    inference_weights: Literal["float32", "bfloat16"] = "float32"  # of both networks' shared layers, batch norm folded
+    inference_weights: Literal["float32", "bfloat16"] = "float32"  # of all but C-Net's last layers; norms folded
 
     # C-Net (V)
     scored_nodules: int = 5

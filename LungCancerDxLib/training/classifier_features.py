@@ -60,8 +60,9 @@ def cached_features(
         "source": sha256,
         "augmentation": asdict(augmentation),
         "crops": recipe.cached_crops,
+        "first crop": "as at test time",
         "proposals": recipe.cached_proposals,
-        "preset": preset.name,
+        "preset": asdict(preset),
         "precision": compute.precision,
         "seed": seed,
     }

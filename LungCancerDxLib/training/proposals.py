@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ def find_proposals(
     -------
     (N, 5) logit, k, j, i, d in working voxels for each case, best first, at most `preset.listed_nodules`.
     """
-    decided_by = {"detector": sha256, "preset": preset.name, "precision": compute.precision}
+    decided_by = {"detector": sha256, "preset": asdict(preset), "precision": compute.precision}
     cache, found = CaseCache(store, "proposals", decided_by), []
     for number in range(len(store)):
         of_case = part(progress, number / len(store), (number + 1) / len(store))

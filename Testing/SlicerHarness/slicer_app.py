@@ -45,6 +45,7 @@ class SlicerApp(TextSignals):
         self._made = made
         self._modules = modules
         self._testing = testing
+        self.testingEnabled = lambda: testing
         self._layout_manager = layout_manager
         self._io = CoreIOManager(made.scene, made.modules["Volumes"])
         self.majorVersion, self.minorVersion = version
@@ -53,9 +54,6 @@ class SlicerApp(TextSignals):
             path = folder / attribute
             path.mkdir()
             setattr(self, attribute, str(path))
-
-    def testingEnabled(self) -> bool:
-        return self._testing
 
     def commandOptions(self) -> SimpleNamespace:
         return SimpleNamespace(

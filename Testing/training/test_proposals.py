@@ -31,11 +31,11 @@ def looks(monkeypatch):
     return seen
 
 
-def find(store, sha256="abc", **options):
-    return find_proposals(store, None, sha256, TINY, Compute(), **options)
+def find(store, sha256="abc", preset=TINY, **options):
+    return find_proposals(store, None, sha256, preset, Compute(), **options)
 
 
-def test_proposals_are_found_once_and_again_for_other_weights_or_a_new_case(tmp_path, looks):
+def test_proposals_are_found_once_and_again_for_another_way_of_detecting_or_a_new_case(tmp_path, looks):
     store = labelled_store(tmp_path)
     first = find(store)
     assert [rows[0, 4] for rows in first] == [1, 2, 3]
@@ -46,6 +46,8 @@ def test_proposals_are_found_once_and_again_for_other_weights_or_a_new_case(tmp_
     write_case(tmp_path, ball_case("case-1", [(22.0, 20, 40, 12.0)]), "DEFAULT")
     again = find(CaseStore(tmp_path))
     assert [rows[0, 4] for rows in again] == [1, 7, 3]
+    find(CaseStore(tmp_path), preset=replace(TINY, inference_weights="float32"))
+    assert len(looks) == 10
 
 
 def test_a_stopped_search_goes_on_where_it_was_and_a_damaged_file_is_made_anew(tmp_path, looks):

@@ -258,6 +258,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/training/classifier_net.py
   LungCancerDxLib/training/classifier_plan.py
   LungCancerDxLib/training/classifier_recipe.py
+  LungCancerDxLib/training/classifier_stages.py
   LungCancerDxLib/training/classifier_training.py
   LungCancerDxLib/training/curves.py
   LungCancerDxLib/training/detector_items.py
@@ -283,5 +284,6 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/training/sampling.py
   LungCancerDxLib/training/schemes.py
   LungCancerDxLib/training/spheres_csv.py
+  LungCancerDxLib/training/validation.py
   LungCancerDxLib/volume.py
 )

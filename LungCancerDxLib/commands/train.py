@@ -88,6 +88,7 @@ def _detector(arguments: argparse.Namespace, stop: Stop) -> str:
             seed=arguments.seed,
             inserter=LungInserter(preset),
             start=train_classifier.model_or_run(arguments.start) if arguments.start else None,
+            validation=CaseStore(arguments.validation) if arguments.validation else None,
             ranks=ranks,
             resume=arguments.resume,
             checkpoint_minutes=arguments.checkpoint_minutes,

@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
             arguments.out,
             compute,
             inserter=LungInserter(detector.preset),
+            validation=CaseStore(arguments.validation) if arguments.validation else None,
             ranks=ranks,
             resume=arguments.resume,
             checkpoint_minutes=arguments.checkpoint_minutes,

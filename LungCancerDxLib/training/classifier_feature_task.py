@@ -43,6 +43,47 @@ class HeadWithLoss(nn.Module):
             return case_loss(score, batch, self.recipe.miss_loss)
 
 
+class FeatureItems:
+    """Draws cases, of each case proposals, and of each proposal the features of one of its crops.
+
+    Parameters
+    ----------
+    cases, labels
+        Of each case, (N,) bool for the labels.
+    blank
+        (128,) feature of a blank; None where blanks do not count.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[CaseFeatures],
+        labels: np.ndarray,
+        blank: np.ndarray | None,
+        recipe: ClassifierRecipe,
+        preset: Preset,
+        seed: int,
+    ) -> None:
+        self._cases, self._labels, self._blank = cases, labels, blank
+        self._recipe, self._preset, self._seed = recipe, preset, seed
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """features (B, K, 128), counted and nodule (B, K) bool, cancer (B,) float."""
+        features = np.zeros((len(numbers), self._preset.scored_nodules, FEATURE_CHANNELS), dtype=np.float32)
+        if self._blank is not None:
+            features[:] = self._blank
+        rows = []
+        for n, number in enumerate(numbers):
+            chosen = case_of(step * self._recipe.batch + number, len(self._cases), self._seed)
+            rng = np.random.default_rng([self._seed, step, number])
+            case = self._cases[chosen]
+            drawn = draw(rng, case.logits, self._preset.scored_nodules, self._recipe)
+            crops = rng.integers(case.features.shape[1], size=len(drawn))
+            features[n, : len(drawn)] = case.features[drawn, crops]
+            seated = seats(len(drawn), case.nodule[drawn], self._preset)
+            rows.append((*seated, bool(self._labels[chosen])))
+        return {"features": torch.from_numpy(features), **votes(rows)}
+
+
 class FeatureTask:
     """C-Net's last layers on cached features; see `engine.Task`.
 
@@ -51,10 +92,8 @@ class FeatureTask:
 
     Parameters
     ----------
-    cases, labels
-        Of each case, (N,) bool for the labels.
-    blank
-        (128,) feature of a blank; None where blanks do not count.
+    cases, labels, blank
+        As in `FeatureItems`.
     fresh
         The last layers are random ones, and meant for features of mean 0 and standard deviation 1.
     """
@@ -73,16 +112,21 @@ class FeatureTask:
         fresh: bool = True,
     ) -> None:
         self._mean, self._spread = _mean_and_spread(cases)
-        self._cases = [case._replace(features=self._standard(case.features)) for case in cases]
         self._blank = None if blank is None else self._standard(blank)
-        self._labels, self._recipe, self._preset, self._seed = labels, recipe, preset, seed
+        self._drawn = recipe, preset, seed
         self._net = net
+        self._items = self.items_of(cases, labels)
         if not fresh:
             with torch.no_grad():
                 net.fc1.bias.add_(net.fc1.weight @ torch.from_numpy(self._mean).to(net.fc1.weight))
                 net.fc1.weight.mul_(torch.from_numpy(self._spread).to(net.fc1.weight))
         self.module: nn.Module = HeadWithLoss(net, recipe)
         self.items_per_step = recipe.batch
+
+    def items_of(self, cases: Sequence[CaseFeatures], labels: np.ndarray) -> FeatureItems:
+        """Items of these or of other cases, on the scale of the features that are learned from."""
+        standard = [case._replace(features=self._standard(case.features)) for case in cases]
+        return FeatureItems(standard, labels, self._blank, *self._drawn)
 
     def finish(self) -> None:
         """Make the network one for features as they are; once, after the training."""
@@ -91,25 +135,11 @@ class FeatureTask:
             layer.weight.div_(torch.from_numpy(self._spread).to(layer.weight))
             layer.bias.sub_(layer.weight @ torch.from_numpy(self._mean).to(layer.weight))
 
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self._items.batch(step, numbers)
+
     def _standard(self, features: np.ndarray) -> np.ndarray:
         return (features - self._mean) / self._spread
-
-    def batch(self, step: int, numbers: range) -> Batch:
-        """features (B, K, 128), counted and nodule (B, K) bool, cancer (B,) float."""
-        features = np.zeros((len(numbers), self._preset.scored_nodules, FEATURE_CHANNELS), dtype=np.float32)
-        if self._blank is not None:
-            features[:] = self._blank
-        rows = []
-        for n, number in enumerate(numbers):
-            chosen = case_of(step * self._recipe.batch + number, len(self._cases), self._seed)
-            rng = np.random.default_rng([self._seed, step, number])
-            case = self._cases[chosen]
-            drawn = draw(rng, case.logits, self._preset.scored_nodules, self._recipe)
-            crops = rng.integers(case.features.shape[1], size=len(drawn))
-            features[n, : len(drawn)] = case.features[drawn, crops]
-            seated = seats(len(drawn), case.nodule[drawn], self._preset)
-            rows.append((*seated, bool(self._labels[chosen])))
-        return {"features": torch.from_numpy(features), **votes(rows)}
 
 
 def _mean_and_spread(cases: Sequence[CaseFeatures]) -> tuple[np.ndarray, np.ndarray]:

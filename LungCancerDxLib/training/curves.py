@@ -8,21 +8,21 @@ import numpy as np
 
 from ..pictures.plotting import pyplot
 from ..staging import whole_file
-from .run_folder import CURVES_FILE, read_log
+from .run_folder import CURVES_FILE, LOG_FILE, VALIDATION_FILE, read_log
 
 _NOT_DRAWN = {"step"}
 _SMOOTHED_OVER = 50  # parts of the run
 
 
 def draw_curves(folder: Path) -> None:
-    """Draw every column of `log.csv` over the steps into `curves.png`: each step, and a running mean.
+    """Draw every column of `log.csv` over the steps into `curves.png`: each step, a running mean, and the checks.
 
     Raises
     ------
     UsageError
         Where matplotlib is not installed.
     """
-    rows = read_log(folder)
+    rows, checks = read_log(folder / LOG_FILE), read_log(folder / VALIDATION_FILE)
     if not rows:
         return
     plt = pyplot()
@@ -34,6 +34,10 @@ def draw_curves(folder: Path) -> None:
         values = np.array([float(row[name]) for row in rows])
         ax.plot(steps, values, ".", color="0.75", markersize=2)
         ax.plot(*_running_mean(steps, values, width), color="tab:blue")
+        if checks and name in checks[0]:
+            found = [(float(check["step"]), float(check[name])) for check in checks]
+            ax.plot(*zip(*found, strict=True), "o-", color="tab:orange", markersize=3, label="validation")
+            ax.legend(fontsize=8)
         ax.set_title(name.replace("_s", " (s)") if name.endswith("_s") else name.replace("_", " "), fontsize=10)
         ax.set_xlabel("step", fontsize=8)
         ax.tick_params(labelsize=8)

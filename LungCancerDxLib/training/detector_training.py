@@ -26,8 +26,10 @@ from .inserting import Inserter
 from .ranks import ALONE, Ranks
 from .recipe import Recipe
 from .sampling import rows
+from .validation import Validation, check_apart
 
 MODEL_FOLDER = "model"
+_LEAST_BATCHES = 8  # of a check: where nodules are inserted, few or none are described
 
 
 class DetectorTask:
@@ -54,6 +56,7 @@ def train_detector(
     seed: int = 0,
     inserter: Inserter | None = None,
     start: Model | None = None,
+    validation: CaseStore | None = None,
     ranks: Ranks = ALONE,
     resume: bool = False,
     checkpoint_minutes: float = 2.0,
@@ -68,12 +71,14 @@ def train_detector(
     ----------
     start
         Its detector's weights are those that the training begins with; by default random ones.
+    validation
+        Other cases, whose patches the run is checked on; the weights do not depend on them.
 
     Raises
     ------
     UsageError
-        Where there is nothing to learn from, `start` is of another preset, or `out` is taken or holds a run with other
-        settings.
+        Where there is nothing to learn from, `start` or `validation` is of another preset, cases of the validation are
+        learned from, or `out` is taken or holds a run with other settings.
     TrainingFailed, Cancelled, OutputError
         See `engine.train`.
     """
@@ -99,8 +104,9 @@ def train_detector(
         "nodules_of_cases": cases,
         **({"start_sha256": start.sha256} if start is not None else {}),
     }
+    checks = None if validation is None else _checks(store, validation, recipe, preset, seed, inserter)
     threads = default_loader_threads(compute.device, ranks)
-    run = Run(out, config, recipe.regime, steps, seed, checkpoint_minutes, threads, events_and_curves)
+    run = Run(out, config, recipe.regime, steps, seed, checkpoint_minutes, threads, events_and_curves, checks)
     train(task, run, compute, ranks=ranks, resume=resume, progress=progress)
     net = net.cpu().eval()
     if ranks.first and not (out / MODEL_FOLDER).exists():
@@ -116,7 +122,21 @@ def number_of_steps(store: CaseStore, recipe: Recipe) -> int:
     """The recipe's own, or what its epochs over the store's nodules come to; at least one."""
     if recipe.steps is not None:
         return recipe.steps
-    return max(math.ceil(recipe.epochs * rows(store.nodules, recipe) / recipe.batch), 1)
+    return max(math.ceil(recipe.epochs * batches_of_epoch(store, recipe)), 1)
+
+
+def batches_of_epoch(store: CaseStore, recipe: Recipe) -> float:
+    """How many batches an epoch over the store's nodules has; a fraction of one where they are few."""
+    return rows(store.nodules, recipe) / recipe.batch
+
+
+def _checks(
+    store: CaseStore, validation: CaseStore, recipe: Recipe, preset: Preset, seed: int, inserter: Inserter | None
+) -> Validation:
+    check_apart(store, validation)
+    items = DetectorItems(validation, recipe, preset, seed, inserter)
+    epoch = max(math.ceil(batches_of_epoch(validation, recipe)), _LEAST_BATCHES)
+    return Validation.of(items, recipe.batch, epoch, number_of_steps(store, recipe))
 
 
 def detector_model(net: NNet, preset: Preset, name: str, trained_on: str) -> Model:

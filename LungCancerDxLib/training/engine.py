@@ -28,9 +28,10 @@ from .ranks import ALONE, Ranks
 from .records import Pace, Records, draw_if_possible
 from .regime import Regime
 from .run_folder import RunFolder
+from .validation import Items, Validation, mean_losses
 
 
-class Task(Protocol):
+class Task(Items, Protocol):
     """What is trained on what.
 
     Attributes
@@ -53,9 +54,6 @@ class Task(Protocol):
     @property
     def parts_rest(self) -> bool: ...
 
-    def batch(self, step: int, numbers: range) -> Batch:
-        """These items of a step; a pure function, called from several threads."""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -69,6 +67,8 @@ class Run:
         From one checkpoint to the next; there is another at the end and when the user stops the run.
     events_and_curves
         Write them beside the log, where TensorBoard and matplotlib are installed.
+    validation
+        What the run is checked on before its first step, now and then, and at its end; the weights do not depend on it.
     """
 
     folder: Path
@@ -79,6 +79,7 @@ class Run:
     checkpoint_minutes: float = 2.0
     loader_threads: int = 1
     events_and_curves: bool = True
+    validation: Validation | None = None
 
 
 def train(
@@ -135,12 +136,14 @@ class _Trainer:
 
     def go(self, first: int, progress: Progress) -> None:
         run, numbers = self.run, self.ranks.share(self.task.items_per_step)
-        records = Records(run.folder, first, run.events_and_curves) if self.ranks.first else None
+        validated = run.validation is not None
+        records = Records(run.folder, first, run.events_and_curves, validated) if self.ranks.first else None
         done, saved_at, pace = first, time.monotonic(), Pace(first, run.steps)
         batches = loaded_ahead(lambda step: self.task.batch(step, numbers), first, run.steps, run.loader_threads)
         try:
             with closing(batches):  # type: ignore[type-var]
                 for loaded in batches:
+                    self._check_others(done, records)
                     row = self._step(loaded)
                     done = loaded.step + 1
                     if records is not None:
@@ -152,10 +155,32 @@ class _Trainer:
         except Cancelled as stopped:
             self.save(done)
             raise Cancelled(f"Stopped after step {done} of {run.steps}; --resume goes on from there.") from stopped
+        else:
+            self._check_others(run.steps, records)
         finally:
             if records is not None:
                 records.close()
         self._checkpoint(run.steps)
+
+    def _check_others(self, done: int, records: Records | None) -> None:
+        """Look at the validation's cases where that is due."""
+        wanted = self.run.validation
+        if wanted is None or not wanted.is_due(done, self.run.steps):
+            return
+        numbers = self.ranks.share(wanted.items_per_batch)
+        batches = loaded_ahead(lambda n: wanted.items.batch(n, numbers), 0, wanted.batches, self.run.loader_threads)
+        with closing(batches):  # type: ignore[type-var]
+            shown = (self._on_device(loaded.batch) for loaded in batches)
+            losses = mean_losses(self.module, shown, self._autocast())
+        row = {"step": done, **{name: self.ranks.mean(value) for name, value in losses.items()}}
+        if records is not None:
+            records.add_check(row)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def _checkpoint(self, steps_done: int) -> None:
         self.save(steps_done)
@@ -169,8 +194,8 @@ class _Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in loaded.batch.items()}
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        batch = self._on_device(loaded.batch)
+        with self._autocast():
             losses = self.called(batch)
         self.scaler.scale(losses["loss"]).backward()
         self.scaler.unscale_(self.optimiser)

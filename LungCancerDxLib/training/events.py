@@ -19,12 +19,12 @@ class Events:
                 return
             self._writer = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=first_step + 1)
 
-    def add(self, row: dict[str, float]) -> None:
+    def add(self, row: dict[str, float], group: str = "") -> None:
         """The values of a step."""
         if self._writer is not None:
             for name, value in row.items():
                 if name != "step":
-                    self._writer.add_scalar(name, value, int(row["step"]))
+                    self._writer.add_scalar(group + name, value, int(row["step"]))
 
     def close(self) -> None:
         """No more values."""

@@ -54,8 +54,8 @@ class JointNet(ClassifierWithLoss):
         return detector_loss(output, batch["labels"], batch["positives"], batch["targets"], self.recipe.detector)
 
 
-class JointTask:
-    """Blocks of an epoch of the detector and one of the classifier, on one set of weights; see `engine.Task`.
+class JointItems:
+    """Blocks of an epoch of patches and one of cases.
 
     Parameters
     ----------
@@ -63,21 +63,14 @@ class JointTask:
         Batches of the two epochs of a block.
     """
 
-    parts_rest = True  # each network's last layers in the other's epochs
-
     def __init__(
         self,
-        net: CNet,
         patches: DetectorItems,
         cases: CaseItems,
         recipe: ClassifierRecipe,
-        preset: Preset,
         detector_steps: int,
         classifier_steps: int,
-        frozen_norms: bool = False,
     ) -> None:
-        self.module: nn.Module = JointNet(net, recipe, preset, frozen_norms)
-        self.items_per_step = recipe.batch
         self._patches, self._cases = patches, cases
         self._batches = (recipe.detector.batch, recipe.batch)
         self._steps = (detector_steps, classifier_steps)
@@ -91,3 +84,19 @@ class JointTask:
         patches, cases = self._batches
         share = range(numbers.start * patches // cases, numbers.stop * patches // cases)
         return self._patches.batch(block * of_detector + within, share)
+
+
+class JointTask:
+    """Detector and classifier in turn, on one set of weights; see `engine.Task`."""
+
+    parts_rest = True  # each network's last layers in the other's epochs
+
+    def __init__(
+        self, net: CNet, items: JointItems, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False
+    ) -> None:
+        self.module: nn.Module = JointNet(net, recipe, preset, frozen_norms)
+        self.items_per_step = recipe.batch
+        self._items = items
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self._items.batch(step, numbers)

@@ -64,6 +64,12 @@ class Ranks:
             distributed.all_reduce(flag, distributed.ReduceOp.MAX)
         return bool(flag)
 
+    def mean(self, value: torch.Tensor) -> float:
+        """The mean of a scalar on the device over the processes."""
+        if self.size > 1:
+            distributed.all_reduce(value)
+        return float(value) / self.size
+
     def wait(self) -> None:
         """Go on once all processes are here."""
         if self.size > 1:

@@ -8,24 +8,33 @@ from pathlib import Path
 from ..errors import UsageError
 from .curves import draw_curves
 from .events import Events
-from .run_folder import Log
+from .run_folder import LOG_FILE, VALIDATION_FILE, Log
 
 
 class Records:
-    """The log and the events of a run."""
+    """The logs and the events of a run."""
 
-    def __init__(self, folder: Path, first: int, events: bool) -> None:
-        self._writers = (Log(folder, first), Events(folder, first, events))
+    def __init__(self, folder: Path, first: int, events: bool, validated: bool) -> None:
+        self._log = Log(folder / LOG_FILE, first)
+        self._checks = Log(folder / VALIDATION_FILE, first - 1) if validated else None
+        self._events = Events(folder, first, events)
 
     def add(self, row: dict[str, float]) -> None:
         """The values of a step."""
-        for writer in self._writers:
-            writer.add(row)
+        self._log.add(row)
+        self._events.add(row)
+
+    def add_check(self, row: dict[str, float]) -> None:
+        """The values of a check on other cases."""
+        if self._checks is not None:
+            self._checks.add(row)
+        self._events.add(row, "validation/")
 
     def close(self) -> None:
         """No more values."""
-        for writer in self._writers:
-            writer.close()
+        for writer in (self._log, self._checks, self._events):
+            if writer is not None:
+                writer.close()
 
 
 class Pace:

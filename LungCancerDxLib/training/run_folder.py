@@ -12,7 +12,8 @@ import torch
 from ..errors import OutputError, UsageError
 from ..staging import whole_file
 
-CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, CURVES_FILE = "config.json", "log.csv", "checkpoint.pt", "curves.png"
+CONFIG_FILE, LOG_FILE, VALIDATION_FILE = "config.json", "log.csv", "validation.csv"
+CHECKPOINT_FILE, CURVES_FILE = "checkpoint.pt", "curves.png"
 EVENTS_FOLDER = "tensorboard"
 
 
@@ -91,11 +92,10 @@ class RunFolder:
 
 
 class Log:
-    """`log.csv`: a row a step; rows of steps that are about to be done again are dropped."""
+    """A table with a row a step, or a check; rows after the last step that counts are dropped: they come again."""
 
-    def __init__(self, folder: Path, first_step: int) -> None:
-        path = folder / LOG_FILE
-        self._kept = [row for row in read_log(folder) if int(float(row["step"])) <= first_step]
+    def __init__(self, path: Path, last_step: int) -> None:
+        self._kept = [row for row in read_log(path) if int(float(row["step"])) <= last_step]
         with whole_file(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
             if self._kept:
                 writer = csv.DictWriter(file, self._kept[0])
@@ -119,9 +119,8 @@ class Log:
         self._file.close()
 
 
-def read_log(folder: Path) -> list[dict[str, str]]:
-    """The whole rows of a run's log; none where there is no log. A row that a kill cut short is left out."""
-    path = folder / LOG_FILE
+def read_log(path: Path) -> list[dict[str, str]]:
+    """The whole rows of a log; none where there is no log. A row that a kill cut short is left out."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:

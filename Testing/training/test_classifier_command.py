@@ -15,7 +15,10 @@ from LungCancerDxLib.interrupt import Stop
 from LungCancerDxLib.models.bundle import load_model, save_model
 from LungCancerDxLib.networks.pooling import JOINS as POOLING_JOINS
 from LungCancerDxLib.preset import PRESETS
+from LungCancerDxLib.training.classifier_labels import write_labels
+from LungCancerDxLib.training.run_folder import VALIDATION_FILE, read_log
 from Testing.training.classifier_tiny import SMALLEST, labelled_store, tiny_detector
+from Testing.training.tiny import ball_case, store_of
 
 QUICK = ("--steps", 1, "--batch", 2, "--precision", "fp32", "--progress", "none", "--seed", 5)
 
@@ -69,6 +72,17 @@ def test_scheme_join_and_proposals_can_be_chosen(folder, tmp_path):
     assert (model.outcome, model.join) == ("none", "max-p")
     assert "scheme F->F" in model.trained_on
     assert "not by a detector" in model.trained_on
+
+
+def test_other_cases_are_looked_at_during_the_training(folder, tmp_path):
+    others = store_of(tmp_path / "others", ball_case("other"), ball_case("another"))
+    write_labels(others.folder, {"other": True, "another": False})
+    files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
+    run_classifier(*files, "--outcome", "synthetic", "--validation", others.folder, *QUICK)
+    checks = read_log(tmp_path / "run" / "1-F" / VALIDATION_FILE)
+    assert [row["step"] for row in checks] == ["0", "1"]
+    with pytest.raises(UsageError, match="both list case-0"):
+        run_classifier(*files, "--outcome", "synthetic", "--validation", folder / "store", *QUICK, "--resume")
 
 
 def test_the_outcome_is_never_guessed(folder, tmp_path, capsys):

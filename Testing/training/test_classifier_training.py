@@ -17,7 +17,7 @@ from LungCancerDxLib.training.classifier_recipe import GRT123 as PUBLISHED
 from LungCancerDxLib.training.classifier_training import train_classifier
 from LungCancerDxLib.training.ranks import Ranks
 from LungCancerDxLib.training.regime import Regime
-from LungCancerDxLib.training.run_folder import read_log
+from LungCancerDxLib.training.run_folder import LOG_FILE, read_log
 from LungCancerDxLib.training.schemes import STAGES, augmentation_of, parse_scheme, regime_of
 from Testing.training.classifier_tiny import FEATURES, FEW, SMALLEST, labelled_store, tiny_detector
 
@@ -103,7 +103,7 @@ def test_later_stages_start_at_a_lower_rate_and_clipping_is_at_norm_one():
 def test_the_papers_scheme_runs_stage_by_stage_to_a_model_with_one_backbone(store, detector, tmp_path):
     model = trained(store, detector, tmp_path / "run", "A->B->E", replace(FEW, steps=None, epochs=1))
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "1-A", "2-B", "3-E", "model"}
-    rows = [read_log(tmp_path / "run" / name) for name in ("1-A", "2-B", "3-E")]
+    rows = [read_log(tmp_path / "run" / name / LOG_FILE) for name in ("1-A", "2-B", "3-E")]
     assert [len(stage) for stage in rows] == [2, 2, 3 + 2]  # 3 cases in batches of 2; 4 nodules / .7 in batches of 2
     assert [row["cross_entropy"] == "nan" for row in rows[2]] == [True] * 3 + [False] * 2
     assert backbone_is_shared(model)

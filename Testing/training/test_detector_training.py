@@ -15,7 +15,7 @@ from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.detector_net import new_detector
 from LungCancerDxLib.training.detector_training import detector_model, number_of_steps, train_detector
 from LungCancerDxLib.training.recipe import CPU, PAPER
-from LungCancerDxLib.training.run_folder import read_log
+from LungCancerDxLib.training.run_folder import LOG_FILE, read_log
 from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
 
 BOX = (30.0, 28.0, 34.0, 11.0)
@@ -38,7 +38,7 @@ def test_it_overfits_one_patch_and_finds_its_nodule_first(tmp_path):
     always_whole = {"random_places": "within the scan", "margin": 8, "flipped_axes": (), "scale": (1.0, 1.0)}
     recipe = replace(SMALL, **always_whole, batch=1, steps=25, regime=regime)
     net = trained(store, tmp_path / "run", recipe)
-    losses = [float(row["loss"]) for row in read_log(tmp_path / "run")]
+    losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / LOG_FILE)]
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) / 5
     first, second, *_ = detect(store.case(0).scan, net, replace(TINY, list_above_logit=-20.0), Compute()).proposals
     np.testing.assert_allclose(first[1:], box, atol=2.5)
@@ -67,7 +67,7 @@ def test_it_learns_from_nodules_inserted_into_a_background(tmp_path):
     trained(store, tmp_path / "run", recipe, inserter=insert_ball)
     words = "detector: 1 scan and 2 invented patients with inserted nodules, recipe SMALL, steps 2, seed 0"
     assert read_card(tmp_path / "run" / "model").trained_on == words
-    assert np.isfinite([float(row["loss"]) for row in read_log(tmp_path / "run")]).all()
+    assert np.isfinite([float(row["loss"]) for row in read_log(tmp_path / "run" / LOG_FILE)]).all()
 
 
 def test_it_begins_with_the_weights_of_a_model_and_says_so(store, tmp_path):

@@ -10,10 +10,10 @@ from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.training.engine import train
 from LungCancerDxLib.training.ranks import Ranks
-from LungCancerDxLib.training.run_folder import read_log
+from LungCancerDxLib.training.run_folder import LOG_FILE, VALIDATION_FILE, read_log
 from Testing.helpers import ROOT, environment
 from Testing.training.classifier_tiny import labelled_store, tiny_detector
-from Testing.training.toy import Toy, toy_run
+from Testing.training.toy import Toy, checked_run
 
 
 def torchrun(module, *arguments):
@@ -29,11 +29,15 @@ def test_two_processes_end_with_the_same_weights_as_one_with_the_whole_batch(tmp
     first, second = (torch.load(folder / f"weights-{rank}.pt") for rank in range(2))
     alone = Toy(plain=True)
     before = {name: weight.clone() for name, weight in alone.module.state_dict().items()}
-    train(alone, toy_run(tmp_path / "alone"), Compute())
+    train(alone, checked_run(tmp_path / "alone"), Compute())
     for name, weight in alone.module.state_dict().items():
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], weight, rtol=1e-3, atol=1e-4)
         assert not torch.allclose(weight, before[name], atol=1e-2), name
+    checks, expected = (read_log(run / VALIDATION_FILE) for run in (folder, tmp_path / "alone"))
+    assert [row["step"] for row in checks] == [row["step"] for row in expected]
+    losses = [float(row["loss"]) for row in expected]
+    assert [float(row["loss"]) for row in checks] == pytest.approx(losses, rel=1e-2, abs=1e-4)
 
 
 def test_two_processes_keep_one_set_of_weights_where_both_networks_learn_in_turn(tmp_path):
@@ -41,7 +45,7 @@ def test_two_processes_keep_one_set_of_weights_where_both_networks_learn_in_turn
     torchrun("Testing.training.several_processes", store.folder, tmp_path / "run")
     first, second = (torch.load(f"{tmp_path / 'run'}-weights-{rank}.pt") for rank in range(2))
     before = tiny_detector().detector.state_dict()
-    rows = read_log(tmp_path / "run" / "2-E")
+    rows = read_log(tmp_path / "run" / "2-E" / LOG_FILE)
     assert {row["cross_entropy"] == "nan" for row in rows} == {True, False}
     for name, weight in first.items():
         assert torch.equal(weight, second[name]), name

@@ -16,6 +16,7 @@ from LungCancerDxLib.result_folder import write_volume
 from LungCancerDxLib.training.case_store import CaseStore
 from LungCancerDxLib.training.spheres_csv import read_spheres
 from Testing.helpers import COARSE, chest, tiny
+from Testing.training.tiny import ball_case, store_of
 
 
 def run_train(*arguments):
@@ -78,10 +79,12 @@ def test_a_run_of_one_step_leaves_a_run_and_a_model(store, tmp_path):
         "--progress",
         "none",
     )
-    words = run_train("detector", "--data", store, "--out", tmp_path / "run", *options)
+    others = store_of(tmp_path / "others", ball_case("other"))
+    checked = ("--validation", others.folder)
+    words = run_train("detector", "--data", store, "--out", tmp_path / "run", *checked, *options)
     assert str(tmp_path / "run" / "model") in words
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert {"config.json", "log.csv", "checkpoint.pt", "curves.png", "model"} <= names
+    assert {"config.json", "log.csv", "validation.csv", "checkpoint.pt", "curves.png", "model"} <= names
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["recipe"]["patch"], config["recipe"]["steps"], config["precision"]) == (32, 1, "fp32")
     model = load_model(tmp_path / "run" / "model")

@@ -1,14 +1,16 @@
 """A toy to train: a small network with dropout and batch norm on random numbers, and runs of it as programs.
 
 `python -m Testing.training.toy FOLDER` resumes a slow run; under `torchrun` with `--plain` every process writes its
-final weights beside the run.
+final weights beside the run, which is checked now and then.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.training.engine import Run, train
 from LungCancerDxLib.training.ranks import ranks_of_torchrun
 from LungCancerDxLib.training.regime import Regime
+from LungCancerDxLib.training.validation import Validation
 
 REGIME = Regime("adamw", 0.02, 0.01, cosine=True, warm_up_steps=3, clip_norm=1.0)
 STEPS = 40
@@ -58,9 +61,21 @@ class Toy:
         return {"x": torch.from_numpy(x).float(), "y": torch.from_numpy(y).float()}
 
 
+class Shifted(Toy):
+    """Other numbers than the toy's."""
+
+    def batch(self, step: int, numbers: range) -> dict[str, torch.Tensor]:
+        return super().batch(step + 1000, numbers)
+
+
 def toy_run(folder: Path, *, checkpoint_minutes: float = 60.0, steps: int = STEPS, regime: Regime = REGIME) -> Run:
     config = {"task": "toy", "steps": steps}
     return Run(folder, config, regime, steps, 7, checkpoint_minutes, events_and_curves=False)
+
+
+def checked_run(folder: Path, **options: Any) -> Run:
+    """A toy's run that is checked on other numbers."""
+    return replace(toy_run(folder, **options), validation=Validation(Shifted(), 4, 3, every=15))
 
 
 def main() -> None:
@@ -71,7 +86,8 @@ def main() -> None:
     torch.set_num_threads(1)
     task = Toy(arguments.plain, pause_s=0.0 if arguments.plain else 0.05)
     with ranks_of_torchrun(torch.device("cpu")) as ranks:
-        train(task, toy_run(arguments.folder, checkpoint_minutes=0), Compute(), ranks=ranks, resume=True)
+        run = (checked_run if arguments.plain else toy_run)(arguments.folder, checkpoint_minutes=0)
+        train(task, run, Compute(), ranks=ranks, resume=True)
     torch.save(task.module.state_dict(), arguments.folder / f"weights-{ranks.rank}.pt")
 
 

@@ -143,7 +143,7 @@ class _Trainer:
         try:
             with closing(batches):  # type: ignore[type-var]
                 for loaded in batches:
-                    self._check_others(done, records)
+                    self._check_others(done, records, progress)
                     row = self._step(loaded)
                     done = loaded.step + 1
                     if records is not None:
@@ -152,26 +152,31 @@ class _Trainer:
                         self._checkpoint(done)
                         saved_at = time.monotonic()
                     progress(pace.words(done, row["loss"]), done / run.steps)
+            self._check_others(run.steps, records, progress)
         except Cancelled as stopped:
             self.save(done)
             raise Cancelled(f"Stopped after step {done} of {run.steps}; --resume goes on from there.") from stopped
-        else:
-            self._check_others(run.steps, records)
         finally:
             if records is not None:
                 records.close()
         self._checkpoint(run.steps)
 
-    def _check_others(self, done: int, records: Records | None) -> None:
+    def _check_others(self, done: int, records: Records | None, progress: Progress) -> None:
         """Look at the validation's cases where that is due."""
         wanted = self.run.validation
         if wanted is None or not wanted.is_due(done, self.run.steps):
             return
         numbers = self.ranks.share(wanted.items_per_batch)
         batches = loaded_ahead(lambda n: wanted.items.batch(n, numbers), 0, wanted.batches, self.run.loader_threads)
+
+        def shown() -> Iterator[Batch]:
+            for loaded in batches:
+                words = f"looking at other cases, batch {loaded.step + 1} of {wanted.batches}"
+                progress(words, done / self.run.steps)
+                yield self._on_device(loaded.batch)
+
         with closing(batches):  # type: ignore[type-var]
-            shown = (self._on_device(loaded.batch) for loaded in batches)
-            losses = mean_losses(self.module, shown, self._autocast())
+            losses = mean_losses(self.module, shown(), self._autocast())
         row = {"step": done, **{name: self.ranks.mean(value) for name, value in losses.items()}}
         if records is not None:
             records.add_check(row)

@@ -79,6 +79,22 @@ def test_a_stopped_and_resumed_run_has_the_same_checks(finished, tmp_path, stopp
     assert checks_of(tmp_path / "run") == checks_of(finished[1])
 
 
+@pytest.mark.parametrize("step", [15, STEPS])
+def test_a_check_can_be_stopped_and_is_made_again(finished, tmp_path, step):
+    def stop(words, fraction):
+        if words == "looking at other cases, batch 2 of 3" and fraction == step / STEPS:
+            raise Cancelled("asked")
+
+    with pytest.raises(Cancelled, match=f"Stopped after step {step} of {STEPS}; --resume"):
+        train(Toy(), checked_run(tmp_path / "run"), Compute(), progress=stop)
+    assert checks_of(tmp_path / "run")[-1][0] < step
+    task = Toy()
+    train(task, checked_run(tmp_path / "run"), Compute(), resume=True)
+    assert checks_of(tmp_path / "run") == checks_of(finished[1])
+    for name, tensor in task.module.state_dict().items():
+        assert torch.equal(tensor, finished[0].module.state_dict()[name]), name
+
+
 def test_the_curves_show_the_checks(finished, tmp_path, monkeypatch):
     from LungCancerDxLib.training import curves
 

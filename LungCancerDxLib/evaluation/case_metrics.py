@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 import numpy as np
+from scipy.special import rel_entr
 
 from ..errors import UsageError
 
@@ -42,6 +43,16 @@ def case_losses(predicted: np.ndarray, cancer: np.ndarray) -> np.ndarray:
     """(N,) each case's share in `log_loss` before the mean, for bootstraps."""
     right = np.where(cancer, predicted, 1 - predicted)
     return -np.log(np.clip(right, CLIP, 1 - CLIP))
+
+
+def expected_excess_losses(predicted: np.ndarray, bayes: np.ndarray) -> np.ndarray:
+    """(N,) by how much each case's loss exceeds the Bayes predictor's, in the mean over the outcomes it may have.
+
+    The Kullback-Leibler divergence of the scores from the true probabilities, both (N,): what the difference of the two
+    log-losses is without the luck of the outcomes that were drawn.
+    """
+    clipped = np.clip(predicted, CLIP, 1 - CLIP)
+    return rel_entr(bayes, clipped) + rel_entr(1 - bayes, 1 - clipped)
 
 
 def resampled_mean(values: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from .case_metrics import (
     accuracy,
     auc,
     case_losses,
+    expected_excess_losses,
     healthy_accuracy,
     log_loss,
     resampled_auc,
@@ -88,9 +89,12 @@ def _against_bayes(
     bayes_losses, bayes_areas = case_losses(bayes, cancer), resampled_auc(bayes, cancer, times)
     bayes_loss, bayes_area = log_loss(bayes, cancer), auc(bayes, cancer)
     excess = resampled_mean(losses - bayes_losses, times)
+    expected = expected_excess_losses(predicted, bayes)
+    difference = "log-loss minus that of the Bayes predictor"
     return [
         row("log-loss of the Bayes predictor", bayes_loss, basis, resampled_mean(bayes_losses, times)),
         row("AUC of the Bayes predictor", bayes_area, basis, bayes_areas),
-        row("log-loss minus that of the Bayes predictor", log_loss(predicted, cancer) - bayes_loss, basis, excess),
+        row(difference, log_loss(predicted, cancer) - bayes_loss, basis, excess),
+        row(f"{difference}, expected over outcomes", expected.mean(), basis, resampled_mean(expected, times)),
         row("AUC minus that of the Bayes predictor", auc(predicted, cancer) - bayes_area, basis, areas - bayes_areas),
     ]

@@ -116,6 +116,27 @@ def test_differences_in_pairs_are_known_better_than_the_figures_themselves():
         assert pair.high - pair.low < 0.7 * (alone.high - alone.low)
 
 
+def test_the_difference_in_log_loss_without_the_luck_of_the_outcomes_is_its_mean_over_many_draws():
+    rng = np.random.default_rng(4)
+    bayes, predicted = rng.uniform(0, 1, 20), np.append(rng.uniform(0.02, 0.98, 19), 1.0)
+    bayes[0], bayes[-1] = 0.0, 1.0
+    drawn = rng.random((40000, 20)) < bayes
+    losses = [case_metrics.case_losses(p, drawn) for p in (predicted, bayes)]
+    expected = case_metrics.expected_excess_losses(predicted, bayes)
+    np.testing.assert_allclose(expected, (losses[0] - losses[1]).mean(axis=0), atol=0.05)
+    assert expected.mean() == pytest.approx((losses[0] - losses[1]).mean(), abs=0.01)
+    np.testing.assert_allclose(case_metrics.expected_excess_losses(bayes, bayes), 0, atol=1e-12)
+
+
+def test_the_expected_difference_is_known_better_than_that_of_the_outcomes_drawn():
+    rows = rows_of(simulated(300, noise=1.2))
+    name = "log-loss minus that of the Bayes predictor"
+    drawn, expected = rows[name], rows[f"{name}, expected over outcomes"]
+    assert 0 < expected.low < expected.value < expected.high
+    assert expected.high - expected.low < drawn.high - drawn.low
+    assert drawn.low < expected.value < drawn.high
+
+
 def test_a_seed_gives_the_same_intervals_again_and_another_seed_others():
     outcomes = simulated(50)
     assert rows_of(outcomes, seed=1)["AUC"] == rows_of(outcomes, seed=1)["AUC"]

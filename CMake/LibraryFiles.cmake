@@ -268,7 +268,7 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/training/events.py
   LungCancerDxLib/training/failure.py
   LungCancerDxLib/training/inserting.py
-  LungCancerDxLib/training/joint_task.py
+  LungCancerDxLib/training/joint.py
   LungCancerDxLib/training/loader.py
   LungCancerDxLib/training/losses.py
   LungCancerDxLib/training/lung_inserter.py

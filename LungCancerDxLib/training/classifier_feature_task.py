@@ -113,7 +113,7 @@ class FeatureTask:
     ) -> None:
         self._mean, self._spread = _mean_and_spread(cases)
         self._blank = None if blank is None else self._standard(blank)
-        self._drawn = recipe, preset, seed
+        self._how = recipe, preset, seed
         self._net = net
         self._items = self.items_of(cases, labels)
         if not fresh:
@@ -126,7 +126,7 @@ class FeatureTask:
     def items_of(self, cases: Sequence[CaseFeatures], labels: np.ndarray) -> FeatureItems:
         """Items of these or of other cases, on the scale of the features that are learned from."""
         standard = [case._replace(features=self._standard(case.features)) for case in cases]
-        return FeatureItems(standard, labels, self._blank, *self._drawn)
+        return FeatureItems(standard, labels, self._blank, *self._how)
 
     def finish(self) -> None:
         """Make the network one for features as they are; once, after the training."""

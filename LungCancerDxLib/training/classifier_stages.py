@@ -18,13 +18,14 @@ from ..progress import Progress
 from .classifier_feature_task import FeatureTask
 from .classifier_features import CaseFeatures, cached_features
 from .classifier_items import CaseItems, KnownCases, steps_of_epoch
+from .classifier_net import ClassifierWithLoss
 from .classifier_plan import Plan
 from .classifier_recipe import UNCHANGED, Augmentation, ClassifierRecipe
 from .detector_items import DetectorItems
 from .detector_training import batches_of_epoch
-from .engine import Task
+from .engine import ItemsTask, Task
 from .inserting import Inserter
-from .joint_task import ClassifierTask, JointItems, JointTask
+from .joint import JointItems, JointNet
 from .ranks import Ranks
 from .schemes import augmentation_of
 from .validation import MOST_BATCHES, Validation
@@ -65,11 +66,12 @@ class Stages:
             return task, steps_of_epoch(len(self.cases.labels), recipe)
         if not stage.alternate:
             items = CaseItems(self.cases, recipe, augmentation, self.preset, seed)
-            of_cases = ClassifierTask(self.net, items, recipe, self.preset, stage.frozen_norms)
-            return of_cases, steps_of_epoch(len(self.cases.labels), recipe)
+            module = ClassifierWithLoss(self.net, recipe, self.preset, stage.frozen_norms)
+            return ItemsTask(module, items, recipe.batch), steps_of_epoch(len(self.cases.labels), recipe)
         epochs = self._epochs(self.cases)
         both = self._joint_items(self.cases, augmentation, seed, epochs)
-        return JointTask(self.net, both, recipe, self.preset, stage.frozen_norms), sum(epochs)
+        joint = JointNet(self.net, recipe, self.preset, stage.frozen_norms)
+        return ItemsTask(joint, both, recipe.batch, parts_rest=True), sum(epochs)
 
     def validation(self, number: int, task: Task, steps: int, progress: Progress) -> Validation | None:
         """What the task of a stage is checked on: the other cases, their crops as at test time."""

@@ -82,9 +82,8 @@ def train_classifier(
         return KnownCases(store, labels, proposals)
 
     net = new_classifier(detector.detector, detector.preset, plan.join, plan.recipe, plan.seed)
-    all_stages = Stages(
-        net, known(store, labels), others and known(*others), detector.preset, plan, compute, ranks, inserter
-    )
+    cases, other_cases = known(store, labels), known(*others) if others is not None else None
+    all_stages = Stages(net, cases, other_cases, detector.preset, plan, compute, ranks, inserter)
     for number, stage in enumerate(plan.stages):
         ends = [_FOUND_SHARE + (1 - _FOUND_SHARE) * n / len(plan.stages) for n in (number, number + 1)]
         of_stage = _named(part(progress, *ends), stage.name)

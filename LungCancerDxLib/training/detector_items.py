@@ -15,11 +15,11 @@ from ..networks.nnet import STRIDE
 from ..preset import Preset
 from .case_store import CaseStore, TrainingCase
 from .inserting import Inserter, insert
+from .loader import Batch
 from .patches import Cut, cut_out, mirrored, mirrored_boxes, mirrored_location, source_size
 from .recipe import Recipe
 from .sampling import case_chances, draw_scale, nodule_chances, nodule_start, random_start
 
-Batch = dict[str, torch.Tensor]
 _PATCHES_TRIED = 4  # until one has room for a nodule
 
 

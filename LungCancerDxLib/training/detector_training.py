@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from ..compute import Compute
 from ..errors import UsageError
@@ -19,9 +18,9 @@ from ..networks.pooling import LeakyNoisyOr
 from ..preset import Preset
 from ..progress import Progress, silent
 from .case_store import CaseStore
-from .detector_items import Batch, DetectorItems
+from .detector_items import DetectorItems
 from .detector_net import DetectorWithLoss, new_detector
-from .engine import Run, default_loader_threads, train
+from .engine import ItemsTask, Run, default_loader_threads, train
 from .inserting import Inserter
 from .ranks import ALONE, Ranks
 from .recipe import Recipe
@@ -30,20 +29,6 @@ from .validation import Validation, check_apart
 
 MODEL_FOLDER = "model"
 _LEAST_BATCHES = 8  # of a check: where nodules are inserted, few or none are described
-
-
-class DetectorTask:
-    """N-Net on the patches of a store; see `engine.Task`."""
-
-    parts_rest = False
-
-    def __init__(self, net: NNet, items: DetectorItems, recipe: Recipe) -> None:
-        self.module: nn.Module = DetectorWithLoss(net, recipe)
-        self.items_per_step = recipe.batch
-        self._items = items
-
-    def batch(self, step: int, numbers: range) -> Batch:
-        return self._items.batch(step, numbers)
 
 
 def train_detector(
@@ -92,7 +77,8 @@ def train_detector(
                 f"of {start.preset.name}. Prepare the cases with --preset {start.preset.name}, or start from another."
             )
         net.load_state_dict(start.detector.state_dict())
-    task = DetectorTask(net, DetectorItems(store, recipe, preset, seed, inserter), recipe)
+    items = DetectorItems(store, recipe, preset, seed, inserter)
+    task = ItemsTask(DetectorWithLoss(net, recipe), items, recipe.batch)
     cases = {name: len(nodules) for name, nodules in zip(store.names, store.nodules, strict=True)}
     config = {
         "task": "detector",

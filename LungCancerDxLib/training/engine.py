@@ -23,12 +23,12 @@ from ..compute import Compute
 from ..errors import Cancelled
 from ..progress import Progress, silent
 from .failure import stop_with_batch
-from .loader import Batch, Loaded, loaded_ahead
+from .loader import Batch, Items, Loaded, loaded_ahead
 from .ranks import ALONE, Ranks
 from .records import Pace, Records, draw_if_possible
 from .regime import Regime
 from .run_folder import RunFolder
-from .validation import Items, Validation, mean_losses
+from .validation import Validation, mean_losses
 
 
 class Task(Items, Protocol):
@@ -53,6 +53,19 @@ class Task(Items, Protocol):
 
     @property
     def parts_rest(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ItemsTask:
+    """A task of a module and what its batches are made from; see `Task`."""
+
+    module: nn.Module
+    items: Items
+    items_per_step: int
+    parts_rest: bool = False
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self.items.batch(step, numbers)
 
 
 @dataclass(frozen=True)

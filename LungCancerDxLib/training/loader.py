@@ -6,11 +6,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 
 Batch = dict[str, torch.Tensor]
+
+
+class Items(Protocol):
+    """What batches are made from."""
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """These items of a step; a pure function, called from several threads."""
 
 
 class Loaded(NamedTuple):

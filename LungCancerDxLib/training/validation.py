@@ -5,24 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import nn
 
 from ..errors import UsageError
 from .case_store import CaseStore
-from .loader import Batch
+from .loader import Batch, Items
 
 _CHECKS = 20  # of a run, besides the one before its first step
 MOST_BATCHES = 32  # of one check
-
-
-class Items(Protocol):
-    """What batches are made from."""
-
-    def batch(self, step: int, numbers: range) -> Batch:
-        """These items of a step; a pure function, called from several threads."""
 
 
 @dataclass(frozen=True)

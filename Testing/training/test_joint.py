@@ -10,7 +10,8 @@ from LungCancerDxLib.preset import GRT123
 from LungCancerDxLib.training.classifier_items import CaseItems
 from LungCancerDxLib.training.classifier_net import new_classifier, seen
 from LungCancerDxLib.training.detector_items import DetectorItems
-from LungCancerDxLib.training.joint_task import JointItems, JointTask
+from LungCancerDxLib.training.engine import ItemsTask
+from LungCancerDxLib.training.joint import JointItems, JointNet
 from Testing.training.classifier_tiny import FEW, SMALLEST, known_cases, labelled_store, tiny_detector
 
 OF_DETECTOR, OF_CLASSIFIER = 3, 2
@@ -30,7 +31,8 @@ def task_of(net, cases, recipe=FEW, **options):
     patches = DetectorItems(cases.store, recipe.detector, SMALLEST, 5)
     items = CaseItems(cases, recipe, recipe.augmentation, SMALLEST, 5)
     both = JointItems(patches, items, recipe, OF_DETECTOR, OF_CLASSIFIER)
-    return JointTask(net, both, recipe, SMALLEST, **options), patches, items
+    task = ItemsTask(JointNet(net, recipe, SMALLEST, **options), both, recipe.batch, parts_rest=True)
+    return task, patches, items
 
 
 def is_of_cases(batch):

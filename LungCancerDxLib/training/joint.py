@@ -1,11 +1,10 @@
-"""What a stage trains: the classifier alone, or detector and classifier in turn over one backbone (V-E)."""
+"""Detector and classifier trained in turn over one backbone (V-E)."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import nn
 
 from ..networks.cnet import CNet
 from ..preset import Preset
@@ -20,24 +19,11 @@ from .losses import Losses, detector_loss
 _DETECTOR_NAMES = ("classification", "regression", "found", "rejected")
 
 
-class ClassifierTask:
-    """C-Net on the cases of a store; see `engine.Task`."""
-
-    parts_rest = False
-
-    def __init__(
-        self, net: CNet, items: CaseItems, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False
-    ) -> None:
-        self.module: nn.Module = ClassifierWithLoss(net, recipe, preset, frozen_norms)
-        self.items_per_step = recipe.batch
-        self._items = items
-
-    def batch(self, step: int, numbers: range) -> Batch:
-        return self._items.batch(step, numbers)
-
-
 class JointNet(ClassifierWithLoss):
-    """A batch of either network to its losses; those of the other are not a number."""
+    """A batch of either network to its losses; those of the other are not a number.
+
+    Each network's last layers rest in the other's epochs.
+    """
 
     def __init__(self, net: CNet, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False) -> None:
         super().__init__(net, recipe, preset, frozen_norms)
@@ -84,19 +70,3 @@ class JointItems:
         patches, cases = self._batches
         share = range(numbers.start * patches // cases, numbers.stop * patches // cases)
         return self._patches.batch(block * of_detector + within, share)
-
-
-class JointTask:
-    """Detector and classifier in turn, on one set of weights; see `engine.Task`."""
-
-    parts_rest = True  # each network's last layers in the other's epochs
-
-    def __init__(
-        self, net: CNet, items: JointItems, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False
-    ) -> None:
-        self.module: nn.Module = JointNet(net, recipe, preset, frozen_norms)
-        self.items_per_step = recipe.batch
-        self._items = items
-
-    def batch(self, step: int, numbers: range) -> Batch:
-        return self._items.batch(step, numbers)

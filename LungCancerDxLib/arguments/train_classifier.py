@@ -39,6 +39,11 @@ def add_classifier(actions: Any) -> argparse.ArgumentParser:
         default="detector",
         help="found by the detector, or made from the described nodules to try things out",
     )
+    classifier.add_argument(
+        "--partly-described",
+        action="store_true",
+        help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
+    )
     length = classifier.add_mutually_exclusive_group()
     length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
     length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")

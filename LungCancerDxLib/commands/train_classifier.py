@@ -69,5 +69,7 @@ def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
     recipe = CLASSIFIER_RECIPES[arguments.recipe.upper()]
     if arguments.epochs:
         recipe = replace(recipe, epochs=arguments.epochs, steps=None)
+    if arguments.partly_described:
+        recipe = replace(recipe, false_alarm_loss=0.0)
     changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
     return replace(recipe, **changes)

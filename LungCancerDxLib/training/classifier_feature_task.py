@@ -40,7 +40,7 @@ class HeadWithLoss(nn.Module):
     def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
         with torch.autocast(batch["features"].device.type, enabled=False):
             score = exact_score(self.net, self.net.dropout(batch["features"]), batch["counted"])
-            return case_loss(score, batch, self.recipe.miss_loss)
+            return case_loss(score, batch, self.recipe)
 
 
 class FeatureItems:

@@ -50,7 +50,7 @@ class ClassifierWithLoss(nn.Module):
             features = found.new_zeros((*shown.shape, found.shape[1]), dtype=torch.float32)
             features[shown] = found.float()
             score = exact_score(self.net, self.net.dropout(features), batch["counted"])
-            return case_loss(score, batch, self.recipe.miss_loss)
+            return case_loss(score, batch, self.recipe)
 
 
 def seen(grey: torch.Tensor, preset: Preset) -> torch.Tensor:

@@ -68,6 +68,9 @@ class ClassifierRecipe:
         Below which no chance falls.
     miss_loss
         Weight of the loss of the published code on described nodules that get hardly any malignancy.
+    false_alarm_loss
+        Weight of our loss on malignancy where there is no described nodule. Not for cases of which only some nodules
+        are described.
     regime
         Of the first stage.
     later_rate
@@ -96,6 +99,7 @@ class ClassifierRecipe:
     chance: Literal["confidence", "softmax"] = "confidence"
     chance_floor: float = 1e-5
     miss_loss: float = 0.0
+    false_alarm_loss: float = 0.0
     regime: Regime = PUBLISHED_REGIME
     later_rate: float = 0.1
     epochs: int = 100
@@ -135,6 +139,7 @@ CPU = replace(
     regime=Regime("adamw", 1e-3, 0.3, cosine=True, warm_up_steps=50),
     steps=800,
     initial_logit=-2.0,
+    false_alarm_loss=3.0,
     leak_rate=10.0,
     detector=recipe.CPU,
 )

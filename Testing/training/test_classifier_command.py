@@ -91,12 +91,21 @@ def test_the_outcome_is_never_guessed(folder, tmp_path, capsys):
     assert "--outcome" in capsys.readouterr().err
 
 
-def test_epochs_take_the_place_of_the_recipes_steps():
+def recipe_of(*words):
     parser = argparse.ArgumentParser()
     add_classifier(parser.add_subparsers(dest="action"))
-    words = ["classifier", "--data", "d", "--detector", "m", "--outcome", "none", "--epochs", "7"]
-    recipe = train_classifier._recipe(parser.parse_args(words))
+    files = ("classifier", "--data", "d", "--detector", "m", "--outcome", "none")
+    return train_classifier._recipe(parser.parse_args([*files, *words]))
+
+
+def test_epochs_take_the_place_of_the_recipes_steps():
+    recipe = recipe_of("--epochs", "7")
     assert (recipe.name, recipe.epochs, recipe.steps) == ("CPU", 7, None)
+
+
+def test_where_nodules_are_partly_described_there_are_no_false_alarms():
+    assert recipe_of().false_alarm_loss > 0
+    assert recipe_of("--partly-described").false_alarm_loss == 0
 
 
 def test_a_detector_that_is_none_is_named(folder, tmp_path):

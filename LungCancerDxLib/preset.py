@@ -2,8 +2,8 @@
 
 `PAPER` follows the words of Liao et al. (arXiv 1711.08324), `GRT123` the code its authors published in 2017, and
 `DEFAULT` is `PAPER` with exact whole-scan inference, blanks ignored, proposals centred outside the dilated lung mask
-dropped, and weights that are the same numbers in every precision. A model bundle names its preset, so that weights
-never meet foreign preprocessing.
+dropped, centres voted on by overlapping boxes, and weights that are the same numbers in every precision. A model bundle
+names its preset, so that weights never meet foreign preprocessing.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Preset:
     inside_lungs_only: bool = False
     list_above_logit: float = -3.0
     nms_iou: float = 0.05
+    voting_iou: float | None = None  # ours: boxes that overlap a listed one this much vote on its centre; None: no vote
     listed_nodules: int = 20
     inference_weights: Literal["float32", "bfloat16"] = "float32"  # of all but C-Net's last layers; norms folded
 
@@ -115,6 +116,7 @@ DEFAULT = replace(
     name="DEFAULT",
     tile_grid=None,
     inside_lungs_only=True,
+    voting_iou=0.3,
     inference_weights="bfloat16",
     blanks_scored=False,
 )

@@ -41,7 +41,8 @@ def detect(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, prog
     proposals = decode(output, preset.anchors_mm, preset.list_above_logit)
     if preset.inside_lungs_only:
         proposals = proposals[_inside(scan.dilated, proposals[:, 1:4])]
-    return Detected(suppress(proposals, preset.nms_iou, preset.listed_nodules), warnings, used)
+    kept = suppress(proposals, preset.nms_iou, preset.listed_nodules, preset.voting_iou)
+    return Detected(kept, warnings, used)
 
 
 def network_output(

@@ -1,8 +1,9 @@
-"""Non-maximum suppression of cubes (section IV-G)."""
+"""Non-maximum suppression of cubes (section IV-G), and a vote on the centres of those that are kept."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
 
 def cube_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -13,8 +14,11 @@ def cube_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return shared / (box[3] ** 3 + others[:, 3] ** 3 - shared)
 
 
-def suppress(proposals: np.ndarray, iou: float, at_most: int) -> np.ndarray:
+def suppress(proposals: np.ndarray, iou: float, at_most: int, voting_iou: float | None = None) -> np.ndarray:
     """Keep the best proposals that do not overlap a better one.
+
+    Neighbouring cells and other anchors box the same nodule. Which of them is best is a matter of their last bits;
+    where all lie together is not. Diameters are not voted on: their means are no better.
 
     Parameters
     ----------
@@ -24,6 +28,9 @@ def suppress(proposals: np.ndarray, iou: float, at_most: int) -> np.ndarray:
         A proposal goes if its overlap with a kept one is this much or more.
     at_most
         Stop after so many are kept.
+    voting_iou
+        A kept proposal's centre becomes the mean of its own and of those of the weaker proposals that overlap it this
+        much or more, weighted by confidence (box voting: Gidaris and Komodakis, ICCV 2015); None leaves it as it is.
 
     Returns
     -------
@@ -33,6 +40,14 @@ def suppress(proposals: np.ndarray, iou: float, at_most: int) -> np.ndarray:
     rest = proposals
     while len(rest) and len(kept) < at_most:
         best, rest = rest[0], rest[1:]
-        kept.append(best)
-        rest = rest[cube_iou(best[1:], rest[:, 1:]) < iou]
+        overlap = cube_iou(best[1:], rest[:, 1:])
+        kept.append(best if voting_iou is None else _voted(best, rest[overlap >= voting_iou]))
+        rest = rest[overlap < iou]
     return np.array(kept).reshape(-1, 5)
+
+
+def _voted(best: np.ndarray, voters: np.ndarray) -> np.ndarray:
+    """`best` (5,) with its centre at the mean of its own and the voters' (N, 5), weighted by confidence."""
+    center, weights = best[1:4], expit(voters[:, 0])
+    moved = weights @ (voters[:, 1:4] - center) / (expit(best[0]) + weights.sum())
+    return np.concatenate((best[:1], center + moved, best[4:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 Box = Sequence[float]
@@ -24,3 +25,18 @@ def suppressed(proposals: Sequence[Box], iou: float, at_most: int) -> list[Box]:
         if len(kept) < at_most and all(overlap(proposal[1:], better[1:]) < iou for better in kept):
             kept.append(proposal)
     return kept
+
+
+def voted(proposals: Sequence[Box], iou: float, at_most: int, voting_iou: float) -> list[list[float]]:
+    """Of `suppressed`, the centres at the mean, by confidence, of the boxes that no better one suppressed and that
+    overlap by `voting_iou` or more; a box overlaps itself.
+    """
+    kept = suppressed(proposals, iou, at_most)
+    found = []
+    for n, winner in enumerate(kept):
+        free = [p for p in proposals if all(overlap(p[1:], better[1:]) < iou for better in kept[:n])]
+        voters = [p for p in free if p[0] <= winner[0] and overlap(p[1:], winner[1:]) >= voting_iou]
+        weights = [1 / (1 + math.exp(-p[0])) for p in voters]
+        mean = [sum(w * p[axis] for w, p in zip(weights, voters, strict=True)) / sum(weights) for axis in (1, 2, 3)]
+        found.append([winner[0], *mean, winner[4]])
+    return found

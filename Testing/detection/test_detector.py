@@ -67,6 +67,22 @@ def test_of_overlapping_proposals_the_best_is_listed(planted):
     assert _detected(DEFAULT)[:, 0].tolist() == [3, 0]
 
 
+@pytest.mark.parametrize(("preset", "voted"), [(DEFAULT, True), (PAPER, False), (GRT123, False)])
+def test_only_in_the_default_do_overlapping_boxes_vote_on_the_centre(planted, preset, voted):
+    planted({(5, 5, 5): 3.0, (5, 5, 6): 2.0})  # cells are 4 voxels apart
+    (_, *center, diameter) = _detected(preset)[0]
+    weights = 1 / (1 + np.exp([-3.0, -2.0]))
+    assert center == pytest.approx([21.5, 21.5, 21.5 + 4 * weights[1] / weights.sum() * voted])
+    assert diameter == 10
+
+
+def test_boxes_outside_the_mask_do_not_vote(planted):
+    planted({(5, 5, 5): 3.0, (5, 5, 6): 2.0})
+    dilated = np.zeros(SHAPE, dtype=bool)
+    dilated[:, :, :24] = True
+    assert _detected(DEFAULT, dilated).tolist() == [[3, 21.5, 21.5, 21.5, 10]]
+
+
 def test_at_most_twenty_proposals_are_listed(planted):
     planted({(z, y, x): z + y / 10 for z in (0, 4, 8) for y in (0, 4, 8) for x in (0, 4, 8)})
     assert len(_detected(DEFAULT)) == 20

@@ -59,12 +59,41 @@ def test_no_more_than_asked_for_are_kept_the_best_of_them():
     assert suppress(apart, 0.05, 3)[:, 0].tolist() == [5, 4, 3]
 
 
-def test_nothing_to_suppress():
-    assert suppress(np.empty((0, 5)), 0.05, 20).shape == (0, 5)
+@pytest.mark.parametrize("voting_iou", [0.05, 0.3, 0.9])
+@pytest.mark.parametrize("at_most", [1, 7, 1000])
+def test_the_same_centres_are_voted_as_pair_by_pair(voting_iou, at_most):
+    for seed, count in enumerate((0, 1, 2, 80)):
+        proposals = _random_proposals(count, seed)
+        expected = np.array(oracle.voted(proposals.tolist(), 0.05, at_most, voting_iou)).reshape(-1, 5)
+        np.testing.assert_allclose(suppress(proposals, 0.05, at_most, voting_iou), expected, rtol=1e-12)
+
+
+def test_a_vote_moves_the_centre_by_confidence_and_leaves_logit_and_diameter():
+    sure, unsure = 30.0, -np.log(3)  # confidences 1 and 1/4
+    pair = _boxes((sure, 10, 20, 30, 8), (unsure, 15, 20, 25, 10))
+    np.testing.assert_allclose(suppress(pair, 0.05, 9, 0.05), _boxes((sure, 11, 20, 29, 8)), rtol=1e-12)
+
+
+def test_boxes_that_overlap_less_than_asked_do_not_vote_and_still_go():
+    pair = _boxes((2, 0, 0, 0, 3), (1, 1, 0, 0, 3))  # an overlap of exactly one half
+    np.testing.assert_array_equal(suppress(pair, 0.05, 9, np.nextafter(0.5, 1)), pair[:1])
+    assert suppress(pair, 0.05, 9, 0.5)[0, 1] > 0
+
+
+def test_a_box_votes_once_for_the_best_that_it_overlaps():
+    chain = _boxes((3, 0, 0, 0, 4), (2, 2, 0, 0, 4), (1, 4, 0, 0, 4))
+    first, last = suppress(chain, 0.05, 9, 0.05)
+    assert 0 < first[1] < 1
+    assert last[1] == 4
+
+
+@pytest.mark.parametrize("voting_iou", [None, 0.3])
+def test_nothing_to_suppress(voting_iou):
+    assert suppress(np.empty((0, 5)), 0.05, 20, voting_iou).shape == (0, 5)
 
 
 def test_the_proposals_given_stay_as_they_are():
     proposals = _random_proposals(20, 5)
     before = proposals.copy()
-    suppress(proposals, 0.05, 20)
+    suppress(proposals, 0.05, 20, 0.3)
     np.testing.assert_array_equal(proposals, before)

@@ -56,10 +56,20 @@ class Compute:
         return replace(self, device=torch.device("cpu"), dtype=dtype)
 
 
-def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: float | None = None) -> Compute:
-    """The device asked for, or CUDA where it is at hand and else the processor; "auto" precision is float32.
+def choose_compute(
+    device: str = "auto", precision: str = "auto", memory_gb: float | None = None, preset: Preset | None = None
+) -> Compute:
+    """The device asked for, or CUDA where it is at hand and else the processor.
 
-    Apple's MPS runs only when asked for, in float32: its 3D layers differ from one torch version to the next.
+    "auto" precision is bfloat16 where that was measured to leave nodules and scores where they are (docs/speed.md): on
+    processors that have instructions for it, with a preset whose weights are the same numbers in every precision.
+    Elsewhere it is float32. Apple's MPS runs only when asked for, in float32: its 3D layers differ from one torch
+    version to the next.
+
+    Parameters
+    ----------
+    preset
+        Of the model that is to run; "auto" precision is float32 without one.
 
     Raises
     ------
@@ -80,8 +90,15 @@ def choose_compute(device: str = "auto", precision: str = "auto", memory_gb: flo
         raise UsageError(f"the mps device computes in fp32 only, got {precision}; use --precision fp32")
     if memory_gb is not None and not 0 < memory_gb < math.inf:
         raise UsageError(f"the memory limit must be greater than zero and finite, got {memory_gb} GB")
-    dtype = DTYPES.get(precision, torch.float32)
+    dtype = _quick_and_measured(device, preset) if precision == "auto" else DTYPES[precision]
     return Compute(torch.device(device), dtype, DEFAULT_MEMORY_GB if memory_gb is None else memory_gb)
+
+
+def _quick_and_measured(device: str, preset: Preset | None) -> torch.dtype:
+    if device != "cpu" or preset is None or preset.inference_weights != "bfloat16":
+        return torch.float32
+    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return torch.bfloat16 if has.get("amx_bf16") or has.get("avx512_bf16") else torch.float32
 
 
 def ready_to_run(net: Net, preset: Preset, compute: Compute) -> Net:

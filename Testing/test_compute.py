@@ -15,7 +15,7 @@ from LungCancerDxLib.compute import (
 )
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.networks.nnet import NNet
-from LungCancerDxLib.preset import DEFAULT, GRT123
+from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from Testing.helpers import tiny
 from Testing.networks.random_nets import randomised
 
@@ -39,6 +39,29 @@ def test_auto_takes_cuda_or_the_processor_in_float32(at_hand, others, chosen):
     at_hand(*others)
     compute = choose_compute()
     assert (compute.device.type, compute.dtype, compute.memory_gb) == (chosen, torch.float32, DEFAULT_MEMORY_GB)
+
+
+@pytest.mark.parametrize("instructions", ["amx_bf16", "avx512_bf16"])
+def test_auto_is_bfloat16_on_a_processor_that_is_quick_in_it(at_hand, instructions, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {instructions: True})
+    assert choose_compute(preset=DEFAULT).dtype == torch.bfloat16
+    assert choose_compute("cpu", "fp32", preset=DEFAULT).dtype == torch.float32
+    at_hand("cuda", "mps")
+    assert choose_compute("cpu", preset=DEFAULT).dtype == torch.bfloat16
+    assert {choose_compute(device, preset=DEFAULT).dtype for device in ("cuda", "mps")} == {torch.float32}
+
+
+@pytest.mark.parametrize("preset", [PAPER, GRT123, None])
+def test_auto_is_float32_for_weights_that_rounding_changes(at_hand, preset, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert choose_compute(preset=preset).dtype == torch.float32
+
+
+def test_auto_is_float32_on_a_processor_without_the_instructions(at_hand, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    assert choose_compute(preset=DEFAULT).dtype == torch.float32
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # an older torch
+    assert choose_compute(preset=DEFAULT).dtype == torch.float32
 
 
 def test_the_device_asked_for_is_taken_although_there_is_a_better_one(at_hand):

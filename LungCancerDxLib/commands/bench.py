@@ -20,8 +20,8 @@ _START = "import LungCancerDxLib.pipeline, LungCancerDxLib.readers"
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Do what the arguments of `bench` say; returns the words for the terminal."""
-    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory)
     model = find_model(arguments.model)
+    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory, model.preset)
     progress = stop.watched(make_progress(arguments.progress))
     start_s = _process_start_s(arguments.repeat)
     found = benchmark(arguments.ct, model, compute, arguments.repeat, progress)

@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     out = arguments.out.resolve()
     _refuse_out_among_scans(out, arguments.scans)
     entries = list_scans(arguments.scans)
-    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory)
     model = find_model(arguments.model)
+    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory, model.preset)
     settings = Settings(
         model=_anywhere(arguments.model),
         sha256=model.sha256,

@@ -64,8 +64,8 @@ def score_file(path: Path, arguments: argparse.Namespace, progress: Progress) ->
     """Read and score a CT with the options of the command line."""
     start = time.perf_counter()
     points = read_points(arguments.points) if arguments.points else []
-    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory)
     model = find_model(arguments.model)
+    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory, model.preset)
     progress("reading the CT", 0.0)
     volume = read_ct(path)
     reading_s = time.perf_counter() - start

@@ -8,7 +8,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from LungCancerDxLib.compute import choose_compute
 from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.result_folder import write_volume
 from Testing.cli.files import FILES, case, names
 from Testing.helpers import check_case_contract, chest, run_command
@@ -50,7 +52,8 @@ def test_case_json_is_as_the_contract_says(apices):
     content = case(apices[1])
     check_case_contract(content)
     assert content["input"]["path"] == "apices.nrrd"
-    assert content["run"] == {"device": "cpu", "precision": "fp32", "torch": torch.__version__}
+    precision = choose_compute("cpu", preset=DEFAULT).precision
+    assert content["run"] == {"device": "cpu", "precision": precision, "torch": torch.__version__}
     assert content["model"]["name"] == "untrained-default"
     assert (content["model"]["preset"], content["model"]["outcome"]) == ("DEFAULT", "none")
     assert content["model"]["sha256"] == untrained_model().sha256

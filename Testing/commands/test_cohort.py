@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from LungCancerDxLib.arguments.cohort import add_cohort
 from LungCancerDxLib.cohorts import run_cohort, scoring
@@ -25,6 +26,7 @@ def command(monkeypatch):
     models = {None: tiny_model(), "other": replace(tiny_model(), sha256="other")}
     scoring._model.cache_clear()
     monkeypatch.setattr(run_cohort, "in_processes", in_this_process)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # float32 on any processor
     for module in (cohort, scoring):
         monkeypatch.setattr(module, "find_model", models.get)
 

@@ -33,6 +33,8 @@ class Question:
     ----------
     model
         Name or folder; empty for the default one.
+    precision
+        As on the command line.
     grid
         Of the CT, when the question was asked.
     case
@@ -47,6 +49,7 @@ class Question:
 
     ct_node: slicer.vtkMRMLScalarVolumeNode
     model: str
+    precision: str
     grid: Grid | None
     case: CaseNodes | None = None
     points_lps_mm: tuple[tuple[float, float, float], ...] = ()
@@ -70,7 +73,7 @@ def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
 
 def first_question(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> Question:
     """Detect and score a CT."""
-    return Question(ct_node, parameters.model, _grid(ct_node))
+    return Question(ct_node, parameters.model, parameters.precision, _grid(ct_node))
 
 
 def second_question(
@@ -81,11 +84,15 @@ def second_question(
     point_lps_mm: tuple[float, float, float] | None = None,
     rank: int | None = None,
 ) -> Question:
-    """Classify a spot, or let a nodule count that has no malignancy yet; by the model of the case."""
+    """Classify a spot, or let a nodule count that has no malignancy yet.
+
+    By the model and in the precision of the case, whatever the parameters say now: otherwise nodules might move.
+    """
     asked = nodes.case.GetAttribute(_MODEL)
     return Question(
         ct_node=nodes.ct,
         model=parameters.model if asked is None else asked,
+        precision=result.run["precision"],
         grid=_grid(nodes.ct),
         case=nodes,
         points_lps_mm=(*users_points_lps_mm(result), *([] if point_lps_mm is None else [point_lps_mm])),

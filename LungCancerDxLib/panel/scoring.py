@@ -68,7 +68,7 @@ class Scoring:
             cache=files.cache,
             model=question.model or None,
             device=parameters.device,
-            precision=parameters.precision,
+            precision=question.precision,
             max_memory_gb=parameters.maxMemoryGb or None,
             points_file=files.points if question.points_lps_mm else None,
             classify=question.classify,

@@ -95,10 +95,18 @@ def choose_compute(
 
 
 def _quick_and_measured(device: str, preset: Preset | None) -> torch.dtype:
-    if device != "cpu" or preset is None or preset.inference_weights != "bfloat16":
-        return torch.float32
-    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return torch.bfloat16 if has.get("amx_bf16") or has.get("avx512_bf16") else torch.float32
+    measured = device == "cpu" and preset is not None and preset.inference_weights == "bfloat16"
+    return torch.bfloat16 if measured and has_bfloat16(torch.device(device)) else torch.float32
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16; without them it may take hundreds of times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
 
 
 def ready_to_run(net: Net, preset: Preset, compute: Compute) -> Net:

@@ -86,13 +86,14 @@ def second_question(
 ) -> Question:
     """Classify a spot, or let a nodule count that has no malignancy yet.
 
-    By the model and in the precision of the case, whatever the parameters say now: otherwise nodules might move.
+    By the model of the case, and in float32 if it is in float32, whatever the parameters say now: its nodules might lie
+    elsewhere otherwise. What is in half a precision may come from a machine that was quicker in it than this one.
     """
     asked = nodes.case.GetAttribute(_MODEL)
     return Question(
         ct_node=nodes.ct,
         model=parameters.model if asked is None else asked,
-        precision=result.run["precision"],
+        precision="fp32" if result.run["precision"] == "fp32" else parameters.precision,
         grid=_grid(nodes.ct),
         case=nodes,
         points_lps_mm=(*users_points_lps_mm(result), *([] if point_lps_mm is None else [point_lps_mm])),

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import torch
 
-from ..compute import Compute, choose_compute
+from ..compute import Compute, choose_compute, has_bfloat16
 
 
 def training_compute(device: str = "auto", precision: str = "auto") -> Compute:
     """The device asked for and the type of its convolutions; weights are float32 whatever it is.
 
-    "auto" is bfloat16 on the processor and on GPUs that have it, float16 with scaled losses on older ones, float32 on
-    MPS.
+    "auto" is bfloat16 on processors and GPUs that have instructions for it, float16 with scaled losses on other GPUs,
+    and float32 on other processors and MPS.
 
     Raises
     ------
@@ -21,7 +21,8 @@ def training_compute(device: str = "auto", precision: str = "auto") -> Compute:
         Where the device is not there or cannot compute in the asked-for type.
     """
     compute = choose_compute(device, precision)
-    if precision != "auto" or compute.device.type == "mps":
+    if precision != "auto":
         return compute
-    has_bfloat16 = compute.device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
-    return replace(compute, dtype=torch.bfloat16 if has_bfloat16 else torch.float16)
+    if has_bfloat16(compute.device):
+        return replace(compute, dtype=torch.bfloat16)
+    return replace(compute, dtype=torch.float16) if compute.device.type == "cuda" else compute

@@ -48,13 +48,15 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--patients", type=int, default=200)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    folder = arguments.out / f"{find_model(arguments.model).sha256[:12]}-{arguments.precision}-{arguments.seed}"
+    model = find_model(arguments.model)
+    precision = choose_compute("auto", arguments.precision, preset=model.preset).precision
+    folder = arguments.out / f"{model.sha256[:12]}-{precision}-{arguments.seed}"
     numbers = range(arguments.patients)
-    score = partial(scored, folder, arguments.model, arguments.precision, arguments.seed)
+    score = partial(scored, folder, arguments.model, precision, arguments.seed)
     with ProcessPoolExecutor(arguments.workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         for number, words in enumerate(pool.map(score, numbers)):
             print(number, words, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,22 @@ def add_classifier(actions: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
     )
+    classifier.add_argument(
+        "--miss-loss",
+        metavar="W",
+        type=_weight,
+        help="weight of the published code's loss on missed nodules, instead of the recipe's",
+    )
     length = classifier.add_mutually_exclusive_group()
     length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
     length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")
     classifier.add_argument("--batch", metavar="B", type=count, help="cases a step, of all processes together")
     add_training_options(classifier)
     return classifier
+
+
+def _weight(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected zero or more, got {text}")
+    return number

@@ -71,5 +71,7 @@ def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
         recipe = replace(recipe, epochs=arguments.epochs, steps=None)
     if arguments.partly_described:
         recipe = replace(recipe, false_alarm_loss=0.0)
+    if arguments.miss_loss is not None:
+        recipe = replace(recipe, miss_loss=arguments.miss_loss)
     changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
     return replace(recipe, **changes)

@@ -6,6 +6,7 @@ import csv
 import threading
 import zipfile
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +120,7 @@ class CaseStore:
         self.nodules = tuple(_read(folder / f"{name}.npz", ("nodules",))["nodules"] for name in self.names)
         self.synthetic = np.array([row["synthetic"] == "1" for row in rows])
         self._room = memory_gb * 1e9
-        self._kept: OrderedDict[int, TrainingCase] = OrderedDict()
+        self._kept: OrderedDict[int, Future[TrainingCase]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -133,17 +134,32 @@ class CaseStore:
         return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
 
     def case(self, number: int) -> TrainingCase:
-        """One of the cases, by its number in the list."""
+        """One of the cases, by its number in the list. Several threads read several cases at once, none twice."""
         with self._lock:
-            case = self._kept.pop(number, None) or read_case(self.folder, self.names[number])
+            kept = self._kept.pop(number, None)
+            case: Future[TrainingCase] = kept or Future()
             self._kept[number] = case
+        if kept is None:
+            self._read(number, case)
+        return case.result()
+
+    def _read(self, number: int, case: Future[TrainingCase]) -> None:
+        try:
+            case.set_result(read_case(self.folder, self.names[number]))
+        except BaseException as error:
+            case.set_exception(error)
+        with self._lock:
+            if case.exception():
+                self._kept.pop(number, None)  # to be tried again
             while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > self._room:
                 self._kept.popitem(last=False)
-            return case
 
 
-def _size(case: TrainingCase) -> int:
-    return case.scan.image.nbytes + case.scan.dilated.nbytes + case.scan.lungs.nbytes
+def _size(case: Future[TrainingCase]) -> int:
+    if not case.done() or case.exception():
+        return 0
+    scan = case.result().scan
+    return scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes
 
 
 def _listed(folder: Path) -> list[dict[str, str]]:

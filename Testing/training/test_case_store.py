@@ -1,10 +1,13 @@
 """Training cases on disk come back as they were, and what is wrong with a store is said."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.training import case_store
 from LungCancerDxLib.training.case_store import LIST_FILE, CaseStore, read_case, write_case
 from Testing.training.tiny import ball_case, store_of
 
@@ -45,6 +48,35 @@ def test_cases_stay_in_memory_where_they_fit(tmp_path, memory_gb, kept):
     store.case(1)
     assert (store.case(0) is first) == kept
     assert content(store.case(0)) == content(first)
+
+
+def test_threads_read_several_cases_at_once_and_none_twice(tmp_path, monkeypatch):
+    store_of(tmp_path, ball_case("one"), ball_case("two"))
+    store, read, both_begun = CaseStore(tmp_path), [], threading.Barrier(2, timeout=30)
+
+    def slow(folder, name):
+        read.append(name)
+        both_begun.wait()
+        return read_case(folder, name)
+
+    monkeypatch.setattr(case_store, "read_case", slow)
+    with ThreadPoolExecutor(4) as pool:
+        first, second, again, last = pool.map(store.case, (0, 1, 0, 1))
+    assert first is again
+    assert second is last
+    assert sorted(read) == ["one", "two"]
+
+
+def test_a_case_that_could_not_be_read_is_read_again(tmp_path, monkeypatch):
+    store_of(tmp_path, ball_case("one"), ball_case("two"))
+    store = CaseStore(tmp_path)
+    whole = (tmp_path / "one.npz").read_bytes()
+    (tmp_path / "one.npz").write_bytes(whole[:2000])
+    with pytest.raises(UsageError, match=r"one\.npz cannot be read"):
+        store.case(0)
+    (tmp_path / "one.npz").write_bytes(whole)
+    store.case(1)
+    assert store.case(0).name == "one"
 
 
 def test_a_store_has_one_preset(tmp_path):

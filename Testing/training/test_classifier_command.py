@@ -108,6 +108,19 @@ def test_where_nodules_are_partly_described_there_are_no_false_alarms():
     assert recipe_of("--partly-described").false_alarm_loss == 0
 
 
+def test_the_miss_loss_is_an_option_of_every_recipe():
+    assert recipe_of("--miss-loss", "0.5").miss_loss == 0.5
+    assert recipe_of("--recipe", "grt123").miss_loss == 1
+    assert recipe_of("--recipe", "grt123", "--miss-loss", "0").miss_loss == 0
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "much"])
+def test_a_weight_that_is_none_is_refused(weight, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        recipe_of("--miss-loss", weight)
+    assert "--miss-loss" in capsys.readouterr().err
+
+
 def test_a_detector_that_is_none_is_named(folder, tmp_path):
     with pytest.raises(ModelError, match="nowhere"):
         run_classifier("--data", folder / "store", "--detector", tmp_path / "nowhere", "--outcome", "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..assembly import listed_nodules
+from ..assembly import assemble, listed_nodules
 from ..classification.scoring import score_case
 from ..compute import Compute
 from ..detection.detector import detect
@@ -23,6 +24,7 @@ from ..parallel import available_processors
 from ..preprocessing import preprocess
 from ..progress import Progress, part, silent
 from ..readers import read_ct
+from ..result_folder import write_result
 from ..segmentation import segment_nodules
 from .machine import convolution_flop_per_s, copied_bytes_per_s, synchronise
 from .memory import PeakMemory
@@ -64,6 +66,8 @@ class Benchmark:
 
     Parameters
     ----------
+    model
+        What it is and what it was trained on, in one line.
     stages
         By name, in order.
     box_kji
@@ -78,6 +82,7 @@ class Benchmark:
         Read and written by one thread that copies memory, in the same run.
     """
 
+    model: str
     machine: dict[str, Any]
     stages: dict[str, Stage]
     voxels: int
@@ -92,6 +97,12 @@ class Benchmark:
         return sum(stage.median_s for stage in self.stages.values())
 
     @property
+    def peak_gb(self) -> float | None:
+        """Resident memory of all stages at the most."""
+        peaks = [stage.peak_gb for stage in self.stages.values() if stage.peak_gb is not None]
+        return max(peaks, default=None)
+
+    @property
     def detection_over_box(self) -> float:
         """Operations executed over those of the box computed once; below one where parts are skipped."""
         return self.stages["detection"].flop / self.box_flop
@@ -104,12 +115,12 @@ class Benchmark:
 
     def to_json(self) -> dict[str, Any]:
         """All figures, also those that follow from others."""
-        derived = ("total_s", "detection_over_box", "detection_efficiency")
+        derived = ("total_s", "peak_gb", "detection_over_box", "detection_efficiency")
         return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
 
 def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress: Progress = silent) -> Benchmark:
-    """Run every stage of a case, from the files to the outlined nodules, `repeat` times.
+    """Run every stage of a case, from the files of the CT to those of the result, `repeat` times.
 
     Raises what reading and scoring raise.
     """
@@ -148,13 +159,19 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
         report("segmentation", 0.9)
         nodules = listed_nodules(scan, found.proposals, no_points, scored)
         outlined = run("segmentation", lambda: segment_nodules(volume, scan.lungs, nodules))  # noqa: B023
+        result = assemble(volume, scan, scored, outlined, model, compute, {}, ())
+        with tempfile.TemporaryDirectory() as folder:
+            run("writing", lambda: write_result(result, volume, Path(folder)))  # noqa: B023
+            written_bytes = _size_on_disk(Path(folder))
     least_bytes = {
         "reading": _size_on_disk(path) + volume.voxels.nbytes,
         "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes,
-        "segmentation": scan.lungs.nbytes + outlined.labels.nbytes,
+        "segmentation": volume.voxels.nbytes + scan.lungs.nbytes + outlined.labels.nbytes,
+        "writing": scan.lungs.nbytes + outlined.labels.nbytes + written_bytes,
     }
     progress("done", 1.0)
     return Benchmark(
+        model=result.model_words,
         machine={
             "processors": available_processors(),
             "device": compute.device.type,

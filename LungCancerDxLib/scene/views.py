@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +11,14 @@ import slicer
 import vtk
 
 from .case_nodes import CaseNodes
+from .case_text import case_result
 from .messages import quiet_vtk
 from .view_nodes import jump_to_first_nodule
 
 _PIXELS = 640
 _SLICES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # and what is left and right in them
 _BACKGROUND_3D = [18, 20, 26]
+_CHARACTERS = 96  # of a line at the foot of the 3D view
 
 
 @contextmanager
@@ -93,7 +96,8 @@ def _prepare_3d(view: Any, nodes: CaseNodes) -> None:
     view.zoom(0.2)
     corner = vtk.vtkCornerAnnotation
     score = f"Case score {nodes.case.GetDescription()}"
-    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: "Research use only"})
+    model = textwrap.fill(case_result(nodes.case).model_words, _CHARACTERS)
+    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: f"{model}\nResearch use only. Not for diagnosis."})
 
 
 def _prepare(view: Any) -> None:

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from LungCancerDxLib.benchmark import Benchmark
 from LungCancerDxLib.benchmark.memory import PeakMemory
 from LungCancerDxLib.benchmark.operations import counting, crop_flop, detector_flop
+from LungCancerDxLib.benchmark.report import Stage
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.commands import bench
 from LungCancerDxLib.preset import DEFAULT, GRT123
@@ -58,9 +60,13 @@ def test_bench_prints_a_table_and_writes_its_figures(tmp_path, monkeypatch, caps
     options = ["--repeat", "2", "--json", str(tmp_path / "bench.json")]
     assert main(["bench", str(tmp_path / "ct.nrrd"), *options]) == 0
     words, figures = capsys.readouterr().out, json.loads((tmp_path / "bench.json").read_text())
-    stages = ["reading", "preprocessing", "detection", "classification", "segmentation"]
+    stages = ["reading", "preprocessing", "detection", "classification", "segmentation", "writing"]
     assert list(figures["stages"]) == stages
     assert all(name in words for name in [*stages, "process start", "24-to-24", "128-to-128"])
+    assert {name: len(seconds) for name, seconds in figures["before_s"].items()} == {"process start": 2, "model": 1}
+    assert figures["model"] in words
+    assert "trained on" in figures["model"]
+    assert f"peak memory: {figures['peak_gb']:.2f} GB" in words
     assert all(len(stage["seconds"]) == 2 for stage in figures["stages"].values())
     medians = [np.median(stage["seconds"]) for stage in figures["stages"].values()]
     assert figures["total_s"] == pytest.approx(sum(medians))
@@ -74,6 +80,31 @@ def test_bench_prints_a_table_and_writes_its_figures(tmp_path, monkeypatch, caps
     assert least["detection"] == 0 < least["segmentation"]
     assert figures["copied_bytes_per_s"] > 1e8
     assert f"{figures['copied_bytes_per_s'] / 1e6:.0f} MB/s" in words
+
+
+def test_a_figure_that_is_missed_is_told_by_how_much():
+    stages = {
+        "detection": Stage(seconds=[3.0, 1.0, 2.0], peak_gb=4.5, flop=6e9, least_bytes=0),
+        "writing": Stage(seconds=[0.5], peak_gb=None, flop=0, least_bytes=10_000_000),
+    }
+    found = Benchmark(
+        model="Model",
+        machine={"processors": 2, "device": "cpu", "precision": "fp32", "torch": "2"},
+        stages=stages,
+        voxels=1,
+        box_kji=(1, 1, 1),
+        box_flop=5e9,
+        crop_share=0.55,
+        convolution_flop_per_s={24: 4e9, 128: 6e9},
+        copied_bytes_per_s=1e9,
+    )
+    words = bench.table(found, {"process start": [4.0, 2.0, 3.0]})
+    assert "process start        3.00       2.00" in words
+    assert "sum                  5.50" in words
+    assert "the mean of both: 0.60 (wanted: at least 0.75; missed by 0.150)" in words
+    assert "computed once: 1.200 (at most 1.0; missed by 0.200)" in words
+    assert "its whole map: 0.550 (at most 0.56)" in words
+    assert "peak memory: 4.50 GB (at most 4; missed by 0.500)" in words
 
 
 @pytest.mark.parametrize("repeat", ["0", "-1", "many"])

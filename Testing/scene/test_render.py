@@ -31,6 +31,8 @@ def test_the_picture_shows_ct_and_surfaces_and_leaves_the_scene_as_it_was(scene,
     assert (axial.min(axis=-1) > 200).mean() > 0.2  # soft tissue in lung window
     assert (colourful > 80).mean() > 0.005  # nodules
     assert ((colourful > 8) & (colourful < 60)).mean() > 0.05  # lungs, transparent
+    foot = picture[half - 90 : half, half + 4 :]
+    assert (foot.min(axis=-1) > 200).mean() > 0.01  # what the model learned from, in white
     assert capfd.readouterr() == ("", "")
 
 

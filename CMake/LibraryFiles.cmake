@@ -17,7 +17,6 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/background_job.py
   LungCancerDxLib/benchmark/__init__.py
   LungCancerDxLib/benchmark/machine.py
-  LungCancerDxLib/benchmark/memory.py
   LungCancerDxLib/benchmark/operations.py
   LungCancerDxLib/benchmark/report.py
   LungCancerDxLib/cache.py

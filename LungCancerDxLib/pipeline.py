@@ -16,11 +16,14 @@ from .classification.scoring import score_case
 from .compute import Compute
 from .detection.detector import detect
 from .errors import UsageError
+from .memory import PeakMemory
 from .models.bundle import Model
 from .preprocessing import Preprocessed, preprocess
 from .progress import Progress, part, silent
 from .segmentation import segment_nodules
 from .volume import CTVolume, world_to_index
+
+_TOLERATED = 1.1  # of the memory allowed
 
 
 def detect_and_score(
@@ -59,22 +62,29 @@ def detect_and_score(
     points = _points_in_scan(points_lps_mm, volume)
     kept = ScanCache(cache, volume, preset)
     timing_s: dict[str, float] = {}
-    with _timed("preprocessing", timing_s):
-        scan = kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3)))
-    with _timed("detection", timing_s):
-        proposals, warnings, used = kept.proposals(
-            model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.75))
-        )
-    with _timed("classification", timing_s):
-        points_kji = world_to_index(scan.kji_to_lps, points)
-        also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
-        scored = score_case(
-            scan, proposals, points_kji, model.classifier, preset, compute, also, part(progress, 0.75, 0.9)
-        )
-    with _timed("segmentation", timing_s):
-        nodules = listed_nodules(scan, proposals, points, scored)
-        segmented = segment_nodules(volume, scan.lungs, nodules, part(progress, 0.9, 1.0))
-    warnings = (*warnings, *scored.warnings, *_points_outside_lungs(points_kji, scan), *segmented.warnings)
+    with PeakMemory() as memory:
+        with _timed("preprocessing", timing_s):
+            scan = kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3)))
+        with _timed("detection", timing_s):
+            proposals, warnings, used = kept.proposals(
+                model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.75))
+            )
+        with _timed("classification", timing_s):
+            points_kji = world_to_index(scan.kji_to_lps, points)
+            also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
+            scored = score_case(
+                scan, proposals, points_kji, model.classifier, preset, compute, also, part(progress, 0.75, 0.9)
+            )
+        with _timed("segmentation", timing_s):
+            nodules = listed_nodules(scan, proposals, points, scored)
+            segmented = segment_nodules(volume, scan.lungs, nodules, part(progress, 0.9, 1.0))
+    warnings = (
+        *warnings,
+        *scored.warnings,
+        *_points_outside_lungs(points_kji, scan),
+        *segmented.warnings,
+        *_beyond_the_limit(memory.gb, used),
+    )
     return assemble(volume, scan, scored, segmented, model, used, timing_s, warnings)
 
 
@@ -97,6 +107,13 @@ def _points_outside_lungs(points_kji: np.ndarray, scan: Preprocessed) -> list[st
         if not inside:
             words.append(f"Point {n + 1} lies outside the lungs; what the classifier says of it means little.")
     return words
+
+
+def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:
+    """Words on a processor's memory that the limit did not hold down; a graphics card's limit is on its own memory."""
+    if compute.device.type != "cpu" or peak_gb is None or peak_gb <= _TOLERATED * compute.memory_gb:
+        return []
+    return [f"The run took {peak_gb:.1f} GB of memory at its peak; {compute.memory_gb:g} GB were allowed."]
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ..assembly import assemble, listed_nodules
 from ..classification.scoring import score_case
 from ..compute import Compute
 from ..detection.detector import detect
+from ..memory import PeakMemory
 from ..models.bundle import Model
 from ..networks.cnet import CENTRAL_CELLS
 from ..parallel import available_processors
@@ -27,7 +28,6 @@ from ..readers import read_ct
 from ..result_folder import write_result
 from ..segmentation import segment_nodules
 from .machine import convolution_flop_per_s, copied_bytes_per_s, synchronise
-from .memory import PeakMemory
 from .operations import counting, crop_flop, detector_flop
 
 _CONVOLUTIONS = (24, 128)

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from LungCancerDxLib.benchmark import Benchmark
-from LungCancerDxLib.benchmark.memory import PeakMemory
 from LungCancerDxLib.benchmark.operations import counting, crop_flop, detector_flop
 from LungCancerDxLib.benchmark.report import Stage
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.commands import bench
+from LungCancerDxLib.memory import PeakMemory
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from LungCancerDxLib.result_folder import write_volume
 from Testing.helpers import slab, tiny_model

@@ -8,6 +8,7 @@ import pytest
 from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.errors import Cancelled
+from LungCancerDxLib.memory import resident_gb
 from LungCancerDxLib.phantom import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.volume import CTVolume, index_to_world
@@ -167,6 +168,16 @@ def test_the_score_does_not_depend_on_the_memory_allowed(result):
     again = detect_and_score(slab().volume, tiny_model(), Compute(memory_gb=0.01))
     assert again.case.score == pytest.approx(result.case.score, abs=1e-4)
     assert [n.logit for n in again.nodules] == pytest.approx([n.logit for n in result.nodules], abs=1e-4)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_memory_beyond_what_is_allowed_is_told(result):
+    if resident_gb() is None:
+        pytest.skip("this system does not tell the memory of a process")
+    again = detect_and_score(slab().volume, tiny_model(), Compute(memory_gb=0.2))
+    (warning,) = set(again.warnings) - set(result.warnings)
+    assert warning.endswith(" GB of memory at its peak; 0.2 GB were allowed.")
+    assert not any("of memory" in words for words in result.warnings)
 
 
 def test_progress_goes_through_every_stage_and_never_back():

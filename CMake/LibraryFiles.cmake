@@ -59,7 +59,9 @@ set(LungCancerDxLib_SCRIPTS
   LungCancerDxLib/commands/points.py
   LungCancerDxLib/commands/score.py
   LungCancerDxLib/commands/train.py
+  LungCancerDxLib/commands/train_all.py
   LungCancerDxLib/commands/train_classifier.py
+  LungCancerDxLib/commands/train_detector.py
   LungCancerDxLib/compute.py
   LungCancerDxLib/csv_table.py
   LungCancerDxLib/detection/__init__.py

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from .common import add_running_options, add_training_options, count, path
-from .train_classifier import add_classifier
+from .train_classifier import JOINS, OUTCOMES, add_classifier
 
 
 def add_train(commands: Any) -> list[argparse.ArgumentParser]:
     """The parsers of its actions."""
     train = commands.add_parser("train", help="train the networks")
     actions = train.add_subparsers(dest="action", required=True, metavar="ACTION")
-    return [_add_prepare(actions), _add_detector(actions), add_classifier(actions)]
+    return [_add_prepare(actions), _add_detector(actions), add_classifier(actions), _add_all(actions)]
 
 
 def _add_prepare(actions: Any) -> argparse.ArgumentParser:
@@ -57,6 +57,24 @@ def _add_detector(actions: Any) -> argparse.ArgumentParser:
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
     add_training_options(detector)
     return detector
+
+
+def _add_all(actions: Any) -> argparse.ArgumentParser:
+    both = actions.add_parser("all", help="train the detector and then, with what it finds, the classifier")
+    both.add_argument("--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made")
+    both.add_argument(
+        "--classifier-data", metavar="FOLDER", type=path, help="other cases for the classifier, which is better"
+    )
+    both.add_argument("--outcome", choices=OUTCOMES, required=True, help="what the classifier's labels are")
+    both.add_argument(
+        "--out", metavar="RUN", type=path, default=Path("run"), help="the classifier's; the detector's is RUN-detector"
+    )
+    both.add_argument("--recipe", choices=("cpu", "paper", "grt123"), default="cpu")
+    both.add_argument("--join", choices=JOINS, default="leaky-noisy-or", help="of the nodules (Fig. 6b)")
+    both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
+    both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
+    add_training_options(both)
+    return both
 
 
 def _patch(text: str) -> int:

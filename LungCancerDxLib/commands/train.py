@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,13 @@ from ..preset import PRESETS
 from ..progress import part
 from ..readers import read_ct
 from ..terminal import make_progress
-from ..training.case_store import CaseStore, TrainingCase, write_case
+from ..training.case_store import TrainingCase, write_case
 from ..training.classifier_labels import write_labels
-from ..training.detector_training import MODEL_FOLDER, train_detector
-from ..training.lung_inserter import LungInserter
 from ..training.precision import training_compute
 from ..training.preparing import NONE, prepare_case, synthetic_case
 from ..training.ranks import ranks_of_torchrun
-from ..training.recipe import RECIPES
 from ..training.spheres_csv import read_spheres
-from . import train_classifier
+from . import train_all, train_classifier, train_detector
 
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
 _SCAN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
@@ -31,8 +27,14 @@ _SCAN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Do what the arguments of `train` say; returns the words for the terminal."""
-    actions = {"prepare": _prepare, "detector": _detector, "classifier": train_classifier.run}
-    return actions[arguments.action](arguments, stop)
+    if arguments.action == "prepare":
+        return _prepare(arguments, stop)
+    stop.words, stop.grace_s = "Stopped; --resume goes on from the last checkpoint.", _STEP_S
+    train = {"detector": train_detector.run, "classifier": train_classifier.run, "all": train_all.run}
+    compute = training_compute(arguments.device, arguments.precision)
+    with ranks_of_torchrun(compute.device) as ranks:
+        progress = stop.watched(make_progress(arguments.progress if ranks.first else "none"))
+        return train[arguments.action](arguments, compute, ranks, progress)
 
 
 def _prepare(arguments: argparse.Namespace, stop: Stop) -> str:
@@ -70,31 +72,6 @@ def _kept(case: TrainingCase, arguments: argparse.Namespace) -> str:
     write_case(arguments.data, case, arguments.preset)
     shape = " x ".join(map(str, case.scan.image.shape))
     return f"{case.name}: {shape} voxels, {len(case.nodules)} nodules, {len(case.keep_away)} spheres to keep away"
-
-
-def _detector(arguments: argparse.Namespace, stop: Stop) -> str:
-    stop.words, stop.grace_s = "Stopped; --resume goes on from the last checkpoint.", _STEP_S
-    store = CaseStore(arguments.data)
-    changes = {name: getattr(arguments, name) for name in ("steps", "patch", "batch") if getattr(arguments, name)}
-    recipe = replace(RECIPES[arguments.recipe.upper()], **changes)
-    compute, preset = training_compute(arguments.device, arguments.precision), PRESETS[store.preset]
-    with ranks_of_torchrun(compute.device) as ranks:
-        train_detector(
-            store,
-            recipe,
-            preset,
-            arguments.out,
-            compute,
-            seed=arguments.seed,
-            inserter=LungInserter(preset),
-            start=train_classifier.model_or_run(arguments.start) if arguments.start else None,
-            validation=CaseStore(arguments.validation) if arguments.validation else None,
-            ranks=ranks,
-            resume=arguments.resume,
-            checkpoint_minutes=arguments.checkpoint_minutes,
-            progress=stop.watched(make_progress(arguments.progress if ranks.first else "none")),
-        )
-    return f"The detector's model is in {arguments.out / MODEL_FOLDER}; it finds nodules and does not classify them."
 
 
 def _scan_id(path: Path) -> str:

@@ -6,23 +6,22 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ..interrupt import Stop
+from ..compute import Compute
 from ..models.bundle import Model
 from ..models.card import CARD_FILE
 from ..models.locate import find_model
-from ..terminal import make_progress
+from ..progress import Progress
 from ..training.case_store import CaseStore
 from ..training.classifier_plan import Plan
 from ..training.classifier_recipe import CLASSIFIER_RECIPES, ClassifierRecipe
 from ..training.classifier_training import train_classifier
 from ..training.detector_training import MODEL_FOLDER
 from ..training.lung_inserter import LungInserter
-from ..training.precision import training_compute
-from ..training.ranks import ranks_of_torchrun
+from ..training.ranks import Ranks
 from ..training.schemes import parse_scheme
 
 
-def run(arguments: argparse.Namespace, stop: Stop) -> str:
+def run(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
     """Do what the arguments of `train classifier` say; returns the words for the terminal."""
     recipe = _recipe(arguments)
     plan = Plan(
@@ -33,22 +32,20 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         arguments.proposals,
         arguments.seed,
     )
-    store, detector = CaseStore(arguments.data), model_or_run(arguments.detector)
-    compute = training_compute(arguments.device, arguments.precision)
-    with ranks_of_torchrun(compute.device) as ranks:
-        model = train_classifier(
-            store,
-            detector,
-            plan,
-            arguments.out,
-            compute,
-            inserter=LungInserter(detector.preset),
-            validation=CaseStore(arguments.validation) if arguments.validation else None,
-            ranks=ranks,
-            resume=arguments.resume,
-            checkpoint_minutes=arguments.checkpoint_minutes,
-            progress=stop.watched(make_progress(arguments.progress if ranks.first else "none")),
-        )
+    detector = model_or_run(arguments.detector)
+    model = train_classifier(
+        CaseStore(arguments.data),
+        detector,
+        plan,
+        arguments.out,
+        compute,
+        inserter=LungInserter(detector.preset),
+        validation=CaseStore(arguments.validation) if arguments.validation else None,
+        ranks=ranks,
+        resume=arguments.resume,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        progress=progress,
+    )
     leak = "" if model.classifier.leak is None else f"; learned leak {model.classifier.leak.item():.3f}"
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
 

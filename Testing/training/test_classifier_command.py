@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 import torch
 
+from LungCancerDxLib.arguments.train import add_train
 from LungCancerDxLib.arguments.train_classifier import JOINS, OUTCOMES, add_classifier
 from LungCancerDxLib.case import OUTCOMES as CARD_OUTCOMES
-from LungCancerDxLib.commands import train_classifier
+from LungCancerDxLib.commands import train, train_classifier
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.interrupt import Stop
 from LungCancerDxLib.models.bundle import load_model, save_model
@@ -43,10 +44,14 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_classifier(*arguments):
+def run_train(*arguments):
     parser = argparse.ArgumentParser()
-    add_classifier(parser.add_subparsers(dest="action"))
-    return train_classifier.run(parser.parse_args(["classifier", *map(str, arguments)]), Stop())
+    add_train(parser.add_subparsers(dest="command"))
+    return train.run(parser.parse_args(["train", *map(str, arguments)]), Stop())
+
+
+def run_classifier(*arguments):
+    return run_train("classifier", *arguments)
 
 
 def test_a_run_of_one_step_finds_proposals_and_leaves_a_model(folder, tmp_path):
@@ -83,6 +88,36 @@ def test_other_cases_are_looked_at_during_the_training(folder, tmp_path):
     assert [row["step"] for row in checks] == ["0", "1"]
     with pytest.raises(UsageError, match="both list case-0"):
         run_classifier(*files, "--outcome", "synthetic", "--validation", folder / "store", *QUICK, "--resume")
+
+
+def all_of(store, out, *more):
+    steps = ("--detector-steps", 1, "--classifier-steps", 1, "--precision", "fp32", "--progress", "none")
+    return run_train("all", "--data", store, "--out", out, "--outcome", "synthetic", *steps, *more)
+
+
+def test_both_networks_are_trained_by_one_command(folder, tmp_path):
+    words = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or")
+    assert str(tmp_path / "run-detector" / "model") in words
+    assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic." in words
+    model, detector = (load_model(tmp_path / run / "model") for run in ("run", "run-detector"))
+    assert (model.outcome, model.join) == ("synthetic", "noisy-or")
+    assert torch.equal(model.detector.output[0].weight, detector.detector.output[0].weight)
+    with pytest.raises(UsageError, match="exists and is not empty"):
+        all_of(folder / "store", tmp_path / "run")
+    before = (tmp_path / "run" / "model" / "weights.safetensors").read_bytes()
+    all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--resume")
+    assert (tmp_path / "run" / "model" / "weights.safetensors").read_bytes() == before
+
+
+def test_what_would_stop_the_classifier_is_found_before_the_detector_is_trained(folder, tmp_path):
+    unlabelled = store_of(tmp_path / "unlabelled", ball_case("one"))
+    with pytest.raises(UsageError, match=r"labels\.csv"):
+        all_of(folder / "store", tmp_path / "run", "--classifier-data", unlabelled.folder)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+    with pytest.raises(UsageError, match="taken"):
+        all_of(folder / "store", tmp_path / "taken")
+    assert not list(tmp_path.glob("*-detector"))
 
 
 def test_the_outcome_is_never_guessed(folder, tmp_path, capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .common import add_running_options, add_training_options, count, path
-from .train_classifier import JOINS, OUTCOMES, add_classifier
+from .train_classifier import JOINS, OUTCOMES, add_classifier, add_partly_described
 
 
 def add_train(commands: Any) -> list[argparse.ArgumentParser]:
@@ -71,6 +71,7 @@ def _add_all(actions: Any) -> argparse.ArgumentParser:
     )
     both.add_argument("--recipe", choices=("cpu", "paper", "grt123"), default="cpu")
     both.add_argument("--join", choices=JOINS, default="leaky-noisy-or", help="of the nodules (Fig. 6b)")
+    add_partly_described(both)
     both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
     both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
     add_training_options(both)

@@ -40,11 +40,7 @@ def add_classifier(actions: Any) -> argparse.ArgumentParser:
         default="detector",
         help="found by the detector, or made from the described nodules to try things out",
     )
-    classifier.add_argument(
-        "--partly-described",
-        action="store_true",
-        help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
-    )
+    add_partly_described(classifier)
     classifier.add_argument(
         "--miss-loss",
         metavar="W",
@@ -57,6 +53,15 @@ def add_classifier(actions: Any) -> argparse.ArgumentParser:
     classifier.add_argument("--batch", metavar="B", type=count, help="cases a step, of all processes together")
     add_training_options(classifier)
     return classifier
+
+
+def add_partly_described(parser: argparse.ArgumentParser) -> None:
+    """How far the described nodules of a case can be believed to be all of them."""
+    parser.add_argument(
+        "--partly-described",
+        action="store_true",
+        help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
+    )
 
 
 def _weight(text: str) -> float:

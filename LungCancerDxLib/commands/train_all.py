@@ -31,7 +31,6 @@ def run(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress:
         "detector": str(detector_run),
         "scheme": None,
         "proposals": "detector",
-        "partly_described": False,
         "miss_loss": None,
         "steps": arguments.classifier_steps,
         "epochs": None,

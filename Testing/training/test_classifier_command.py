@@ -96,7 +96,7 @@ def all_of(store, out, *more):
 
 
 def test_both_networks_are_trained_by_one_command(folder, tmp_path):
-    words = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or")
+    words = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described")
     assert str(tmp_path / "run-detector" / "model") in words
     assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic." in words
     model, detector = (load_model(tmp_path / run / "model") for run in ("run", "run-detector"))
@@ -105,7 +105,9 @@ def test_both_networks_are_trained_by_one_command(folder, tmp_path):
     with pytest.raises(UsageError, match="exists and is not empty"):
         all_of(folder / "store", tmp_path / "run")
     before = (tmp_path / "run" / "model" / "weights.safetensors").read_bytes()
-    all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--resume")
+    all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described", "--resume")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["recipe"]["false_alarm_loss"] == 0
     assert (tmp_path / "run" / "model" / "weights.safetensors").read_bytes() == before
 
 

@@ -36,12 +36,10 @@ def run(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress:
         "epochs": None,
         "batch": None,
     }
-    words = [
-        train_detector.run(
-            argparse.Namespace(**{**given, **of_detector}), compute, ranks, part(progress, 0.0, _DETECTOR_SHARE)
-        ),
-        train_classifier.run(
-            argparse.Namespace(**{**given, **of_classifier}), compute, ranks, part(progress, _DETECTOR_SHARE, 1.0)
-        ),
-    ]
-    return "\n".join(words)
+    of_part = part(progress, 0.0, _DETECTOR_SHARE)
+    words = train_detector.run(argparse.Namespace(**{**given, **of_detector}), compute, ranks, of_part)
+    ranks.wait()  # until the detector's model is written
+    of_part = part(progress, _DETECTOR_SHARE, 1.0)
+    return (
+        words + "\n" + train_classifier.run(argparse.Namespace(**{**given, **of_classifier}), compute, ranks, of_part)
+    )

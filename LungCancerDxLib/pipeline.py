@@ -83,7 +83,7 @@ def detect_and_score(
         *scored.warnings,
         *_points_outside_lungs(points_kji, scan),
         *segmented.warnings,
-        *_beyond_the_limit(memory.gb, used),
+        *_beyond_the_limit(memory.gb, compute),
     )
     return assemble(volume, scan, scored, segmented, model, used, timing_s, warnings)
 

@@ -75,6 +75,8 @@ def _add_all(actions: Any) -> argparse.ArgumentParser:
     both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
     both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
     add_training_options(both)
+    of_one_command_alone = {"start": None, "patch": None, "scheme": None, "proposals": "detector", "miss_loss": None}
+    both.set_defaults(**of_one_command_alone, batch=None, epochs=None)
     return both
 
 

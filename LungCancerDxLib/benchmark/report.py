@@ -31,7 +31,6 @@ from .machine import convolution_flop_per_s, copied_bytes_per_s, synchronise
 from .operations import counting, crop_flop, detector_flop
 
 _CONVOLUTIONS = (24, 128)
-_NETWORK_STAGES = ("detection", "classification")
 
 
 @dataclass(frozen=True)

@@ -73,18 +73,17 @@ def table(found: Benchmark, before_s: dict[str, list[float]]) -> str:
         f"detection over the mean of both: {found.detection_efficiency:.2f} "
         f"(wanted: at least 0.75{_missed(0.75 - found.detection_efficiency)})",
         f"operations of the detection over the lung box computed once: {found.detection_over_box:.3f} "
-        f"(at most 1.0{_missed(found.detection_over_box - 1.0)})",
-        f"operations of a crop over its whole map: {found.crop_share:.3f} "
-        f"(at most 0.56{_missed(found.crop_share - 0.56)})",
-        *(
-            []
-            if found.peak_gb is None
-            else [f"peak memory: {found.peak_gb:.2f} GB (at most 4{_missed(found.peak_gb - 4)})"]
-        ),
+        + _at_most(1.0, found.detection_over_box),
+        f"operations of a crop over its whole map: {found.crop_share:.3f} {_at_most(0.56, found.crop_share)}",
+        *([] if found.peak_gb is None else [f"peak memory: {found.peak_gb:.2f} GB {_at_most(4, found.peak_gb)}"]),
         "",
         found.model,
     ]
     return "\n".join(lines)
+
+
+def _at_most(wanted: float, got: float) -> str:
+    return f"(at most {wanted}{_missed(got - wanted)})"
 
 
 def _missed(by: float) -> str:

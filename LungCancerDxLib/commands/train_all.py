@@ -25,21 +25,9 @@ def run(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress:
     if not arguments.resume:
         check_target(arguments.out)
     given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")
-    of_detector = {"out": detector_run, "start": None, "steps": arguments.detector_steps, "patch": None, "batch": None}
-    of_classifier = {
-        "data": cases.folder,
-        "detector": str(detector_run),
-        "scheme": None,
-        "proposals": "detector",
-        "miss_loss": None,
-        "steps": arguments.classifier_steps,
-        "epochs": None,
-        "batch": None,
-    }
-    of_part = part(progress, 0.0, _DETECTOR_SHARE)
-    words = train_detector.run(argparse.Namespace(**{**given, **of_detector}), compute, ranks, of_part)
+    of_detector = {"out": detector_run, "steps": arguments.detector_steps}
+    of_classifier = {"data": cases.folder, "detector": str(detector_run), "steps": arguments.classifier_steps}
+    first, second = part(progress, 0.0, _DETECTOR_SHARE), part(progress, _DETECTOR_SHARE, 1.0)
+    words = train_detector.run(argparse.Namespace(**{**given, **of_detector}), compute, ranks, first)
     ranks.wait()  # until the detector's model is written
-    of_part = part(progress, _DETECTOR_SHARE, 1.0)
-    return (
-        words + "\n" + train_classifier.run(argparse.Namespace(**{**given, **of_classifier}), compute, ranks, of_part)
-    )
+    return f"{words}\n{train_classifier.run(argparse.Namespace(**{**given, **of_classifier}), compute, ranks, second)}"

@@ -65,7 +65,7 @@ def registerSampleData():
 
 def makeSyntheticPatient(source=None):
     """The custom downloader of the synthetic patient; returns the volume node."""
-    from LungCancerDxLib.panel.sample_data import add_synthetic_patient
+    from LungCancerDxLib.slicer.panel.samples import add_synthetic_patient
 
     return add_synthetic_patient()
 
@@ -84,7 +84,7 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Load the widgets; works without a main window."""
         ScriptedLoadableModuleWidget.setup(self)
-        from LungCancerDxLib.panel.panel import Panel
+        from LungCancerDxLib.slicer.panel.panel import Panel
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/LungCancerDx.ui"))
         self.layout.addWidget(uiWidget)
@@ -127,7 +127,7 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self):
         """Work with this scene's parameters; a CT is chosen where there is one."""
-        from LungCancerDxLib.panel.navigation import likely_ct
+        from LungCancerDxLib.slicer.panel.navigation import likely_ct
 
         parameterNode = self.logic.getParameterNode()
         if parameterNode.inputVolume is None:
@@ -156,7 +156,7 @@ class LungCancerDxLogic(ScriptedLoadableModuleLogic):
     """The parameters of the scene. Runs and results are the panel's, in LungCancerDxLib."""
 
     def getParameterNode(self):
-        from LungCancerDxLib.panel.parameters import Parameters
+        from LungCancerDxLib.slicer.panel.parameters import Parameters
 
         return Parameters(super().getParameterNode())
 
@@ -173,9 +173,9 @@ class LungCancerDxTest(ScriptedLoadableModuleTest):
 
     def test_a_known_case_is_shown_overruled_and_removed(self):
         """The synthetic patient's true nodules as a case in the scene, overruled, gone to, and out of it again."""
-        from LungCancerDxLib.panel.navigation import jump_to, world_ras_mm
-        from LungCancerDxLib.panel.self_test import small_patient, true_case
-        from LungCancerDxLib.scene import case_result, find_cases, remove, show_case, update, volume_node
+        from LungCancerDxLib.slicer.panel.navigation import jump_to, world_ras_mm
+        from LungCancerDxLib.slicer.panel.samples import small_patient, true_case
+        from LungCancerDxLib.slicer.scene import case_result, find_cases, remove, show_case, update, volume_node
 
         scene = slicer.mrmlScene
         self.delayDisplay("Making a synthetic patient")

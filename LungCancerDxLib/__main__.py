@@ -1,5 +1,7 @@
 """`python -m LungCancerDxLib` is the command `lungcancerdx`."""
 
+from __future__ import annotations
+
 import sys
 
 from .cli import main

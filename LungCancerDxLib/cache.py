@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .compute import Compute
 from .detection.detector import Detected
 from .errors import OutputError
 from .models.bundle import Model
 from .preprocessing import Preprocessed
 from .preset import Preset
-from .staging import in_work
+from .runtime.atomic import cleanup_on_exit
+from .runtime.device import Compute
 from .volume import CTVolume
 
 
@@ -81,7 +81,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with in_work(path.with_suffix(f".{uuid.uuid4().hex[:8]}.part")) as staging:
+        with cleanup_on_exit(path.with_suffix(f".{uuid.uuid4().hex[:8]}.part")) as staging:
             with staging.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             os.replace(staging, path)

@@ -3,28 +3,81 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from .errors import LungCancerDxError
-from .evidence import check_overrulable, combine
+from .errors import LungCancerDxError, UsageError
+from .names import LEAKY_NOISY_OR, MAX_P, NOISY_OR, describe_model
+from .volume import CTVolume
+
+_ALMOST_ONE = 1 - 1e-7
+_OVERRULABLE_JOINS = (MAX_P, NOISY_OR, LEAKY_NOISY_OR)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """score: the case's. shares: of each nodule, leak and blanks, summing to one; None where the join has none."""
+
+    score: float
+    shares: tuple[float | None, ...]
+    leak_share: float | None
+    blank_share: float | None
+
+
+def combine(
+    join: str, malignancy: Sequence[float], leak: float | None, blank_malignancy: float | None, blank_count: int
+) -> Evidence:
+    """The case's score from the malignancies P_i of the nodules that count.
+
+    With a noisy-or join a share is -log(1 - P_i) over -log(1 - P): the evidence adds up to that of the case. The
+    probabilities are clamped to 1 - 1e-7 for it; without evidence (P = 0) there are no shares.
+
+    Parameters
+    ----------
+    leak
+        Pd of Eq. 5; None for joins without.
+    blank_malignancy, blank_count
+        The malignancy of a blank proposal and how many of them count; None and 0 where blanks are ignored.
+
+    Raises
+    ------
+    UsageError
+        For feature combining, which has no closed form over nodules.
+    """
+    check_overrulable(join)
+    blanks = [blank_malignancy] * blank_count if blank_malignancy is not None else []
+    if join == "max-p":
+        return Evidence(max([*malignancy, *blanks], default=0.0), (None,) * len(malignancy), None, None)
+    nodules = [_evidence(p) for p in malignancy]
+    leaked = _evidence(leak or 0.0)
+    blank = sum(_evidence(p) for p in blanks)
+    total = sum(nodules) + leaked + blank
+    score = -math.expm1(-total)
+    if total == 0:
+        return Evidence(score, (None,) * len(nodules), None, None)
+    return Evidence(
+        score,
+        tuple(e / total for e in nodules),
+        leaked / total if leak is not None else None,
+        blank / total if blanks else None,
+    )
+
+
+def check_overrulable(join: str) -> None:
+    """Raise `UsageError` for a join whose nodules have no score of their own."""
+    if join not in _OVERRULABLE_JOINS:
+        raise UsageError(f"A case scored by {join} cannot be overruled: its nodules have no score of their own.")
+
+
+def _evidence(probability: float) -> float:
+    return -math.log1p(-min(probability, _ALMOST_ONE))
+
 
 SCHEMA = "lungcancerdx/case/1"
-
-OUTCOMES = {
-    "clinical": "cancer probability",
-    "synthetic": "model score (simulated outcomes)",
-    "none": "no trained model, scores mean nothing",
-}
-"""What a case's score is called, by what the model was trained on."""
-
-
-def model_words(name: str, preset: str, join: str, trained_on: str) -> str:
-    """A model and what it was trained on, in one line."""
-    return f"Model {name} (preset {preset}, {join}), trained on: {trained_on}"
 
 
 @dataclass(frozen=True)
@@ -88,14 +141,15 @@ class CaseResult:
     nodules: tuple[Nodule, ...]
     timing_s: dict[str, float]
     warnings: tuple[str, ...]
+    volume: CTVolume | None = field(default=None, compare=False, repr=False)
     lung_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
     nodule_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
-    def model_words(self) -> str:
+    def model_description(self) -> str:
         """The model that the case was scored with and what it was trained on, in one line."""
         model = self.model
-        return model_words(model["name"], model["preset"], self.case.join, model["trained_on"])
+        return describe_model(model["name"], model["preset"], self.case.join, model["trained_on"])
 
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.
@@ -132,8 +186,9 @@ class CaseResult:
 
     def to_json(self) -> str:
         """The content of `case.json`."""
-        content = {"schema": SCHEMA, **asdict(replace(self, lung_labels=None, nodule_labels=None))}
-        del content["lung_labels"], content["nodule_labels"]
+        content = {"schema": SCHEMA, **asdict(replace(self, volume=None, lung_labels=None, nodule_labels=None))}
+        for name in ("volume", "lung_labels", "nodule_labels"):
+            del content[name]
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     @staticmethod

@@ -4,6 +4,8 @@ Each message says what was found, what was expected and what to do; the command 
 leaves with `exit_code`.
 """
 
+from __future__ import annotations
+
 
 class LungCancerDxError(Exception):
     """Any failure that has a clear cause outside the code."""

@@ -1,29 +1,102 @@
-"""The whole method as one call: a CT to a scored case."""
+"""The whole method, once: from the path of a CT to a scored case.
+
+path -> read_ct -> CTVolume -> preprocess -> detect (N-Net) -> score_case (C-Net) -> segment_nodules -> CaseResult
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
+import torch
 
-from .assembly import assemble, listed_nodules
+from . import __version__
 from .cache import ScanCache
-from .case import CaseResult
-from .classification.scoring import score_case
-from .compute import Compute
-from .detection.detector import detect
+from .case import Case, CaseResult, Nodule
+from .classification.case_score import ScoredCase, score_case
+from .detection.detector import Detected, detect
 from .errors import UsageError
-from .memory import PeakMemory
+from .io import read_ct
+from .io.points import read_points
 from .models.bundle import Model
+from .models.find import find_model
+from .names import LEFT, OUTCOMES, RIGHT
+from .options import ScoreOptions
 from .preprocessing import Preprocessed, preprocess
-from .progress import Progress, part, silent
-from .segmentation import segment_nodules
-from .volume import CTVolume, world_to_index
+from .runtime.device import Compute, choose_compute
+from .runtime.memory import PeakMemory
+from .runtime.progress import Progress, part, silent
+from .segmentation import SegmentedNodules, segment_nodules
+from .suitability import suitability_warnings
+from .volume import CTVolume, index_to_world, world_to_index
 
+Result = TypeVar("Result")
 _TOLERATED = 1.1  # of the memory allowed
+
+
+class StageObserver(Protocol):
+    """Runs the work of a stage ("reading", "preprocessing", ...) and returns what it gave: for benchmarks."""
+
+    def __call__(self, stage: str, work: Callable[[], Result], /) -> Result: ...
+
+
+def unobserved(stage: str, work: Callable[[], Result], /) -> Result:
+    """Just do the work."""
+    return work()
+
+
+def score_file(
+    path: Path,
+    options: ScoreOptions | None = None,
+    *,
+    model: Model | None = None,
+    progress: Progress = silent,
+    observe: StageObserver = unobserved,
+) -> CaseResult:
+    """Read a chest CT, find and score its nodules and the case.
+
+    Parameters
+    ----------
+    path
+        A DICOM folder or multi-frame file, NIfTI, NRRD or MetaImage.
+    model
+        Where it is loaded already; else the one that the options name.
+
+    Returns
+    -------
+    The case, with the CT as it was read in `volume`.
+
+    Raises
+    ------
+    CTReadError, NoLungsError, OutOfMemoryError, ModelError, Cancelled
+    UsageError
+        For options that do not fit this machine or scan.
+    """
+    start = time.perf_counter()
+    options = options or ScoreOptions()
+    points = read_points(options.points) if options.points else []
+    model = model or find_model(options.model)
+    compute = choose_compute(options.device, options.precision, options.max_memory_gb, model.preset)
+    timed = _Timed(observe)
+    progress("reading the CT", 0.0)
+    volume = timed("reading", lambda: read_ct(path))
+    result = detect_and_score(
+        volume,
+        model,
+        compute,
+        points_lps_mm=points,
+        classify=options.classify,
+        classify_all=options.classify_all,
+        cache=options.cache,
+        progress=part(progress, 0.1, 1.0),
+        observe=observe,
+    )
+    timing_s = {**timed.seconds, **result.timing_s, "total": time.perf_counter() - start}
+    return replace(result, timing_s=timing_s)
 
 
 def detect_and_score(
@@ -36,6 +109,7 @@ def detect_and_score(
     classify_all: bool = False,
     cache: Path | None = None,
     progress: Progress = silent,
+    observe: StageObserver = unobserved,
 ) -> CaseResult:
     """Find and score the nodules of a chest CT, and the case.
 
@@ -49,7 +123,7 @@ def detect_and_score(
     classify_all
         Give every listed nodule its malignancy, not only those that count.
     cache
-        A folder that keeps the preprocessed scan and its proposals for a second question.
+        A folder that keeps the preprocessed scan and its proposals for a second request.
 
     Raises
     ------
@@ -61,31 +135,56 @@ def detect_and_score(
     preset = model.preset
     points = _points_in_scan(points_lps_mm, volume)
     kept = ScanCache(cache, volume, preset)
-    timing_s: dict[str, float] = {}
+    timed = _Timed(observe)
     with PeakMemory() as memory:
-        with _timed("preprocessing", timing_s):
-            scan = kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3)))
-        with _timed("detection", timing_s):
-            proposals, warnings, used = kept.proposals(
+        scan = timed(
+            "preprocessing",
+            lambda: kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3))),
+        )
+        detected: Detected = timed(
+            "detection",
+            lambda: kept.proposals(
                 model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.75))
-            )
-        with _timed("classification", timing_s):
-            points_kji = world_to_index(scan.kji_to_lps, points)
-            also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
-            scored = score_case(
+            ),
+        )
+        proposals = detected.proposals
+        points_kji = world_to_index(scan.kji_to_lps, points)
+        also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
+        scored = timed(
+            "classification",
+            lambda: score_case(
                 scan, proposals, points_kji, model.classifier, preset, compute, also, part(progress, 0.75, 0.9)
-            )
-        with _timed("segmentation", timing_s):
-            nodules = listed_nodules(scan, proposals, points, scored)
-            segmented = segment_nodules(volume, scan.lungs, nodules, part(progress, 0.9, 1.0))
+            ),
+        )
+        nodules = _detected(scan, proposals, scored) + _users(points, len(proposals), scored)
+        segmented = timed(
+            "segmentation", lambda: segment_nodules(volume, scan.lungs, nodules, part(progress, 0.9, 1.0))
+        )
     warnings = (
-        *warnings,
+        *volume.warnings,
+        *suitability_warnings(volume),
+        *scan.warnings,
+        *detected.warnings,
         *scored.warnings,
         *_points_outside_lungs(points_kji, scan),
         *segmented.warnings,
         *_beyond_the_limit(memory.gb, compute),
     )
-    return assemble(volume, scan, scored, segmented, model, used, timing_s, warnings)
+    return _case_result(volume, scan, scored, segmented, model, detected.compute, timed.seconds, warnings)
+
+
+class _Timed:
+    """Runs stages under an observer and keeps the seconds of each."""
+
+    def __init__(self, observe: StageObserver) -> None:
+        self._observe = observe
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, stage: str, work: Callable[[], Result]) -> Result:
+        start = time.perf_counter()
+        result = self._observe(stage, work)
+        self.seconds[stage] = time.perf_counter() - start
+        return result
 
 
 def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) -> np.ndarray:
@@ -116,8 +215,84 @@ def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:
     return [f"The run took {peak_gb:.1f} GB of memory at its peak; {compute.memory_gb:g} GB were allowed."]
 
 
-@contextmanager
-def _timed(stage: str, timing_s: dict[str, float]) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    timing_s[stage] = time.perf_counter() - start
+def _case_result(
+    volume: CTVolume,
+    scan: Preprocessed,
+    scored: ScoredCase,
+    segmented: SegmentedNodules,
+    model: Model,
+    compute: Compute,
+    timing_s: dict[str, float],
+    warnings: tuple[str, ...],
+) -> CaseResult:
+    """All that was found out about a case, in the terms of `case.json`."""
+    millilitres = float(np.prod(volume.spacing_mm_kji)) / 1e3
+    return CaseResult(
+        software={"name": "LungCancerDx", "version": __version__},
+        model={
+            "name": model.name,
+            "sha256": model.sha256,
+            "preset": model.preset.name,
+            "outcome": model.outcome,
+            "trained_on": model.trained_on,
+        },
+        run={"device": compute.device.type, "precision": compute.precision, "torch": torch.__version__},
+        input={
+            "path": volume.info.get("path"),
+            "series_uid": volume.info.get("series_uid"),
+            "shape_kji": list(volume.shape_kji),
+            "spacing_mm_kji": volume.spacing_mm_kji.tolist(),
+        },
+        case=Case(
+            score=scored.evidence.score,
+            score_name=OUTCOMES[model.outcome],
+            join=model.join,
+            leak=scored.leak,
+            leak_share=scored.evidence.leak_share,
+            blank_count=scored.blank_count,
+            blank_malignancy=scored.blank_malignancy,
+            blank_share=scored.evidence.blank_share,
+            scored_nodules=scored.scored,
+        ),
+        lungs={
+            "left_volume_ml": float((scan.lungs == LEFT).sum() * millilitres),
+            "right_volume_ml": float((scan.lungs == RIGHT).sum() * millilitres),
+        },
+        nodules=segmented.nodules,
+        timing_s=timing_s,
+        warnings=warnings,
+        volume=volume,
+        lung_labels=scan.lungs,
+        nodule_labels=segmented.labels,
+    )
+
+
+def _detected(scan: Preprocessed, proposals: np.ndarray, scored: ScoredCase) -> tuple[Nodule, ...]:
+    centers_lps_mm = index_to_world(scan.kji_to_lps, proposals[:, 1:4])
+    return tuple(
+        Nodule(
+            rank=n + 1,
+            source="detected",
+            center_lps_mm=tuple(center.tolist()),
+            box_diameter_mm=float(proposal[4] * scan.spacing_mm),
+            diameter_mm=float(proposal[4] * scan.spacing_mm),
+            logit=float(proposal[0]),
+            confidence=float(1 / (1 + np.exp(-proposal[0]))),
+            malignancy=scored.malignancy[n],
+            contribution=scored.evidence.shares[n] if n < scored.scored else None,
+            scored=n < scored.scored,
+        )
+        for n, (proposal, center) in enumerate(zip(proposals, centers_lps_mm, strict=True))
+    )
+
+
+def _users(points_lps_mm: np.ndarray, detected: int, scored: ScoredCase) -> tuple[Nodule, ...]:
+    return tuple(
+        Nodule(
+            rank=detected + n + 1,
+            source="user",
+            center_lps_mm=tuple(point.tolist()),
+            malignancy=scored.malignancy[detected + n],
+        )
+        for n, point in enumerate(points_lps_mm)
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from LungCancerDxLib.models.bundle import Model
-from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.phantom import SyntheticPatient, synthetic_chest
 from LungCancerDxLib.preset import DEFAULT, Preset
 from LungCancerDxLib.volume import CTVolume
@@ -18,8 +18,8 @@ from LungCancerDxLib.volume import CTVolume
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "LungCancerDxLib")
 TINY_PROGRAM = (
-    "import sys; from LungCancerDxLib.commands import score; from LungCancerDxLib.cli import main; "
-    "from Testing.helpers import tiny_model; score.find_model = lambda name: tiny_model(); sys.exit(main())"
+    "import sys; from LungCancerDxLib import pipeline; from LungCancerDxLib.cli import main; "
+    "from Testing.helpers import tiny_model; pipeline.find_model = lambda name: tiny_model(); sys.exit(main())"
 )
 """The command with the tiny model, whatever model is asked for; for `python -c`."""
 COARSE = {"spacing_mm_kji": (5.0, 2.0, 2.0)}

@@ -9,12 +9,12 @@ import torch
 
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.cache import ScanCache
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.runtime.device import Compute
 from Testing.helpers import affine, slab, tiny, tiny_model
 
 AFFINE = np.eye(4)

@@ -7,16 +7,55 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..compute import Compute, Computed, exact_arithmetic, finite, is_out_of_memory, ready_to_run
-from ..detection.location import location_scale
+from ..detection.location import LocationScale, location_grid, location_scale
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError
 from ..networks.cnet import CENTRAL_CELLS, CaseScore, CNet, central_max
+from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE
 from ..preprocessing import Preprocessed
 from ..preset import Preset
-from ..progress import Progress, silent
-from .crops import crop, crop_location, crop_start
+from ..runtime.device import Compute, Computed, exact_arithmetic, is_out_of_memory, run_with_float32_fallback
+from ..runtime.progress import Progress, silent
+
+
+def crop_start(center_kji: np.ndarray, preset: Preset) -> np.ndarray:
+    """First voxel of the crop around a centre (3,), which may lie outside the image: (3,) int."""
+    if preset.crop_start == "truncated":
+        return np.trunc(center_kji - preset.crop_size / 2).astype(int)
+    return np.rint(center_kji - (preset.crop_size - 1) / 2).astype(int)
+
+
+def crop(image: np.ndarray, start_kji: np.ndarray, preset: Preset) -> np.ndarray:
+    """The cube of `crop_size` from a start voxel, `crop_padding` beyond the image: (96, 96, 96) uint8."""
+    size = preset.crop_size
+    cube = np.full((size,) * 3, preset.crop_padding, dtype=np.uint8)
+    low, high = np.maximum(start_kji, 0), np.minimum(start_kji + size, image.shape)
+    if (low < high).all():
+        source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start_kji, strict=True))
+        cube[target] = image[source]
+    return cube
+
+
+def crop_location(
+    start_kji: np.ndarray, image_shape_kji: tuple[int, ...], scale: LocationScale, preset: Preset
+) -> np.ndarray:
+    """Location map (3, 24, 24, 24) float32 of a crop.
+
+    The paper's location is the same as in the detector. The published code measures crops differently: from the crop's
+    first voxel, not below 0, to its last, as fractions of the image with the padding that the crop needed.
+    """
+    cells = preset.crop_size // STRIDE
+    if preset.location == "lung ends -1 to 1":
+        return scale.map(start_kji, (cells,) * 3)
+    first = np.maximum(start_kji, 0)
+    added = np.maximum(-start_kji, 0) + np.maximum(first + preset.crop_size - image_shape_kji, 0)
+    size = np.array(image_shape_kji) + added
+    return location_grid(
+        [np.linspace(f / n - 0.5, f / n - 0.5 + preset.crop_size / n, cells) for f, n in zip(first, size, strict=True)]
+    )
+
 
 _CROPS_AT_ONCE = {"cuda": 5}  # a processor gains nothing from more than one
 
@@ -68,7 +107,7 @@ def case_probability(features: np.ndarray, net: CNet) -> float:
 def _score(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
 ) -> NoduleScores:
-    features, warnings, _ = finite(
+    features, warnings, _ = run_with_float32_fallback(
         lambda way: _within_memory(inputs, net, preset, way, progress), compute, "classifier"
     )
     malignancy = _join(features, net).malignancy
@@ -99,7 +138,7 @@ def _join(features: np.ndarray, net: CNet) -> CaseScore:
 def _features(
     inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
 ) -> np.ndarray:
-    backbone = ready_to_run(net.NoduleNet, preset, compute)
+    backbone = prepare_for_inference(net.NoduleNet, preset, compute)
     features = np.empty((len(inputs), net.fc1.in_features), dtype=np.float32)
     at_once = _CROPS_AT_ONCE.get(compute.device.type, 1)
     with exact_arithmetic():

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..case import CaseResult
+from ..datasets.folder import Entry
 from ..errors import UsageError
-from ..result_folder import CASE_FILE
-from .listing import Entry
-from .run_case import FAILURE_FILE
-from .tables import write_table
+from ..io.result_folder import CASE_FILE
+from ..io.tables import write_table
+from .case import FAILURE_FILE
 
 CASES_TABLE, NODULES_TABLE, SUBMISSION_TABLE = "cases.csv", "nodules.csv", "luna16_submission.csv"
 CASE_COLUMNS = (

@@ -8,21 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..datasets.dsb2017 import IMAGES, write_dsb2017_patient, write_dsb2017_tables
+from ..datasets.dsb2017 import SOURCE as DSB2017
+from ..datasets.luna16 import SOURCE as LUNA16
+from ..datasets.luna16 import write_luna16_scan, write_luna16_tables
+from ..datasets.scan import CohortScan, NoduleLabel
+from ..datasets.truth import write_truth
 from ..errors import Cancelled, OutputError, UsageError
+from ..io.dicom.writer import derived_id, derived_uid
+from ..io.tables import write_text
 from ..phantom.case import SyntheticCase, synthetic_case
-from ..phantom.population import Population
-from ..progress import Progress, silent
-from .dsb2017 import IMAGES
-from .dsb2017 import SOURCE as DSB2017
-from .dsb2017_writer import write_dsb2017_patient, write_dsb2017_tables
-from .identifiers import derived_id, derived_uid
-from .leftovers import remove_leftovers
-from .luna16 import SOURCE as LUNA16
-from .luna16_writer import write_luna16_scan, write_luna16_tables
-from .pool import in_processes
-from .scan import CohortScan, NoduleLabel
-from .tables import write_text
-from .truth import write_truth
+from ..phantom.nodules.population import Population
+from ..runtime.progress import Progress, silent
+from .engine import in_processes
+from .run import remove_leftovers
 
 Format = Literal["luna16", "dsb2017"]
 PLAN_FILE, RECORDS = "cohort.json", "records"

@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compute import Compute, Computed, finite, is_out_of_memory, ready_to_run
 from ..errors import OutOfMemoryError
+from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE, NNet
 from ..preprocessing import Preprocessed
 from ..preset import Preset
-from ..progress import Progress, silent
+from ..runtime.device import Compute, Computed, is_out_of_memory, run_with_float32_fallback
+from ..runtime.progress import Progress, silent
 from .anchors import decode
 from .location import location_scale
-from .nms import suppress
+from .proposals import suppress
 from .tiles import tiled_output
 from .whole_scan import slab_thickness, whole_scan_output
 
@@ -56,16 +57,16 @@ def network_output(
         Where the output is not finite, even in float32.
     OutOfMemoryError
     """
-    return finite(lambda way: _within_memory(scan, net, preset, way, progress), compute, "detector")
+    return run_with_float32_fallback(lambda way: _within_memory(scan, net, preset, way, progress), compute, "detector")
 
 
 def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress) -> Computed:
     location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
-    slab = slab_thickness(scan.image.shape, compute.dtype, compute.room_gb)
+    slab = slab_thickness(scan.image.shape, compute.dtype, compute.available_gb)
     warnings: tuple[str, ...] = ()
     while True:
         try:
-            ready = ready_to_run(net, preset, compute)
+            ready = prepare_for_inference(net, preset, compute)
             if preset.tile_grid is not None:
                 output = tiled_output(ready, scan.image, location, preset, compute, progress)
             else:
@@ -79,7 +80,7 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
         elif compute.device.type != "cpu":
             warnings = (f"The {compute.device.type} device ran out of memory; the detector ran on the processor.",)
             compute = compute.on_cpu()
-            slab = slab_thickness(scan.image.shape, compute.dtype, compute.room_gb)
+            slab = slab_thickness(scan.image.shape, compute.dtype, compute.available_gb)
         else:
             raise OutOfMemoryError(
                 "Not enough memory to run the detector, even in the thinnest slabs. Close other programs or use a "

@@ -10,10 +10,10 @@ from itertools import product
 import numpy as np
 import torch
 
-from ..compute import Compute, exact_arithmetic
 from ..networks.nnet import STRIDE, NNet
 from ..preset import Preset, TileGrid
-from ..progress import Progress, silent
+from ..runtime.device import Compute, exact_arithmetic
+from ..runtime.progress import Progress, silent
 from .location import LocationScale
 from .whole_scan import normalised
 

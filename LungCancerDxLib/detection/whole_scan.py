@@ -14,10 +14,10 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from ..compute import Compute, exact_arithmetic
 from ..networks.nnet import ENTRY_HALO, STRIDE, NNet, descent_halo
 from ..preset import Preset
-from ..progress import Progress, part, silent
+from ..runtime.device import Compute, exact_arithmetic
+from ..runtime.progress import Progress, part, silent
 from .location import LocationScale
 
 _STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, for the progress
@@ -32,11 +32,11 @@ def normalised(grey: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return (grey.to(dtype) - 128) / 128  # exact in every type
 
 
-def slab_thickness(shape_kji: tuple[int, ...], dtype: torch.dtype, room_gb: float) -> int:
+def slab_thickness(shape_kji: tuple[int, ...], dtype: torch.dtype, available_gb: float) -> int:
     """Voxels along i that a slab may have without its halo, so that the stem fits the room: a multiple of 4, or 4."""
     map_bytes_of_plane = shape_kji[0] * shape_kji[1] * 24 * dtype.itemsize
     entry_bytes = shape_kji[2] * map_bytes_of_plane / 8
-    planes = int((room_gb * 1e9 - entry_bytes) / (map_bytes_of_plane * _LIVE_MAPS)) - 2 * ENTRY_HALO
+    planes = int((available_gb * 1e9 - entry_bytes) / (map_bytes_of_plane * _LIVE_MAPS)) - 2 * ENTRY_HALO
     return max(min(planes, _WIDEST) // STRIDE * STRIDE, STRIDE)
 
 

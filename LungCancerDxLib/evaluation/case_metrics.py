@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
@@ -80,3 +81,28 @@ def _metrics() -> ModuleType:
     except ImportError:
         raise UsageError("Evaluating cases needs scikit-learn: pip install 'lungcancerdx[evaluate]'.") from None
     return metrics
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of (K,) bins of equal width over 0..1: cases, their mean score and the share of ill ones, NaN for empty bins."""
+
+    cases: np.ndarray
+    mean_score: np.ndarray
+    observed_frequency: np.ndarray
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error: |share of ill ones - mean score|, averaged over cases."""
+        gaps = np.abs(self.observed_frequency - self.mean_score)
+        return float(np.nansum(self.cases * gaps) / self.cases.sum())
+
+
+def calibration(predicted: np.ndarray, cancer: np.ndarray, bins: int = 10) -> Calibration:
+    """Compare scores (N,) with labels (N,) in bins; a score on a border belongs to the upper bin, 1 to the last."""
+    place = np.minimum((predicted * bins).astype(int), bins - 1)
+    cases = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean_score = np.bincount(place, weights=predicted, minlength=bins) / cases
+        observed_frequency = np.bincount(place, weights=cancer, minlength=bins) / cases
+    return Calibration(cases, mean_score, observed_frequency)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bootstrap import resample
-from .calibration import Calibration, calibration
 from .case_metrics import (
     CLIP,
+    Calibration,
     accuracy,
     auc,
+    calibration,
     case_losses,
     expected_excess_losses,
     healthy_accuracy,
@@ -20,8 +20,8 @@ from .case_metrics import (
     resampled_mean,
     roc,
 )
-from .case_tables import Outcomes
-from .report import Row, row
+from .outcomes import Outcomes
+from .report import Row, resample, row
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bootstrap import interval, resample
 from .detections import Detections
-from .froc import RATES, Froc, froc, resampled_sensitivity
+from .froc import RATES, Froc, found_within, froc, most_malignant, resampled_recall, resampled_sensitivity
 from .matching import RulesName, match
-from .report import Row, row
-from .top_k import found_within, most_malignant, resampled_recall
+from .report import Row, interval, resample, row
 
 MOST = 10
 """Recall is given for the first 1 to so many marks of a scan."""

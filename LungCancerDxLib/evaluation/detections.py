@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..csv_table import Table, read_first_column, read_table
 from ..errors import UsageError
+from ..io.tables import Table, read_first_column, read_table
 
 _SCAN = ("seriesuid", "id")
 _CENTER = (("coordX", "x_lps_mm"), ("coordY", "y_lps_mm"), ("coordZ", "z_lps_mm"))

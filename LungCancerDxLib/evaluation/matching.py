@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..detection.nms import cube_iou
+from ..detection.proposals import cube_iou
 from ..errors import UsageError
 from .detections import Detections
 

@@ -14,12 +14,11 @@ import torch
 from safetensors.torch import load, save
 
 from ..errors import ModelError
-from ..networks.cnet import CNet
+from ..networks.cnet import JOINS, CNet
 from ..networks.nnet import NNet
-from ..networks.pooling import JOINS
 from ..preset import PRESETS, Preset
-from ..staging import whole_folder
-from .card import CARD_FILE, SCHEMA, WEIGHTS_FILE, ModelCard, read_card
+from ..runtime.atomic import atomic_folder
+from .registry import CARD_FILE, SCHEMA, WEIGHTS_FILE, ModelCard, read_card
 
 _DETECTOR, _CLASSIFIER = "detector.", "classifier."
 _BACKBONE = "classifier.NoduleNet."
@@ -81,7 +80,7 @@ def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
         "trained_on": model.trained_on,
         "weights": {"file": WEIGHTS_FILE, "sha256": digest},
     }
-    with whole_folder(folder) as staging:
+    with atomic_folder(folder) as staging:
         (staging / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         (staging / WEIGHTS_FILE).write_bytes(weights)
     return digest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pooch
 
 from ..errors import ModelError, UsageError
-from ..progress import Progress, part
+from ..runtime.progress import Progress, part
 from .published import CLASSIFIER_FILE, DETECTOR_FILE, PUBLISHED_IDS, git_blob_id
 from .resuming import ResumingDownloader
 

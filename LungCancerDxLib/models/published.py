@@ -14,12 +14,11 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, UsageError
-from ..networks.cnet import CNet
+from ..networks.cnet import CNet, LeakyNoisyOr
 from ..networks.nnet import NNet
-from ..networks.pooling import LeakyNoisyOr
 from ..preset import GRT123
 from .bundle import Model, weights_digest
-from .old_checkpoint import MAX_FILE_BYTES, read_state_dict
+from .legacy_checkpoint import MAX_FILE_BYTES, read_state_dict
 
 PUBLISHED_NAME = "grt123"
 DETECTOR_FILE, CLASSIFIER_FILE = "detector.ckpt", "classifier.ckpt"

@@ -11,8 +11,8 @@ from typing import Any
 import requests
 
 from ..errors import ModelError
-from ..progress import Progress
-from .old_checkpoint import MAX_FILE_BYTES
+from ..runtime.progress import Progress
+from .legacy_checkpoint import MAX_FILE_BYTES
 
 TIMEOUT_S = (10.0, 30.0)  # to connect, between two pieces
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ..parallel import in_threads
-from ..preprocessing import LEFT, RIGHT, Preprocessed
+from ..names import LEFT, RIGHT
+from ..preprocessing import Preprocessed
 from ..preprocessing.hull import dilate_lungs, hull_lung
-from ..preprocessing.intensity import mask_grey, to_grey
+from ..preprocessing.working_grid import mask_grey, to_grey
 from ..preset import Preset
-from .acquisition import BLUR_MM, ENHANCED, ENHANCED_OVER_MM, Acquisition, Scanner
-from .anatomy import Anatomy
-from .blur import blurred, narrow
+from ..runtime.progress import in_threads
 from .canvas import Canvas
 from .lattice import Reader
-from .nodule import SyntheticNodule
-from .painting import lung_labels, paint_patient
+from .nodules.nodule import SyntheticNodule
+from .nodules.population import Population
 from .patient import SHOULDERS_BELOW_APEX_MM, DrawnPatient, draw_patient, subslices
-from .population import Population
-from .soft_tissue import FAT_HU, build_inner, build_wall
+from .scanner.acquisition import BLUR_MM, ENHANCED, ENHANCED_OVER_MM, Acquisition, Scanner, blurred, narrow
+from .thorax.anatomy import Anatomy
+from .thorax.painting import lung_labels, paint_patient
+from .thorax.soft_tissue import FAT_HU, build_inner, build_wall
 
 EDGE_SHARE = 0.8  # of a working voxel: the edges of a scan of smaller pixels are sharper than a voxel
 HULL_STEP = 2  # working voxels: the hulls and their dilation are made on a grid this much coarser

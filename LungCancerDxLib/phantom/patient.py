@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..parallel import in_threads
+from ..runtime.progress import in_threads
 from ..volume import CTVolume
-from .acquisition import Acquisition, Scanner, draw_acquisition, plain_acquisition
-from .anatomy import Anatomy, draw_anatomy
 from .canvas import Canvas
 from .lattice import Lattice, Reader
-from .nodule import SyntheticNodule
-from .painting import SPRIGS_BELOW_MM, lung_labels, paint_patient
-from .population import Population, draw_nodules
-from .soft_tissue import AIR_HU, body_width_mm, build_inner, build_outer
+from .nodules.nodule import SyntheticNodule
+from .nodules.population import Population, draw_nodules
+from .scanner.acquisition import Acquisition, Scanner, draw_acquisition, plain_acquisition
+from .thorax.anatomy import Anatomy, draw_anatomy
+from .thorax.painting import SPRIGS_BELOW_MM, lung_labels, paint_patient
+from .thorax.soft_tissue import AIR_HU, body_width_mm, build_inner, build_outer
 
 SHARPEST_EDGE_MM = 0.7
 AIR_AROUND_MM = 14.0

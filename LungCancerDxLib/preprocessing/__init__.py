@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..names import LEFT, RIGHT
 from ..preset import Preset
-from ..progress import Progress, silent
+from ..runtime.progress import Progress, silent
 from ..volume import CTVolume
 from .alignment import aligned_to_patient, labels_onto
 from .hull import dilate_lungs, hull_lung
-from .intensity import mask_grey, to_grey
 from .lung_mask import bounding_box
-from .lungs import LEFT, RIGHT, find_lungs, lung_warnings
-from .resample import lung_grid, resample_grey, resample_mask
+from .lungs import find_lungs, lung_warnings
+from .working_grid import lung_grid, mask_grey, resample_grey, resample_mask, to_grey
 
 __all__ = ["LEFT", "RIGHT", "Preprocessed", "preprocess"]
 

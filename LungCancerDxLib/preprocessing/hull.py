@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from ..parallel import in_threads
 from ..preset import Preset
+from ..runtime.progress import in_threads
 from .lung_mask import bounding_box
 
 _ROUNDING = 1e-9  # four slices of 2.5 mm are 10 mm, also when the spacing comes out of an affine

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..parallel import in_threads
 from ..preset import Preset
+from ..runtime.progress import in_threads
 from .runs import ALL, FACES, PIXELS, Components, Runs
 
 FACE_NEIGHBOURS = ndimage.generate_binary_structure(3, 1)

@@ -3,6 +3,8 @@
 For each proposal: patch -> lung region -> threshold -> leaks -> halo -> plausibility -> measurements
 """
 
+from __future__ import annotations
+
 from .nodules import SegmentedNodules, segment_nodules
 
 __all__ = ["SegmentedNodules", "segment_nodules"]

@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from LungCancerDxLib.case import OUTCOMES
-from LungCancerDxLib.classification.scoring import score_case
-from LungCancerDxLib.cohorts.tables import write_table, write_text
-from LungCancerDxLib.compute import choose_compute
+from LungCancerDxLib.classification.case_score import score_case
 from LungCancerDxLib.detection.detector import detect
+from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
-from LungCancerDxLib.models.locate import find_model
-from LungCancerDxLib.training.preparing import synthetic_case
+from LungCancerDxLib.models.find import find_model
+from LungCancerDxLib.names import OUTCOMES
+from LungCancerDxLib.runtime.device import choose_compute
+from LungCancerDxLib.training.cases.prepare import synthetic_case
 from LungCancerDxLib.volume import index_to_world
 
 PLACE = ("id", "x_lps_mm", "y_lps_mm", "z_lps_mm")

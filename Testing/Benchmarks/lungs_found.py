@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from LungCancerDxLib.errors import LungCancerDxError
+from LungCancerDxLib.names import LEFT, RIGHT
 from LungCancerDxLib.phantom.patient import SyntheticPatient, draw_patient, scanned
-from LungCancerDxLib.preprocessing import LEFT, RIGHT, preprocess
+from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT
 
 LEAST_DICE = 0.9

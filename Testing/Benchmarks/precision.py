@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from LungCancerDxLib.classification.scoring import score_case
-from LungCancerDxLib.compute import DTYPES, choose_compute
+from LungCancerDxLib.classification.case_score import score_case
 from LungCancerDxLib.detection.detector import detect
+from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.models.bundle import Model
-from LungCancerDxLib.models.locate import find_model
+from LungCancerDxLib.models.find import find_model
 from LungCancerDxLib.phantom.fast import synthetic_preprocessed
 from LungCancerDxLib.preprocessing import Preprocessed, preprocess
-from LungCancerDxLib.readers import read_ct
+from LungCancerDxLib.runtime.device import DTYPES, choose_compute
 
 CENTER_MM, LOGIT, SCORE = 1.0, 0.1, 0.01
 

@@ -64,5 +64,5 @@ def test_the_extension_is_packed_under_its_name_with_its_config(packaged):
 def test_the_default_model_is_installed_where_the_library_finds_it(packaged):
     place = packaged.modules / "Resources" / "Models" / "Default"
     assert files_below(place) == files_below(ROOT / "Resources" / "Models" / "Default")
-    code = "from LungCancerDxLib.models.locate import installed_models; print(installed_models()['Default'])"
+    code = "from LungCancerDxLib.models.find import installed_models; print(installed_models()['Default'])"
     assert run_from(packaged.modules, "-c", code) == str(place)

@@ -7,9 +7,9 @@ import argparse
 import time
 from dataclasses import replace
 
+from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import PRESETS
-from LungCancerDxLib.readers import read_ct
 from Testing.Oracles import preprocessing as oracle
 
 

@@ -8,14 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from LungCancerDxLib.case import combine
 from LungCancerDxLib.classification import classifier
 from LungCancerDxLib.classification.classifier import case_probability, classify_blank, classify_nodules
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.errors import Cancelled, OutOfMemoryError
-from LungCancerDxLib.evidence import combine
-from LungCancerDxLib.networks.cnet import CNet
-from LungCancerDxLib.networks.pooling import JOINS
+from LungCancerDxLib.networks.cnet import JOINS, CNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
+from LungCancerDxLib.runtime.device import Compute
 from Testing.detection.fake_scans import fake_scan, grey_image
 from Testing.networks.random_nets import randomised, seeded
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.classification.crops import crop, crop_location, crop_start
+from LungCancerDxLib.classification.classifier import crop, crop_location, crop_start
 from LungCancerDxLib.detection.location import location_scale
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from Testing.detection.fake_scans import fake_scan, grey_image

@@ -2,8 +2,8 @@
 
 import pytest
 
-from LungCancerDxLib.commands import score
-from LungCancerDxLib.result_folder import write_volume
+from LungCancerDxLib.cli import score
+from LungCancerDxLib.io.result_folder import write_volume
 from Testing.helpers import slab, tiny_model
 
 

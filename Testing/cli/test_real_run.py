@@ -8,10 +8,10 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from LungCancerDxLib.compute import choose_compute
-from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.preset import DEFAULT
-from LungCancerDxLib.result_folder import write_volume
+from LungCancerDxLib.runtime.device import choose_compute
 from Testing.cli.files import FILES, case, names
 from Testing.helpers import check_case_contract, chest, run_command
 

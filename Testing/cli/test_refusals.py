@@ -12,8 +12,8 @@ from LungCancerDxLib import pipeline
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.errors import Cancelled, OutOfMemoryError
 from LungCancerDxLib.models.bundle import save_model
-from LungCancerDxLib.models.card import CARD_FILE, WEIGHTS_FILE
-from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.models.registry import CARD_FILE, WEIGHTS_FILE
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.cli.files import head, names, write_ct
 from Testing.helpers import run_command

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from LungCancerDxLib.cohorts import run_cohort as module
-from LungCancerDxLib.cohorts.listing import list_scans
-from LungCancerDxLib.cohorts.run_cohort import run_cohort
-from LungCancerDxLib.result_folder import write_volume
+from LungCancerDxLib.cohorts.run import run_cohort
+from LungCancerDxLib.datasets import run as module
+from LungCancerDxLib.datasets.folder import list_scans
+from LungCancerDxLib.io.result_folder import write_volume
 from Testing.cohorts.stand_ins import SETTINGS, quick_work, small_volume
 
 TABLES = ("cases.csv", "nodules.csv", "luna16_submission.csv")
 UNDER_WAY = """
 import sys
 from pathlib import Path
-from LungCancerDxLib.cohorts.listing import list_scans
-from LungCancerDxLib.cohorts.run_cohort import run_cohort
+from LungCancerDxLib.datasets.folder import list_scans
+from LungCancerDxLib.cohorts.run import run_cohort
 from Testing.cohorts.stand_ins import SETTINGS, slow_work
 if __name__ == "__main__":
     run_cohort(list_scans(Path(sys.argv[1])), Path(sys.argv[2]), SETTINGS, slow_work, workers=int(sys.argv[3]))

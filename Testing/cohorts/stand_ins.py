@@ -9,16 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
-from LungCancerDxLib.cohorts.run_case import Settings
+from LungCancerDxLib.cohorts.case import Settings
 from LungCancerDxLib.errors import OutputError
-from LungCancerDxLib.phantom.case import SyntheticCase
-from LungCancerDxLib.phantom.malignancy import draw_truth
-from LungCancerDxLib.phantom.nodule import SyntheticNodule
-from LungCancerDxLib.readers import read_ct
+from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.phantom.case import SyntheticCase, draw_truth
 from LungCancerDxLib.volume import CTVolume
-from Testing.readers.dicom_files import chest_voxels
+from Testing.io.dicom.dicom_files import chest_voxels
 
 SETTINGS = Settings(model=None, sha256="0")
 SPACING_MM_KJI = (2.5, 1.625, 1.625)

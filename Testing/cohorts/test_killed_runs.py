@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from LungCancerDxLib.cohorts.listing import list_scans
-from LungCancerDxLib.cohorts.run_cohort import run_cohort
+from LungCancerDxLib.cohorts.run import run_cohort
+from LungCancerDxLib.datasets.folder import list_scans
 from LungCancerDxLib.errors import UsageError
 from Testing.cohorts.runs import UNDER_WAY, done, rows, run_here, tables, write_scans
 from Testing.cohorts.stand_ins import SETTINGS, killed_once_work, quick_work
@@ -71,6 +71,6 @@ def test_on_a_cluster_the_scans_of_a_killed_worker_go_to_another(scans, tmp_path
 
 def test_a_scheduler_that_is_not_there_is_named(scans, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("LungCancerDxLib.cohorts.cluster._CONNECT_S", 0.5)
+    monkeypatch.setattr("LungCancerDxLib.cohorts.engine._CONNECT_S", 0.5)
     with pytest.raises(UsageError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_cohort(list_scans(scans), tmp_path / "out", SETTINGS, quick_work, scheduler="tcp://127.0.0.1:9")

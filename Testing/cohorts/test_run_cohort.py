@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LungCancerDxLib.cohorts.listing import list_scans
-from LungCancerDxLib.cohorts.pool import in_processes
-from LungCancerDxLib.cohorts.run_cohort import run_cohort
+from LungCancerDxLib.cohorts.engine import in_processes
+from LungCancerDxLib.cohorts.run import run_cohort
+from LungCancerDxLib.datasets.folder import list_scans
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from Testing.cohorts.runs import rows, run_here, tables, write_scans
 from Testing.cohorts.stand_ins import SETTINGS, Settings, deadly_work, no_room, quick_work, small_lungs, small_volume
@@ -143,7 +143,7 @@ def test_a_run_that_is_asked_to_stop_stops_with_its_tables_up_to_date(scans, tmp
         yield
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("LungCancerDxLib.cohorts.run_cohort.in_processes", stopped)
+        patch.setattr("LungCancerDxLib.cohorts.run.in_processes", stopped)
         with pytest.raises(Cancelled, match=r"0 of 3 scans are done\. The same command goes on"):
             run_cohort(list_scans(scans), tmp_path, SETTINGS, never)
     assert [row["status"] for row in rows(tmp_path)] == ["waiting"] * 3

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from LungCancerDxLib.cohorts import read_dsb2017, read_luna16
 from LungCancerDxLib.cohorts.synthetic import CohortPlan, build_cohort
-from LungCancerDxLib.cohorts.truth import read_truth
+from LungCancerDxLib.datasets import read_dsb2017, read_luna16
+from LungCancerDxLib.datasets.truth import read_truth
 from LungCancerDxLib.errors import CTReadError, UsageError
 from Testing.cohorts.stand_ins import small_case, small_lungs
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection import detector
 from LungCancerDxLib.detection.detector import detect, network_output
 from LungCancerDxLib.errors import Cancelled, ModelError, OutOfMemoryError
 from LungCancerDxLib.networks.nnet import NNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
+from LungCancerDxLib.runtime.device import Compute
 from Testing.detection.fake_scans import StandIn, fake_scan, grey_image
 from Testing.networks.random_nets import randomised
 

@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.detection.anchors import cell_centers, decode
-from LungCancerDxLib.detection.labels import (
+from LungCancerDxLib.detection.anchors import (
     IGNORED,
     NEGATIVE,
     POOLED,
     POSITIVE,
     anchor_iou,
+    cell_centers,
+    decode,
     draw_pool,
     ignore_spheres,
     label_anchors,
 )
-from LungCancerDxLib.detection.nms import cube_iou
+from LungCancerDxLib.detection.proposals import cube_iou
 
 ANCHORS = (10.0, 30.0, 60.0)
 CELLS = (6, 7, 8)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.detection.nms import cube_iou, suppress
+from LungCancerDxLib.detection.proposals import cube_iou, suppress
 from Testing.Oracles import nms as oracle
 
 

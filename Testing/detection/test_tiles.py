@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection.location import location_scale
 from LungCancerDxLib.detection.tiles import tile_of, tile_origins, tiled_output
 from LungCancerDxLib.errors import Cancelled
 from LungCancerDxLib.preset import GRT123, PAPER
+from LungCancerDxLib.runtime.device import Compute
 from Testing.detection.fake_scans import StandIn, fake_scan, grey_image
 from Testing.Oracles.tiles import output_2017, output_paper
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from LungCancerDxLib.benchmark.operations import counting, detector_flop
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection import whole_scan
 from LungCancerDxLib.detection.location import location_scale
 from LungCancerDxLib.detection.whole_scan import normalised, slab_thickness, stem_in_slabs, whole_scan_output
 from LungCancerDxLib.errors import Cancelled
 from LungCancerDxLib.networks.nnet import ENTRY_HALO, NNet
 from LungCancerDxLib.preset import DEFAULT, GRT123
+from LungCancerDxLib.runtime.device import Compute
+from Testing.Benchmarks.bench import counting, detector_flop
 from Testing.detection.fake_scans import fake_scan, grey_image
 from Testing.networks.random_nets import randomised
 
@@ -172,18 +172,18 @@ def test_grey_values_are_exact_in_half_precision(dtype):
     assert torch.equal(normalised(grey, dtype).float(), normalised(grey, torch.float32))
 
 
-@pytest.mark.parametrize("room_gb", [-1.0, 0.5, 2.0])
+@pytest.mark.parametrize("available_gb", [-1.0, 0.5, 2.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_a_slab_with_its_halos_fits_the_room_or_is_one_cell(room_gb, dtype):
-    slab = slab_thickness((300, 200, 250), dtype, room_gb)
+def test_a_slab_with_its_halos_fits_the_room_or_is_one_cell(available_gb, dtype):
+    slab = slab_thickness((300, 200, 250), dtype, available_gb)
     one_map = 300 * 200 * 24 * dtype.itemsize
     assert slab % 4 == 0
-    assert slab == 4 or (slab + 4) * 2 * one_map <= room_gb * 1e9  # at the least its input and its output
+    assert slab == 4 or (slab + 4) * 2 * one_map <= available_gb * 1e9  # at the least its input and its output
 
 
 def test_more_room_or_half_the_precision_gives_thicker_slabs():
-    def slab(room_gb, dtype=torch.float32):
-        return slab_thickness((300, 200, 250), dtype, room_gb)
+    def slab(available_gb, dtype=torch.float32):
+        return slab_thickness((300, 200, 250), dtype, available_gb)
 
     assert slab(-1.0) == slab(1e-6) == 4
     assert slab(1e-6) < slab(2.0) < slab(4.0)

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from LungCancerDxLib.arguments.evaluate import add_evaluate
-from LungCancerDxLib.commands.evaluate import run
+from LungCancerDxLib.cli.evaluate import add_evaluate
 from LungCancerDxLib.evaluation.detections import Detections
 
 
@@ -80,4 +79,5 @@ def evaluate(*arguments):
     """`lungcancerdx evaluate` in this process; its words."""
     parser = argparse.ArgumentParser()
     add_evaluate(parser.add_subparsers(dest="command"))
-    return run(parser.parse_args(["evaluate", *map(str, arguments)]), None)
+    parsed = parser.parse_args(["evaluate", *map(str, arguments)])
+    return parsed.run(parsed, None)

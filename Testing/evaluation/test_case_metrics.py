@@ -5,10 +5,10 @@ import pytest
 
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation import case_metrics
-from LungCancerDxLib.evaluation.bootstrap import resample
-from LungCancerDxLib.evaluation.calibration import calibration
+from LungCancerDxLib.evaluation.case_metrics import calibration
 from LungCancerDxLib.evaluation.case_report import case_report
-from LungCancerDxLib.evaluation.case_tables import Outcomes
+from LungCancerDxLib.evaluation.outcomes import Outcomes
+from LungCancerDxLib.evaluation.report import resample
 
 pytest.importorskip("sklearn")
 PREDICTED = np.array([0.9, 0.4, 0.6, 0.1, 0.4])
@@ -62,13 +62,13 @@ def test_calibration_compares_scores_and_shares_bin_by_bin():
     found = calibration(np.array([0.0, 0.1, 0.1, 0.5, 0.99, 1.0]), np.array([0, 0, 1, 0, 1, 1], dtype=bool), bins=2)
     assert found.cases.tolist() == [3, 3]
     np.testing.assert_allclose(found.mean_score, [0.2 / 3, 2.49 / 3])
-    np.testing.assert_allclose(found.share_ill, [1 / 3, 2 / 3])
+    np.testing.assert_allclose(found.observed_frequency, [1 / 3, 2 / 3])
     assert found.expected_error == pytest.approx(((1 - 0.2) / 3 + (2.49 - 2) / 3) / 2)
 
 
 def test_empty_bins_do_not_disturb_the_calibration_error():
     found = calibration(np.array([0.25, 0.25]), np.array([True, False]))
-    assert np.isnan(found.share_ill).sum() == 9
+    assert np.isnan(found.observed_frequency).sum() == 9
     assert found.expected_error == pytest.approx(0.25)
 
 

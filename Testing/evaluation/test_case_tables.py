@@ -5,7 +5,7 @@ import pytest
 
 from LungCancerDxLib.cohorts.results import CASE_COLUMNS
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.evaluation.case_tables import read_outcomes
+from LungCancerDxLib.evaluation.outcomes import read_outcomes
 from Testing.evaluation.made import write
 
 SCORES = ("id,cancer", "a,0.9", "b,0.2", "c,0.4")

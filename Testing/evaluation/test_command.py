@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from LungCancerDxLib.commands.evaluate import CASE_FILES, DETECTION_FILES
+from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES
 from LungCancerDxLib.errors import UsageError
 from Testing.evaluation.made import evaluate, write
 
@@ -45,7 +45,7 @@ def scores_labels_truth(tmp_path):
 def no_pictures(monkeypatch):
     """Empty files in their place."""
     for name in ("froc_figure", "top_k_figure", "roc_figure", "histograms", "reliability_figure"):
-        monkeypatch.setattr(f"LungCancerDxLib.commands.evaluate.save_{name}", lambda *given: given[-1].touch())
+        monkeypatch.setattr(f"LungCancerDxLib.cli.evaluate.save_{name}", lambda *given: given[-1].touch())
 
 
 def rows_of(path):
@@ -126,7 +126,7 @@ def test_nothing_is_left_behind_when_a_figure_fails(tmp_path, marks_and_nodules,
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("LungCancerDxLib.commands.evaluate.save_top_k_figure", fail)
+    monkeypatch.setattr("LungCancerDxLib.cli.evaluate.save_top_k_figure", fail)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(Exception, match="No space left on device"):
         evaluate("detection", *marks_and_nodules, "--bootstrap", 10, "--out", tmp_path / "out")

@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.evaluation.bootstrap import interval, resample
 from LungCancerDxLib.evaluation.detection_report import detection_report
-from LungCancerDxLib.evaluation.froc import RATES, froc, resampled_sensitivity
+from LungCancerDxLib.evaluation.froc import (
+    RATES,
+    found_within,
+    froc,
+    most_malignant,
+    resampled_recall,
+    resampled_sensitivity,
+)
 from LungCancerDxLib.evaluation.matching import match
-from LungCancerDxLib.evaluation.top_k import found_within, most_malignant, resampled_recall
+from LungCancerDxLib.evaluation.report import interval, resample
 from Testing.evaluation.made import along_x, detections, nodule_at, random_rows, with_copies
 from Testing.Oracles import froc as oracle
 

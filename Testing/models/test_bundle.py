@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save, save_file
 
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model, weights_digest
-from LungCancerDxLib.models.card import CARD_FILE, WEIGHTS_FILE
-from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.models.registry import CARD_FILE, WEIGHTS_FILE
 from LungCancerDxLib.preset import DEFAULT, GRT123
 
 

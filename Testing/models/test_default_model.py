@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.models.bundle import load_model
-from LungCancerDxLib.models.card import read_card
-from LungCancerDxLib.models.folders import DEFAULT_MODEL
+from LungCancerDxLib.models.registry import DEFAULT_MODEL, read_card
 from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.runtime.device import Compute
 from Testing.helpers import ROOT, SLAB, chest, slab
 
 FOLDER = ROOT / "Resources" / "Models" / DEFAULT_MODEL

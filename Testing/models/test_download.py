@@ -14,7 +14,7 @@ from LungCancerDxLib.errors import Cancelled, ModelError, UsageError
 from LungCancerDxLib.models import resuming
 from LungCancerDxLib.models.download import PUBLIC_ADDRESS, fetch_checkpoints
 from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
-from LungCancerDxLib.progress import silent
+from LungCancerDxLib.runtime.progress import silent
 from Testing.models.http_folder import http_folder
 
 DETECTOR, CLASSIFIER = "detector.ckpt", "classifier.ckpt"

@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models import folders
-from LungCancerDxLib.models.card import CARD_FILE, SCHEMA
-from LungCancerDxLib.models.folders import available_models, model_folders, read_card, user_model_folder
-from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.models import registry as folders
+from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.models.registry import (
+    CARD_FILE,
+    SCHEMA,
+    available_models,
+    model_folders,
+    read_card,
+    user_model_folder,
+)
 from LungCancerDxLib.preset import PRESETS
 from Testing.helpers import environment
 
@@ -56,7 +62,7 @@ def bundle(folder, **changed):
 def test_the_folders_of_models_and_their_cards_need_nothing_heavy(tmp_path):
     bundle(tmp_path / "named" / "mine")
     code = (
-        "import sys; from LungCancerDxLib.models.folders import available_models; print(list(available_models())[0]); "
+        "import sys; from LungCancerDxLib.models.registry import available_models; print(list(available_models())[0]); "
         f"print('heavy:', sorted(set('{HEAVY}'.split()) & set(sys.modules)))"
     )
     where = environment(LUNGCANCERDX_MODELS=str(tmp_path / "named"))

@@ -3,7 +3,7 @@
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models.old_checkpoint import read_state_dict
+from LungCancerDxLib.models.legacy_checkpoint import read_state_dict
 from Testing.models.hostile import GIB, refusal, watched
 from Testing.models.old_files import Raw, checkpoint, container, name, pickled, storage, stream, tensor
 

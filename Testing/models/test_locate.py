@@ -3,10 +3,10 @@
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models import folders, locate
-from LungCancerDxLib.models.card import CARD_FILE
-from LungCancerDxLib.models.folders import installed_models
-from LungCancerDxLib.models.locate import find_model
+from LungCancerDxLib.models import find as locate
+from LungCancerDxLib.models import registry as folders
+from LungCancerDxLib.models.find import find_model
+from LungCancerDxLib.models.registry import CARD_FILE, installed_models
 
 
 @pytest.fixture(autouse=True)

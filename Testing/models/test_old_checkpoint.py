@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models.old_checkpoint import read_state_dict
+from LungCancerDxLib.models.legacy_checkpoint import read_state_dict
 from Testing.models.old_files import MACHINE, checkpoint, container, old_file, storage, stream, tensor
 
 

@@ -7,8 +7,8 @@ import torch
 
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
+from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id, import_published
-from LungCancerDxLib.models.untrained import untrained_model
 from LungCancerDxLib.preset import GRT123
 from Testing.models.old_files import LONG_TEXT, MACHINE, old_file
 

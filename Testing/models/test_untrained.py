@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from LungCancerDxLib.models.bundle import weights_digest
-from LungCancerDxLib.models.untrained import untrained_model
+from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.preset import GRT123, PRESETS
 from Testing.helpers import tiny_model
 

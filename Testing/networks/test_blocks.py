@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from LungCancerDxLib.networks.blocks import ResidualUnit, residual_block, upsampling
+from LungCancerDxLib.networks.nnet import ResidualUnit, residual_block, upsampling
 from Testing.networks.random_nets import randomised, seeded
 
 

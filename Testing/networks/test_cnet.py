@@ -5,8 +5,7 @@ import functools
 import pytest
 import torch
 
-from LungCancerDxLib.networks.cnet import CNet, central_max
-from LungCancerDxLib.networks.pooling import JOINS
+from LungCancerDxLib.networks.cnet import JOINS, CNet, central_max
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.networks.random_nets import randomised, seeded
 from Testing.Oracles.networks import case_net, case_net_shapes

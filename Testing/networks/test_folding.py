@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from LungCancerDxLib.networks.cnet import CNet
-from LungCancerDxLib.networks.folding import fold_batch_norm
+from LungCancerDxLib.networks.inference import fold_batch_norm
 from LungCancerDxLib.networks.nnet import NNet
 from Testing.helpers import tiny
 

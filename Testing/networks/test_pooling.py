@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from LungCancerDxLib.networks.pooling import JOINS
+from LungCancerDxLib.networks.cnet import JOINS
 
 P = torch.tensor([[0.5, 0.2, 0.1]], dtype=torch.float64)
 LEAK = torch.tensor([0.25], dtype=torch.float64)

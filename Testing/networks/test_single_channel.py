@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from LungCancerDxLib.networks.inference import ShiftedColumns, replace_single_channels
 from LungCancerDxLib.networks.nnet import NNet
-from LungCancerDxLib.networks.single_channel import ShiftedColumns, replace_single_channels
 from LungCancerDxLib.preset import DEFAULT
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from LungCancerDxLib.phantom.blur import blurred, gaussian, narrow
+from LungCancerDxLib.phantom.scanner.acquisition import blurred, gaussian, narrow
 
 
 @pytest.mark.parametrize("wrap", [False, True])

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from LungCancerDxLib.phantom.insertion.insert.insert import insert_into_preprocessed, insert_nodules
+from LungCancerDxLib.phantom.nodules.grid.grid import nodule_mask
+from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule
 from scipy.ndimage import gaussian_filter
 
-from LungCancerDxLib.phantom.insertion import insert_into_preprocessed, insert_nodules
-from LungCancerDxLib.phantom.nodule import SyntheticNodule
-from LungCancerDxLib.phantom.nodule_grid import nodule_mask
-from LungCancerDxLib.phantom.scan_look import ScanLook, look_of_scan
+from LungCancerDxLib.phantom.scanner.image_quality import ImageQuality, scan_image_quality
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
 
@@ -33,7 +33,7 @@ def scan():
 
 @pytest.fixture(scope="module")
 def look(scan):
-    return look_of_scan(*scan)
+    return scan_image_quality(*scan)
 
 
 def inserted(scan, look, **what):
@@ -55,7 +55,7 @@ def test_the_look_of_a_scan_is_measured(look):
 
 def test_a_scan_without_edges_or_soft_tissue_gets_ordinary_values():
     voxels = np.full((20, 30, 30), -850, dtype=np.int16)
-    look = look_of_scan(CTVolume(voxels, AFFINE), np.ones(voxels.shape, np.uint8))
+    look = scan_image_quality(CTVolume(voxels, AFFINE), np.ones(voxels.shape, np.uint8))
     assert all(0.3 < blur / step < 1 for blur, step in zip(look.blur_mm_kji, SPACING, strict=True))
     assert 5 < look.noise_hu < 50
     assert look.grain_kji == (0.0, 0.0, 0.0)
@@ -92,7 +92,7 @@ def test_a_solid_nodule_has_its_density_and_the_noise_of_the_scan(scan, look):
 
 
 def test_its_edge_is_as_soft_as_the_scan(scan, look):
-    sharp = ScanLook((0.3, 0.3, 0.3), look.noise_hu, look.grain_kji)
+    sharp = ImageQuality((0.3, 0.3, 0.3), look.noise_hu, look.grain_kji)
     place = {"center_lps_mm": (-8.0, 0.0, -2.0), "diameter_mm": 22.0}
 
     def between(with_look):
@@ -122,7 +122,7 @@ def test_a_part_of_the_networks_image_gets_what_the_whole_gets_and_filled_tissue
     affine = np.array([[0, 0, 1.0, 0], [0, 1.0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1]])
     image = np.full((60, 64, 70), 50, np.uint8)
     image[:, :, :20] = DEFAULT.tissue_value
-    look = ScanLook((0.8, 0.8, 0.8), 20.0, (0.5, 0.5, 0.5))
+    look = ImageQuality((0.8, 0.8, 0.8), 20.0, (0.5, 0.5, 0.5))
     nodule = SyntheticNodule((26.0, 30.0, 30.0), 16.0, hu=40.0, seed=1)
     whole = insert_into_preprocessed(image, affine, [nodule], look)
     assert whole[26:34, 26:34, 22:30].mean() == pytest.approx((40 + 1200) * 255 / 1800, abs=5)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule
+from LungCancerDxLib.phantom.nodules.grid.population import draw_nodules
 
-from LungCancerDxLib.phantom.malignancy import (
+from LungCancerDxLib.phantom.case import (
     AGES_YEARS,
     FAMILY_HISTORY_SHARE,
     FEMALE_SHARE,
@@ -11,9 +13,7 @@ from LungCancerDxLib.phantom.malignancy import (
     bayes_probabilities,
     draw_truth,
 )
-from LungCancerDxLib.phantom.nodule import SyntheticNodule
-from LungCancerDxLib.phantom.plain_lungs import PlainLungs
-from LungCancerDxLib.phantom.population import draw_nodules
+from Testing.Benchmarks.phantom_figures import PlainLungs
 
 
 def nodule(diameter_mm=16.0, **what):

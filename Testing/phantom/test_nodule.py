@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from LungCancerDxLib.phantom.nodules.grid.grid import nodule_mask
+from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule, body_field, nodule_bounds, nodule_fields
 
-from LungCancerDxLib.phantom.nodule import SyntheticNodule
-from LungCancerDxLib.phantom.nodule_body import body_field, nodule_bounds, nodule_fields
-from LungCancerDxLib.phantom.nodule_grid import nodule_mask
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
 CENTER = (10.3, -4.2, 7.7)

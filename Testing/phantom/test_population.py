@@ -2,24 +2,22 @@
 
 import numpy as np
 import pytest
-
-from LungCancerDxLib.phantom.nodule_place import (
+from LungCancerDxLib.phantom.nodules.grid.population import (
+    APART_MM,
+    BIG_MM,
     BRONCHIAL_DEPTH,
     INNER_FREE_MM,
     ISOLATED_FREE_MM,
+    MOST_BIG,
     ON_VESSEL,
     PLEURAL_DEPTH,
-    find_place,
-)
-from LungCancerDxLib.phantom.plain_lungs import PlainLungs
-from LungCancerDxLib.phantom.population import (
-    APART_MM,
-    BIG_MM,
-    MOST_BIG,
     draw_diameter_mm,
     draw_nodule,
     draw_nodules,
+    find_place,
 )
+
+from Testing.Benchmarks.phantom_figures import PlainLungs
 
 LUNGS = PlainLungs()
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from LungCancerDxLib.phantom.insertion.insert.scan_places import places_of_scan
+from LungCancerDxLib.phantom.nodules.grid.population import draw_nodule
 
-from LungCancerDxLib.phantom.population import draw_nodule
-from LungCancerDxLib.phantom.scan_places import places_of_scan
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
 AFFINE = np.array([[0, 0, 2.0, -120.0], [0, 2.0, 0, -70.0], [2.5, 0, 0, -80.0], [0, 0, 0, 1]])
@@ -27,7 +27,7 @@ def scan():
 
 @pytest.fixture(scope="module")
 def places(scan):
-    return places_of_scan(*scan, keep_away=[(LESION, 12.0)])
+    return places_of_scan(*scan, exclusion_regions=[(LESION, 12.0)])
 
 
 def test_depth_is_the_way_to_the_pleura_and_negative_outside(places):

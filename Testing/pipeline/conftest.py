@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib import pipeline
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.segmentation import SegmentedNodules
 from Testing.helpers import slab, tiny_model
 from Testing.pipeline.cases import IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS, PLACES_KJI

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.case import SCHEMA, CaseResult
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.errors import Cancelled
-from LungCancerDxLib.memory import resident_gb
 from LungCancerDxLib.phantom import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.runtime.memory import resident_gb
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
 from Testing.pipeline.cases import IN_THE_LEFT_LUNG, noisy_or, shares

@@ -5,11 +5,12 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.names import LEFT, RIGHT
 from LungCancerDxLib.phantom import synthetic_chest
-from LungCancerDxLib.preprocessing import LEFT, RIGHT, preprocess
+from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preprocessing.alignment import aligned_to_patient
 from LungCancerDxLib.preset import DEFAULT
-from LungCancerDxLib.readers import read_ct
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
 

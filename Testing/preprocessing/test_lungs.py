@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.errors import NoLungsError
+from LungCancerDxLib.names import LEFT, RIGHT
 from LungCancerDxLib.phantom import synthetic_chest
-from LungCancerDxLib.preprocessing.lungs import LEFT, RIGHT, Lungs, find_lungs, lung_warnings
+from LungCancerDxLib.preprocessing.lungs import Lungs, find_lungs, lung_warnings
 from LungCancerDxLib.preset import DEFAULT, GRT123
 
 SPACING = (5.0, 2.0, 2.0)

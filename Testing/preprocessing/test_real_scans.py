@@ -5,9 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from LungCancerDxLib.preprocessing import LEFT, RIGHT, preprocess
+from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.names import LEFT, RIGHT
+from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT, GRT123
-from LungCancerDxLib.readers import read_ct
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
 # Lung volumes in mL (left, right) after looking at the masks; see docs/preprocessing-real-scans.png.

@@ -8,10 +8,12 @@ import pytest
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
+from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.phantom import synthetic_chest
-from LungCancerDxLib.preprocessing import hull, intensity, lung_mask, lung_split, resample
+from LungCancerDxLib.preprocessing import hull, lung_mask, lung_split
+from LungCancerDxLib.preprocessing import working_grid as intensity
+from LungCancerDxLib.preprocessing import working_grid as resample
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
-from LungCancerDxLib.readers import read_ct
 from Testing.Oracles import preprocessing as oracle
 from Testing.Oracles.lung_mask import lung_cores
 

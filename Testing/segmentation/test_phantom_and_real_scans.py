@@ -5,10 +5,10 @@ import csv
 import numpy as np
 import pytest
 
+from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.phantom import SyntheticNodule, synthetic_chest
 from LungCancerDxLib.preprocessing.lungs import find_lungs
 from LungCancerDxLib.preset import DEFAULT
-from LungCancerDxLib.readers import read_ct
 from LungCancerDxLib.segmentation import segment_nodules
 from LungCancerDxLib.volume import index_to_world
 from Testing.segmentation.scenes import proposal

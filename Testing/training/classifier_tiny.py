@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from LungCancerDxLib.models.untrained import untrained_model
-from LungCancerDxLib.training.classifier_items import KnownCases
-from LungCancerDxLib.training.classifier_labels import read_labels, write_labels
-from LungCancerDxLib.training.classifier_recipe import CPU, PAPER
+from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.training.cases.labels import read_labels, write_labels
+from LungCancerDxLib.training.classifier.items import KnownCases
+from LungCancerDxLib.training.classifier.recipe import CPU, PAPER
 from Testing.training.tiny import SMALL, TINY, ball_case, store_of
 
 SMALLEST = replace(TINY, crop_size=16, scored_nodules=2)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 
-from LungCancerDxLib.compute import Compute
 from LungCancerDxLib.preset import PRESETS
-from LungCancerDxLib.training.case_store import CaseStore
-from LungCancerDxLib.training.classifier_plan import Plan
-from LungCancerDxLib.training.classifier_training import train_classifier
-from LungCancerDxLib.training.ranks import ranks_of_torchrun
-from LungCancerDxLib.training.schemes import parse_scheme
+from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.training.cases.store import CaseStore
+from LungCancerDxLib.training.classifier.recipe import parse_scheme
+from LungCancerDxLib.training.classifier.stages import Plan
+from LungCancerDxLib.training.classifier.train import train_classifier
+from LungCancerDxLib.training.engine.distributed import ranks_of_torchrun
 from Testing.training.classifier_tiny import FEW, SMALLEST, tiny_detector
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import numpy as np
 
 from LungCancerDxLib.preprocessing import Preprocessed
 from LungCancerDxLib.preset import DEFAULT
-from LungCancerDxLib.training.case_store import CaseStore, TrainingCase, write_case
-from LungCancerDxLib.training.recipe import CPU
+from LungCancerDxLib.training.cases.store import CaseStore, TrainingCase, write_case
+from LungCancerDxLib.training.detector.recipe import CPU
 
 TINY = replace(DEFAULT, units_per_block=(1, 1, 1, 1), units_per_back_block=1)
 """N-Net with one unit a block."""
@@ -42,9 +42,11 @@ def ball(shape, box) -> np.ndarray:
     return axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None] <= (box[3] / 2) ** 2
 
 
-def ball_case(name="case", boxes=((30.0, 28.0, 32.0, 10.0),), keep_away=NONE, **options) -> TrainingCase:
+def ball_case(name="case", boxes=((30.0, 28.0, 32.0, 10.0),), exclusion_regions=NONE, **options) -> TrainingCase:
     boxes = np.array(boxes, dtype=float).reshape(-1, 4)
-    return TrainingCase(name, ball_scan(boxes=boxes, **options), boxes, np.array(keep_away, dtype=float).reshape(-1, 4))
+    return TrainingCase(
+        name, ball_scan(boxes=boxes, **options), boxes, np.array(exclusion_regions, dtype=float).reshape(-1, 4)
+    )
 
 
 def store_of(folder, *cases) -> CaseStore:

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from LungCancerDxLib.compute import Compute
-from LungCancerDxLib.training.engine import Run, train
-from LungCancerDxLib.training.ranks import ranks_of_torchrun
-from LungCancerDxLib.training.regime import Regime
-from LungCancerDxLib.training.validation import Validation
+from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.training.engine.distributed import ranks_of_torchrun
+from LungCancerDxLib.training.engine.loop import Run, train
+from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
+from LungCancerDxLib.training.engine.validation import Validation
 
-REGIME = Regime("adamw", 0.02, 0.01, cosine=True, warm_up_steps=3, clip_norm=1.0)
+REGIME = OptimizerConfig("adamw", 0.02, 0.01, cosine=True, warm_up_steps=3, clip_norm=1.0)
 STEPS = 40
 
 
@@ -48,7 +48,7 @@ class Toy:
     """Every item is drawn from the seed, the step and its number."""
 
     items_per_step = 4
-    parts_rest = False
+    find_unused_parameters = False
 
     def __init__(self, plain: bool = False, pause_s: float = 0.0, broken_at: int | None = None) -> None:
         self.module: nn.Module = ToyNet(plain)
@@ -68,9 +68,11 @@ class Shifted(Toy):
         return super().batch(step + 1000, numbers)
 
 
-def toy_run(folder: Path, *, checkpoint_minutes: float = 60.0, steps: int = STEPS, regime: Regime = REGIME) -> Run:
+def toy_run(
+    folder: Path, *, checkpoint_minutes: float = 60.0, steps: int = STEPS, optimizer: OptimizerConfig = REGIME
+) -> Run:
     config = {"task": "toy", "steps": steps}
-    return Run(folder, config, regime, steps, 7, checkpoint_minutes, events_and_curves=False)
+    return Run(folder, config, optimizer, steps, 7, checkpoint_minutes, events_and_curves=False)
 
 
 def checked_run(folder: Path, **options: Any) -> Run:

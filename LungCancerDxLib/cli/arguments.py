@@ -1,0 +1,82 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..names import DEVICES, PRECISIONS
+from ..options import expanded_path as path
+
+if TYPE_CHECKING:
+    from ..runtime.interruption import Stop
+
+EXIT_CODES = (
+    "exit codes: 0 done; 2 bad usage; 3 unreadable or unsuitable input; 4 model missing or damaged; 5 out of memory; "
+    "6 result could not be written; 130 cancelled"
+)
+
+Run = Callable[[argparse.Namespace, "Stop"], str]
+"""What a command does with its parsed arguments; returns the message for the terminal."""
+
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(commands: Commands, name: str, run: Run, **options: str) -> argparse.ArgumentParser:
+    """The parser of a command, or of an action of one, that runs a function."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, **options)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more when something fails")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_actions(commands: Commands, name: str, help: str) -> Commands:
+    """The actions of a command that has several."""
+    return commands.add_parser(name, help=help).add_subparsers(dest="action", required=True, metavar="ACTION")
+
+
+def count(text: str) -> int:
+    """A whole number of one or more."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected one or more, got {number}")
+    return number
+
+
+def seed(text: str) -> int:
+    """A whole number of zero or more."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected zero or more, got {number}")
+    return number
+
+
+def add_progress_options(parser: argparse.ArgumentParser) -> None:
+    """How the command tells of its progress and when it stops."""
+    parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar" if sys.stderr.isatty() else "none")
+    parser.add_argument(
+        "--background",
+        action="store_true",
+        help="run as a background job of another program: in a process group of its own, and stop when standard input "
+        "reaches its end",
+    )
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """From which seed, where and how precisely a network is trained, and how often that is kept."""
+    parser.add_argument("--seed", metavar="S", type=int, default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument(
+        "--validation",
+        metavar="FOLDER",
+        type=path,
+        help="other cases, on which the run is checked now and then (validation.csv); nothing is chosen by them",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    parser.add_argument(
+        "--checkpoint-minutes", metavar="M", type=float, default=2.0, help="from one checkpoint to the next (default 2)"
+    )
+    add_progress_options(parser)

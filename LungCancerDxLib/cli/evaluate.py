@@ -1,0 +1,95 @@
+"""`lungcancerdx evaluate`: how good detections and case scores are (section VI, Figs. 7 and 8)."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..runtime.interruption import Stop
+from .arguments import Commands, add_actions, add_command, count, path, seed
+
+DETECTION_FILES = ("detection.md", "detection.csv", "froc.csv", "froc.png", "top_k.png")
+CASE_FILES = ("cases.md", "cases.csv", "roc.csv", "roc.png", "histograms.png", "reliability.png")
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Its two kinds."""
+    actions = add_actions(commands, "evaluate", help="how good detections or case scores are (section VI)")
+    detection = add_command(
+        actions, "detection", run_detection, help="FROC and recall at top k of marks against annotated nodules"
+    )
+    detection.add_argument(
+        "predictions", metavar="PREDICTIONS", type=path, help="CSV: a LUNA16 submission or a cohort's nodules.csv"
+    )
+    detection.add_argument(
+        "annotations", metavar="ANNOTATIONS", type=path, help="CSV: seriesuid,coordX,coordY,coordZ,diameter_mm"
+    )
+    detection.add_argument("--excluded", metavar="CSV", type=path, help="findings on which marks do not count")
+    detection.add_argument(
+        "--scans", metavar="CSV", type=path, help="all scans, one a line or a cohort's cases.csv (default: those named)"
+    )
+    detection.add_argument("--rules", choices=("luna16", "paper"), default="luna16", help="default luna16")
+    cases = add_command(actions, "cases", run_cases, help="log-loss, AUC, accuracy and calibration of case scores")
+    cases.add_argument(
+        "predictions", metavar="PREDICTIONS", type=path, help="CSV: id,cancer or a cohort's cases.csv (id,score)"
+    )
+    cases.add_argument("labels", metavar="LABELS", type=path, help="CSV: id,cancer with 0 or 1")
+    cases.add_argument("--truth", metavar="CSV", type=path, help="of simulated cases: id,bayes_probability")
+    for parser in (detection, cases):
+        parser.add_argument("--bootstrap", metavar="N", type=count, default=1000, help="samples (default 1000)")
+        parser.add_argument("--seed", metavar="S", type=seed, default=0, help="of the bootstrap (default 0)")
+        parser.add_argument("--out", metavar="DIR", type=path, required=True, help="result folder, made anew")
+        parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in DIR")
+
+
+def run_detection(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Evaluate marks; returns the message for the terminal."""
+    import numpy as np
+
+    from ..evaluation.detection_report import detection_report
+    from ..evaluation.detections import read_detections
+    from ..evaluation.figures import save_froc_figure, save_top_k_figure
+    from ..evaluation.report import markdown, write_csv, write_rows
+    from ..runtime.atomic import atomic_folder, check_target
+
+    replaceable = DETECTION_FILES if arguments.overwrite else ()
+    check_target(arguments.out, replaceable)
+    detections = read_detections(arguments.predictions, arguments.annotations, arguments.excluded, arguments.scans)
+    rng = np.random.default_rng(arguments.seed)
+    report = detection_report(detections, arguments.rules, rng, arguments.bootstrap)
+    message = markdown("Detection", report.rows, report.remarks)
+    curve = report.curve
+    points = list(zip(curve.threshold, curve.rate, curve.sensitivity, strict=True))
+    with atomic_folder(arguments.out, replaceable) as staging:
+        (staging / "detection.md").write_text(message, encoding="utf-8")
+        write_rows(report.rows, staging / "detection.csv")
+        write_csv(("threshold", "false_positives_per_scan", "sensitivity"), points, staging / "froc.csv")
+        save_froc_figure(report, staging / "froc.png")
+        save_top_k_figure(report, staging / "top_k.png")
+    return f"{message}\nTables and figures in {arguments.out}"
+
+
+def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Evaluate case scores; returns the message for the terminal."""
+    import numpy as np
+
+    from ..evaluation.case_report import case_report
+    from ..evaluation.figures import save_histograms, save_reliability_figure, save_roc_figure
+    from ..evaluation.outcomes import read_outcomes
+    from ..evaluation.report import markdown, write_csv, write_rows
+    from ..runtime.atomic import atomic_folder, check_target
+
+    replaceable = CASE_FILES if arguments.overwrite else ()
+    check_target(arguments.out, replaceable)
+    outcomes = read_outcomes(arguments.predictions, arguments.labels, arguments.truth)
+    report = case_report(outcomes, np.random.default_rng(arguments.seed), arguments.bootstrap)
+    message = markdown("Case scores", report.rows, report.remarks)
+    false_rate, true_rate, threshold = report.roc
+    points = list(zip(threshold, false_rate, true_rate, strict=True))
+    with atomic_folder(arguments.out, replaceable) as staging:
+        (staging / "cases.md").write_text(message, encoding="utf-8")
+        write_rows(report.rows, staging / "cases.csv")
+        write_csv(("threshold", "false_positive_rate", "true_positive_rate"), points, staging / "roc.csv")
+        save_roc_figure(report, outcomes, staging / "roc.png")
+        save_histograms(outcomes, staging / "histograms.png")
+        save_reliability_figure(report, outcomes, staging / "reliability.png")
+    return f"{message}\nTables and figures in {arguments.out}"

@@ -1,0 +1,178 @@
+"""`lungcancerdx models`: the models at hand, and more of them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import LungCancerDxError, ModelError, OutputError, UsageError
+from ..models.registry import CARD_FILE, WEIGHTS_FILE, installed_models, read_card, user_model_folder
+from ..names import OUTCOMES
+from ..runtime.atomic import cleanup_on_exit
+from ..runtime.interruption import Stop
+from .arguments import Commands, add_actions, add_command, add_progress_options, path
+from .terminal import make_progress
+
+if TYPE_CHECKING:
+    from ..models.bundle import Model
+
+
+def add_models(commands: Commands) -> None:
+    """Its actions."""
+    actions = add_actions(commands, "models", help="the models at hand, and more of them")
+    add_command(actions, "list", run_list, help="the models at hand")
+    info = add_command(actions, "info", run_info, help="what a model is")
+    info.add_argument("model", metavar="NAME|DIR")
+    fetch = add_command(actions, "fetch", run_fetch, help="download the weights that the authors published in 2017")
+    fetch.add_argument("name", metavar="NAME", nargs="?", choices=("grt123",), default="grt123", help="grt123")
+    fetch.add_argument(
+        "--from", dest="source", metavar="URL|FOLDER", help="where detector.ckpt and classifier.ckpt are instead"
+    )
+    add_progress_options(fetch)
+    imported = add_command(actions, "import", run_import, help="make a model of the two files published in 2017")
+    imported.add_argument("detector", metavar="DETECTOR", type=path, help="detector.ckpt")
+    imported.add_argument("classifier", metavar="CLASSIFIER", type=path, help="classifier.ckpt")
+    imported.add_argument("--name", default="grt123", help="of the new model (default grt123)")
+    imported.add_argument("--accept-unknown", action="store_true", help="also take files that are not the published")
+    imported.add_argument("--outcome", choices=OUTCOMES, help="what unknown files were trained on (default none)")
+    add_progress_options(imported)
+    remove = add_command(actions, "remove", run_remove, help="remove one of your own models")
+    remove.add_argument("name", metavar="NAME")
+
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_UNTRAINED_PREFIX = "untrained-"
+
+
+def run_list(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Name the models; returns the message for the terminal."""
+    installed = installed_models()
+    if not installed:
+        return "No models are installed. `lungcancerdx models fetch grt123` gets the published weights of 2017."
+    rows: list[tuple[str, ...]] = [("NAME", "PRESET", "OUTCOME", "SHA256", "SIZE", "WHERE")]
+    rows += [_row(name, folder) for name, folder in installed.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _row(name: str, folder: Path) -> tuple[str, ...]:
+    try:
+        card = read_card(folder)
+        said = (card.preset, card.outcome, card.sha256[:12])
+    except LungCancerDxError:
+        said = ("damaged", "-", "-")
+    return (name, *said, _megabytes(_size(folder)), str(folder))
+
+
+def run_info(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Describe a model; returns the message for the terminal."""
+    from ..models.find import find_model
+
+    model = find_model(arguments.model)
+    folder = installed_models().get(arguments.model, Path(arguments.model).expanduser())
+    return _described(model, folder if folder.is_dir() else None)
+
+
+def _described(model: Model, folder: Path | None) -> str:
+    parameters = sum(p.numel() for net in (model.detector, model.classifier) for p in net.parameters())
+    lines = {
+        "name": model.name,
+        "preset": model.preset.name,
+        "outcome": f"{model.outcome} ({OUTCOMES[model.outcome]})",
+        "trained on": model.trained_on,
+        "join": model.join,
+        "parameters": f"{parameters:,} in detector and classifier",
+        "sha256": model.sha256,
+        **({"size": _megabytes(_size(folder)), "folder": str(folder)} if folder else {}),
+    }
+    return "\n".join(f"{key + ':':<12}{value}" for key, value in lines.items())
+
+
+def run_import(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Make a model of two files; returns the message for the terminal."""
+    from ..models.published import import_published
+
+    if arguments.outcome is not None and not arguments.accept_unknown:
+        raise UsageError("--outcome is for files that are not the published ones: pass --accept-unknown with it.")
+    target = _free_place(arguments.name)
+    progress = stop.watched(make_progress(arguments.progress))
+    progress("reading the files", 0.0)
+    model, warnings = import_published(
+        arguments.detector, arguments.classifier, arguments.name, arguments.accept_unknown, arguments.outcome
+    )
+    progress("writing the model", 0.5)
+    message = _saved(model, target, warnings)
+    progress("writing the model", 1.0)
+    return message
+
+
+def run_fetch(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Download and make a model; returns the message for the terminal."""
+    from ..models.download import PUBLIC_ADDRESS, fetch_checkpoints
+    from ..models.published import import_published
+
+    target = _free_place(arguments.name)
+    progress = stop.watched(make_progress(arguments.progress))
+    detector, classifier = fetch_checkpoints(arguments.source or PUBLIC_ADDRESS, progress)
+    model, warnings = import_published(detector, classifier, arguments.name)
+    return _saved(model, target, warnings)
+
+
+def _saved(model: Model, target: Path, warnings: list[str]) -> str:
+    from ..models.bundle import save_model
+
+    save_model(model, target)
+    return "\n".join([_described(model, target), *(f"Warning: {warning}" for warning in warnings)])
+
+
+def _free_place(name: str) -> Path:
+    """Where a new model of this name goes; refused before any work where it may not or would not be found."""
+    target = _place(name)
+    if name.lower().startswith(_UNTRAINED_PREFIX):
+        raise UsageError(f"Names that begin with '{_UNTRAINED_PREFIX}' stand for networks without training.")
+    taken = target if target.exists() else installed_models().get(name)
+    if taken is not None:
+        raise UsageError(
+            f"There is a model '{name}' already, in {taken}. Choose another --name, or first run "
+            f"`lungcancerdx models remove {name}`."
+        )
+    return target
+
+
+def _place(name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"'{name}' is no name for a model: letters, digits and ._- between them, at most 64.")
+    return user_model_folder() / name
+
+
+def run_remove(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Remove a model; returns the message for the terminal."""
+    name = arguments.name
+    folder = _place(name)
+    if not any((folder / file).is_file() for file in (CARD_FILE, WEIGHTS_FILE)):
+        elsewhere = installed_models().get(name)
+        if elsewhere is not None:
+            raise UsageError(f"'{name}' lies in {elsewhere}, not among your own models: remove it there by hand.")
+        raise ModelError(f"No model '{name}' in {user_model_folder()}. `lungcancerdx models list` names those at hand.")
+    link = folder.is_symlink()
+    freed = 0 if link else _size(folder)
+    try:
+        if link:
+            folder.unlink()
+        else:
+            with cleanup_on_exit(folder.rename(folder.with_name(f".{name}.{uuid.uuid4().hex[:8]}"))):
+                pass  # away as a whole, then file by file
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be removed ({error.strerror}).") from error
+    return f"Removed {folder}: {_megabytes(freed)} freed."
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,130 @@
+"""What `score` and `demo` write and say: the files of a result, and the case for the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..case import CaseResult, Nodule
+from ..errors import UsageError
+from ..names import RESEARCH_USE_ONLY
+from ..runtime.progress import Progress, part
+
+_SCENE_PACKAGES = ("slicer", "vtk", "matplotlib")
+_INSTALL = "pip install 'lungcancerdx[scene]'"
+
+
+def add_scene_option(parser: argparse.ArgumentParser) -> None:
+    """Whether to write the scene and the pictures."""
+    parser.add_argument(
+        "--scene",
+        action=argparse.BooleanOptionalAction,
+        help="write the MRML scene and the pictures (default: where the packages are installed)",
+    )
+
+
+def scene_is_wanted(asked: bool | None) -> bool:
+    """Whether to write the scene: as asked, or (None) where its packages are installed.
+
+    Raises
+    ------
+    UsageError
+        Where it is asked for and a package is missing.
+    """
+    missing = [name for name in _SCENE_PACKAGES if find_spec(name) is None]
+    if asked and missing:
+        raise UsageError(f"--scene needs {', '.join(missing)}, not installed here: {_INSTALL}")
+    return not missing if asked is None else asked
+
+
+def refuse_inputs_within(out: Path, inputs: Sequence[Path | str | None]) -> None:
+    """Refuse an output folder that holds what goes in, since it is made anew as a whole.
+
+    Raises
+    ------
+    UsageError
+    """
+    for given in inputs:
+        if given is not None and Path(given).resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"{given} lies in the output folder {out}, which is made anew. Choose another folder.")
+
+
+def write_files(result: CaseResult, folder: Path, with_scene: bool, progress: Progress) -> tuple[str, ...]:
+    """Write all files of a result into a folder; returns messages on what could not be had.
+
+    Raises
+    ------
+    OSError
+        Where a file could not be written.
+    """
+    from ..io.result_folder import write_result
+
+    assert result.volume is not None
+    progress("writing the results", 0.0)
+    write_result(result, result.volume, folder)
+    remarks = _write_scene(result, folder, part(progress, 0.2, 1.0)) if with_scene else ()
+    progress("writing the results", 1.0)
+    return remarks
+
+
+def _write_scene(result: CaseResult, folder: Path, progress: Progress) -> tuple[str, ...]:
+    from ..io.result_folder import OVERVIEW_FILE, VIEWS_FILE
+    from ..report.overview import save_overview
+    from ..slicer.scene.files import save_scene_files
+
+    assert result.volume is not None
+    assert result.lung_labels is not None
+    assert result.nodule_labels is not None
+    progress("drawing the overview", 0.0)
+    save_overview(result, result.volume, result.nodule_labels, folder / OVERVIEW_FILE)
+    progress("writing the scene", 0.3)
+    warning = save_scene_files(
+        result, result.volume, result.lung_labels, result.nodule_labels, folder, folder / VIEWS_FILE
+    )
+    progress("writing the scene", 1.0)
+    return () if warning is None else (warning,)
+
+
+def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None, remarks: Sequence[str]) -> str:
+    """The case as text and a table; `remarks` are on the files, not on the case."""
+    case = result.case
+    lines = [""]
+    if result.model["outcome"] == "none":
+        lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
+    lines += [f"Case score {case.score:.3f}  ({case.score_name})", result.model_description]
+    lungs = result.lungs
+    lines.append(f"Lungs: left {lungs['left_volume_ml']:.0f} mL, right {lungs['right_volume_ml']:.0f} mL")
+    if result.nodules:
+        lines.append("")
+        lines.append("rank  centre L, P, S (mm)         diameter  confidence  malignancy  share  counts")
+        lines += [_row(nodule) for nodule in result.nodules]
+    else:
+        lines.append("No nodules were found.")
+    others = [("leak", case.leak_share), (f"{case.blank_count} blanks", case.blank_share)]
+    lines += [f"      share of the {name}: {share:.1%}" for name, share in others if share is not None]
+    lines.append("")
+    lines += [f"Warning: {warning}" for warning in result.warnings]
+    if asked_for_scene is None and not scene_is_wanted(None):
+        lines.append(f"The MRML scene and the pictures were left out: they need {_INSTALL}.")
+    lines += remarks
+    seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.timing_s.items())
+    lines.append(f"Results in {folder}  (seconds: {seconds})")
+    lines.append(RESEARCH_USE_ONLY)
+    return "\n".join(lines)
+
+
+def _row(nodule: Nodule) -> str:
+    x, y, z = nodule.center_lps_mm
+    place = f"{x:8.1f} {y:8.1f} {z:8.1f}"
+    diameter = _figure(nodule.diameter_mm, "5.1f", " mm")
+    share = "" if nodule.contribution is None else f"{nodule.contribution:.1%}"
+    return (
+        f"{nodule.rank:>4}  {place}   {diameter:>8}  {_figure(nodule.confidence, '.3f'):>10}  "
+        f"{_figure(nodule.malignancy, '.3f'):>10}  {share:>5}  {'yes' if nodule.scored else nodule.source}"
+    )
+
+
+def _figure(value: float | None, form: str, unit: str = "") -> str:
+    return "-" if value is None else format(value, form) + unit

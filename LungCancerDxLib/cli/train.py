@@ -1,0 +1,253 @@
+"""`lungcancerdx train`: scans to training cases, training cases to networks."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
+from ..runtime.interruption import Stop
+from .arguments import Commands, Run, add_actions, add_command, add_training_options, count, path
+from .terminal import make_progress
+from .train_prepare import add_prepare
+
+if TYPE_CHECKING:
+    from ..runtime.device import Compute
+    from ..runtime.progress import Progress
+    from ..training.classifier.recipe import ClassifierRecipe
+    from ..training.engine.distributed import Ranks
+
+    Training = Callable[[argparse.Namespace, Compute, Ranks, Progress], str]
+
+_RECIPES = ("cpu", "paper", "grt123")
+_STEP_S = 60.0  # within which a step ends and a checkpoint is written
+_DETECTOR_SHARE = 0.6  # of the time, for the progress
+
+
+def add_train(commands: Commands) -> None:
+    """Its actions."""
+    actions = add_actions(commands, "train", help="train the networks")
+    add_prepare(actions)
+    _add_detector(actions)
+    _add_classifier(actions)
+    _add_all(actions)
+
+
+def _add_detector(actions: Commands) -> None:
+    detector = add_command(
+        actions, "detector", _training(_train_detector), help="train the detector (section IV of the paper)"
+    )
+    detector.add_argument("--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made")
+    detector.add_argument("--out", metavar="RUN", type=path, default=Path("detector-run"), help="the run and its model")
+    detector.add_argument("--recipe", choices=_RECIPES, default="cpu")
+    detector.add_argument("--start", metavar="MODEL|RUN", help="begin with its weights instead of random ones")
+    detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
+    detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
+    detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
+    add_training_options(detector)
+
+
+def _add_classifier(actions: Commands) -> None:
+    classifier = add_command(
+        actions, "classifier", _training(_train_classifier), help="train the classifier (section V of the paper)"
+    )
+    classifier.add_argument(
+        "--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made, with labels.csv"
+    )
+    classifier.add_argument(
+        "--detector", metavar="MODEL|RUN", required=True, help="a model's name or folder, or the run of a detector"
+    )
+    classifier.add_argument(
+        "--outcome", choices=OUTCOMES, required=True, help="what the labels are: goes onto the model's card"
+    )
+    classifier.add_argument(
+        "--out", metavar="RUN", type=path, default=Path("classifier-run"), help="the run and its model"
+    )
+    classifier.add_argument("--recipe", choices=_RECIPES, default="cpu")
+    classifier.add_argument(
+        "--scheme", metavar="STAGES", help='such as "A->B->E" (Table I); default: the recipe\'s, for cpu "F"'
+    )
+    classifier.add_argument("--join", choices=JOINS, default=LEAKY_NOISY_OR, help="of the nodules (Fig. 6b)")
+    classifier.add_argument(
+        "--proposals",
+        choices=("detector", "truth"),
+        default="detector",
+        help="found by the detector, or made from the described nodules to try things out",
+    )
+    _add_partly_described(classifier)
+    classifier.add_argument(
+        "--miss-loss",
+        metavar="W",
+        type=_weight,
+        help="weight of the published code's loss on missed nodules, instead of the recipe's",
+    )
+    length = classifier.add_mutually_exclusive_group()
+    length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
+    length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")
+    classifier.add_argument("--batch", metavar="B", type=count, help="cases a step, of all processes together")
+    add_training_options(classifier)
+
+
+def _add_all(actions: Commands) -> None:
+    both = add_command(
+        actions, "all", _training(_train_all), help="train the detector and then, with what it finds, the classifier"
+    )
+    both.add_argument("--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made")
+    both.add_argument(
+        "--classifier-data", metavar="FOLDER", type=path, help="other cases for the classifier, which is better"
+    )
+    both.add_argument("--outcome", choices=OUTCOMES, required=True, help="what the classifier's labels are")
+    both.add_argument(
+        "--out", metavar="RUN", type=path, default=Path("run"), help="the classifier's; the detector's is RUN-detector"
+    )
+    both.add_argument("--recipe", choices=_RECIPES, default="cpu")
+    both.add_argument("--join", choices=JOINS, default=LEAKY_NOISY_OR, help="of the nodules (Fig. 6b)")
+    _add_partly_described(both)
+    both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
+    both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
+    add_training_options(both)
+    of_one_command_alone = {"start": None, "patch": None, "scheme": None, "proposals": "detector", "miss_loss": None}
+    both.set_defaults(**of_one_command_alone, batch=None, epochs=None)
+
+
+def _add_partly_described(parser: argparse.ArgumentParser) -> None:
+    """How far the described nodules of a case can be believed to be all of them."""
+    parser.add_argument(
+        "--partly-described",
+        action="store_true",
+        help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
+    )
+
+
+def _weight(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected zero or more, got {text}")
+    return number
+
+
+def _patch(text: str) -> int:
+    size = count(text)
+    if size % 16:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 16, got {size}")
+    return size
+
+
+def _training(train: Training) -> Run:
+    """A training as a command: on its device and with its processes."""
+
+    def run(arguments: argparse.Namespace, stop: Stop) -> str:
+        from ..training.engine.distributed import ranks_of_torchrun
+        from ..training.engine.optimizer import training_compute
+
+        stop.message, stop.grace_s = "Stopped; --resume goes on from the last checkpoint.", _STEP_S
+        compute = training_compute(arguments.device, arguments.precision)
+        with ranks_of_torchrun(compute.device) as ranks:
+            progress = stop.watched(make_progress(arguments.progress if ranks.first else "none"))
+            return train(arguments, compute, ranks, progress)
+
+    return run
+
+
+def _train_detector(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
+    from ..models.find import model_or_run
+    from ..models.registry import MODEL_FOLDER
+    from ..preset import PRESETS
+    from ..training.cases.store import CaseStore
+    from ..training.detector.insertion import LungInserter
+    from ..training.detector.recipe import RECIPES
+    from ..training.detector.train import train_detector
+
+    store = CaseStore(arguments.data)
+    changes = {name: getattr(arguments, name) for name in ("steps", "patch", "batch") if getattr(arguments, name)}
+    preset = PRESETS[store.preset]
+    train_detector(
+        store,
+        replace(RECIPES[arguments.recipe.upper()], **changes),
+        preset,
+        arguments.out,
+        compute,
+        seed=arguments.seed,
+        inserter=LungInserter(preset),
+        start=model_or_run(arguments.start) if arguments.start else None,
+        validation=CaseStore(arguments.validation) if arguments.validation else None,
+        ranks=ranks,
+        resume=arguments.resume,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        progress=progress,
+    )
+    return f"The detector's model is in {arguments.out / MODEL_FOLDER}; it finds nodules and does not classify them."
+
+
+def _train_classifier(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
+    from ..models.find import model_or_run
+    from ..models.registry import MODEL_FOLDER
+    from ..training.cases.store import CaseStore
+    from ..training.classifier.recipe import parse_scheme
+    from ..training.classifier.stages import Plan
+    from ..training.classifier.train import train_classifier
+    from ..training.detector.insertion import LungInserter
+
+    recipe = _recipe(arguments)
+    plan = Plan(
+        recipe,
+        parse_scheme(arguments.scheme or recipe.scheme),
+        arguments.outcome,
+        arguments.join,
+        arguments.proposals,
+        arguments.seed,
+    )
+    detector = model_or_run(arguments.detector)
+    model = train_classifier(
+        CaseStore(arguments.data),
+        detector,
+        plan,
+        arguments.out,
+        compute,
+        inserter=LungInserter(detector.preset),
+        validation=CaseStore(arguments.validation) if arguments.validation else None,
+        ranks=ranks,
+        resume=arguments.resume,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        progress=progress,
+    )
+    leak = "" if model.classifier.leak is None else f"; learned leak {model.classifier.leak.item():.3f}"
+    return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
+
+
+def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
+    from ..training.classifier.recipe import CLASSIFIER_RECIPES
+
+    recipe = CLASSIFIER_RECIPES[arguments.recipe.upper()]
+    if arguments.epochs:
+        recipe = replace(recipe, epochs=arguments.epochs, steps=None)
+    if arguments.partly_described:
+        recipe = replace(recipe, false_alarm_loss=0.0)
+    if arguments.miss_loss is not None:
+        recipe = replace(recipe, miss_loss=arguments.miss_loss)
+    changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
+    return replace(recipe, **changes)
+
+
+def _train_all(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
+    """What would stop the classifier is looked for before the detector is trained."""
+    from ..runtime.atomic import check_target
+    from ..runtime.progress import part
+    from ..training.cases.labels import read_labels
+    from ..training.cases.store import CaseStore
+
+    cases = CaseStore(arguments.classifier_data or arguments.data)
+    read_labels(cases.folder, cases.names)
+    if not arguments.resume:
+        check_target(arguments.out)
+    given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")
+    of_detector = {"out": detector_run, "steps": arguments.detector_steps}
+    of_classifier = {"data": cases.folder, "detector": str(detector_run), "steps": arguments.classifier_steps}
+    first, second = part(progress, 0.0, _DETECTOR_SHARE), part(progress, _DETECTOR_SHARE, 1.0)
+    message = _train_detector(argparse.Namespace(**{**given, **of_detector}), compute, ranks, first)
+    ranks.wait()  # until the detector's model is written
+    return f"{message}\n{_train_classifier(argparse.Namespace(**{**given, **of_classifier}), compute, ranks, second)}"

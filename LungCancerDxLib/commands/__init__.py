@@ -1,1 +1,0 @@
-"""The subcommands of `lungcancerdx`; each module imports what it needs only when it runs."""

@@ -1,0 +1,99 @@
+"""Which scans a cohort has: of a folder, a list, LUNA16 or the Data Science Bowl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CTReadError, UsageError
+from ..io.image_file import image_extension
+from ..io.tables import read_rows
+from .dsb2017 import is_dsb2017, read_dsb2017
+from .luna16 import is_luna16, read_luna16
+from .scan import natural_order
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scan to work on: its id, which names its result, and what `readers.read_ct` takes."""
+
+    id: str
+    path: Path
+
+
+def list_scans(path: Path) -> tuple[Entry, ...]:
+    """The scans of a cohort in natural order of their ids; no image is read.
+
+    Parameters
+    ----------
+    path
+        A LUNA16 or Data Science Bowl folder, known by its tables; any other folder, in which every image file and
+        every sub-folder is a scan (or, where it has neither, the folder itself); a CSV file with a column path and
+        perhaps id; or a text file with a path a line. Paths in a list may be relative to it.
+
+    Raises
+    ------
+    CTReadError
+        Where there is no scan or a list is ill-formed.
+    UsageError
+        Where two scans have the same id, or an id cannot name a folder.
+    """
+    if path.is_dir():
+        entries = _of_folder(path)
+    elif path.is_file():
+        entries = _of_csv(path) if path.suffix.lower() == ".csv" else _of_text(path)
+    else:
+        raise CTReadError(f"{path}: no such file or folder; expected a folder of scans or a list of their paths.")
+    if not entries:
+        raise CTReadError(f"{path}: no scan in it; expected a folder of scans or a list of their paths.")
+    _check_ids(entries)
+    return tuple(sorted(entries, key=lambda entry: natural_order(entry.id)))
+
+
+def _of_folder(folder: Path) -> list[Entry]:
+    folder = folder.resolve()
+    if is_luna16(folder):
+        return [Entry(scan.id, scan.path) for scan in read_luna16(folder, complete=False)]
+    if is_dsb2017(folder):
+        return [Entry(scan.id, scan.path) for scan in read_dsb2017(folder, complete=False)]
+    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    found = [_entry_of(path) for path in inside if path.is_dir() or image_extension(path)]
+    return found or [Entry(folder.name, folder)] * bool(inside)
+
+
+def _entry_of(path: Path) -> Entry:
+    if not path.is_dir():
+        return Entry(path.name[: -len(image_extension(path) or "")], path)
+    images = [file for file in path.iterdir() if file.is_file() and image_extension(file)]
+    return Entry(path.name, images[0] if len(images) == 1 else path)
+
+
+def _of_csv(path: Path) -> list[Entry]:
+    entries = []
+    for row in read_rows(path, ("path",)):
+        scan = path.resolve().parent / Path(row.text("path")).expanduser()
+        name = (row.cells.get("id") or "").strip()
+        entries.append(Entry(name, scan) if name else _entry_of(scan))
+    return entries
+
+
+def _of_text(path: Path) -> list[Entry]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CTReadError(f"{path} cannot be read ({error}); expected a text file with a path a line.") from error
+    return [_entry_of(path.resolve().parent / Path(line.strip()).expanduser()) for line in lines if line.strip()]
+
+
+def _check_ids(entries: Iterable[Entry]) -> None:
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.id != Path(entry.id).name or entry.id.startswith(".") or "\\" in entry.id:
+            raise UsageError(f"The id '{entry.id}' of {entry.path} cannot name a folder; give another in a list.")
+        if entry.id in seen:
+            raise UsageError(
+                f"Two scans have the id '{entry.id}': {seen[entry.id].path} and {entry.path}. Give a CSV list with "
+                "columns id,path."
+            )
+        seen[entry.id] = entry

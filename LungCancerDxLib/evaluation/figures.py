@@ -1,0 +1,150 @@
+"""A detector's figures: FROC and recall at top k (the paper's Fig. 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..report.plotting import figure_file
+from .case_metrics import roc
+from .case_report import CaseReport
+from .detection_report import DetectionReport, Recall
+from .froc import RATES
+from .outcomes import Outcomes
+
+_BLUE, _ORANGE = "#1f5fa8", "#d97706"
+
+
+def save_froc_figure(report: DetectionReport, path: Path) -> None:
+    """The sensitivity over false positives per scan, 1/8 to 8 on a log2 axis, with its bootstrap band and the seven
+    points whose mean is given.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    with figure_file(path, figsize=(7, 5.2)) as axes:
+        band, seven = report.band, report.curve.at(RATES)
+        shown = np.union1d(report.curve.rate, band.rate)
+        axes.fill_between(band.rate, band.low, band.high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % interval")
+        axes.plot(shown, report.curve.at(shown), color=_BLUE, linewidth=1.8)
+        axes.plot(RATES, seven, "o", color=_BLUE, label=f"mean of the seven: {seven.mean():.4f}")
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(RATES[0] / 1.1, RATES[-1] * 1.1)
+        axes.set_xticks(RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        _finish(axes, "false positives per scan", "sensitivity", f"FROC on {report.basis}")
+
+
+def save_top_k_figure(report: DetectionReport, path: Path) -> None:
+    """Recall among the first 1, 2, ... marks of each scan: of all nodules, and of each case's most malignant one.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    with figure_file(path, figsize=(7, 5.2)) as axes:
+        lines: list[tuple[Recall, str, str, float]] = [(report.recall, "all nodules", _BLUE, -0.06)]
+        if report.most_malignant is not None:
+            lines.append((report.most_malignant, "most malignant of each scan", _ORANGE, 0.06))
+        for line, name, colour, aside in lines:
+            places = np.arange(1, len(line.recall) + 1)
+            spans = np.stack([line.recall - line.low, line.high - line.recall]).clip(0)
+            words = f"{name} ({line.nodules})"
+            axes.errorbar(places + aside, line.recall, spans, fmt="o-", color=colour, capsize=3, label=words)
+        axes.set_xticks(np.arange(1, len(report.recall.recall) + 1))
+        title = f"Recall at top k on {report.basis}, 95 % intervals"
+        _finish(axes, "k: marks taken from each scan, best first", "recall", title)
+
+
+def _finish(axes: Any, x: str, y: str, title: str) -> None:
+    """Words and grid of a figure whose vertical axis is a share."""
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+
+
+_BLUE, _RED, _GREY = "#1f5fa8", "#c0392b", "#666666"
+_BINS = np.linspace(0, 1, 21)
+
+
+def save_roc_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
+    """The ROC curve, with that of the Bayes predictor where it is known.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib or scikit-learn is not installed.
+    """
+    with figure_file(path, figsize=(5.6, 5.6)) as axes:
+        values = {row.name: row.value for row in report.rows}
+        false_rate, true_rate, _ = report.roc
+        axes.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1)
+        axes.plot(false_rate, true_rate, color=_BLUE, linewidth=1.8, label=f"scores, AUC {values['AUC']:.3f}")
+        if outcomes.bayes is not None:
+            false_rate, true_rate, _ = roc(outcomes.bayes, outcomes.cancer)
+            words = f"Bayes predictor, AUC {values['AUC of the Bayes predictor']:.3f}"
+            axes.plot(false_rate, true_rate, color=_GREY, linewidth=1.2, label=words)
+        axes.set_aspect("equal")
+        axes.set_xlabel("false positive rate")
+        axes.set_ylabel("true positive rate")
+        axes.set_title(f"ROC on {_basis(outcomes)}")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
+
+
+def save_histograms(outcomes: Outcomes, path: Path) -> None:
+    """The scores of healthy people and of patients, each as shares of their class.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    with figure_file(path, figsize=(7, 4.6)) as axes:
+        for ill, name, colour in ((False, "healthy", _BLUE), (True, "cancer", _RED)):
+            scores = outcomes.predicted[outcomes.cancer == ill]
+            shares = np.full(len(scores), 1 / len(scores))
+            axes.hist(scores, _BINS, weights=shares, color=colour, alpha=0.55, label=f"{name} ({len(scores)})")
+        axes.axvline(0.5, color=_GREY, linestyle="--", linewidth=1)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(outcomes.score_name)
+        axes.set_ylabel("share of the class")
+        axes.set_title(f"Scores by class on {_basis(outcomes)}")
+        axes.legend()
+
+
+def save_reliability_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
+    """The share of ill cases over the mean score, bin by bin, above the number of cases in each bin.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    with figure_file(path, 2, 1, figsize=(5.6, 6.8), sharex=True, height_ratios=(4, 1)) as (axes, below):
+        bins = report.calibration
+        axes.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1, label="as it should be")
+        filled = bins.cases > 0
+        error = f"expected calibration error {bins.expected_error:.3f}"
+        axes.plot(bins.mean_score[filled], bins.observed_frequency[filled], "o-", color=_BLUE, label=error)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel("share with cancer")
+        axes.set_title(f"Reliability on {_basis(outcomes)}")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper left")
+        width = 1 / len(bins.cases)
+        below.bar((np.arange(len(bins.cases)) + 0.5) * width, bins.cases, width * 0.92, color=_BLUE, alpha=0.55)
+        below.set_xlabel(outcomes.score_name)
+        below.set_ylabel("cases")
+
+
+def _basis(outcomes: Outcomes) -> str:
+    return f"{len(outcomes.cancer)} cases, {outcomes.cancer.sum()} with cancer"

@@ -1,0 +1,182 @@
+"""From the sorted slices of one stack to a CTVolume on an even, orthogonal grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import affine_transform
+
+from ...errors import CTReadError
+from ...volume import CTVolume
+from ..checks import AIR_HU, check_extent
+from .header import SliceHeader, distances_mm
+from .pixels import stacked
+
+DRIFT_TOLERANCE_PX = 0.2  # sideways, between any two slices, before they are shifted
+MAX_TILT_DEGREES = 45.0  # no gantry tilts that far
+
+
+def tilt_warning(offsets_mm: np.ndarray, length_mm: float, pixel_mm: np.ndarray, path: Path) -> tuple[str, ...]:
+    """One sentence where slices need to be shifted, none where they lie straight above each other.
+
+    `offsets_mm` (n, 2) are the places of the slices' first pixels along j and i, `length_mm` is the way along the
+    slice normal. Raises CTReadError where the slices drift further than a gantry can tilt.
+    """
+    drift_mm = np.ptp(offsets_mm, axis=0)
+    if (drift_mm <= DRIFT_TOLERANCE_PX * pixel_mm).all():
+        return ()
+    degrees = np.degrees(np.arctan2(np.linalg.norm(drift_mm), length_mm))
+    found = f"drift sideways by {drift_mm.max():.1f} mm over {length_mm:.0f} mm"
+    if degrees > MAX_TILT_DEGREES:
+        raise CTReadError(f"{path}: the slices {found}: no stack of slices; copy or export the series again.")
+    return (f"The slices {found} (gantry tilt of {degrees:.1f} degrees); they were shifted onto an orthogonal grid.",)
+
+
+def shift_slices(voxels: np.ndarray, offsets_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slices brought onto one grid, by linear interpolation within each slice.
+
+    Parameters
+    ----------
+    voxels
+        int16 HU (K, J, I).
+    offsets_px
+        (K, 2) place of each slice's first pixel along j and i, in pixels, from any common origin.
+
+    Returns
+    -------
+    shifted
+        int16 HU (K, J', I'), wide enough to hold every slice whole, -1024 around them.
+    origin_px
+        (2,) place of the new first pixel along j and i, from the same origin.
+    """
+    origin_px = np.floor(offsets_px.min(axis=0))
+    extra = np.ceil(offsets_px.max(axis=0) - origin_px).astype(int)
+    shape = tuple(np.array(voxels.shape[1:]) + extra)
+    shifted = np.empty((len(voxels), *shape), np.int16)
+    for k, offset in enumerate(offsets_px - origin_px):
+        moved = affine_transform(
+            voxels[k].astype(np.float32), [1.0, 1.0], -offset, shape, order=1, mode="constant", cval=AIR_HU
+        )
+        shifted[k] = np.rint(moved)
+    return shifted, origin_px
+
+
+JITTER_SHARE = 0.05  # of the spacing, by which a slice may stray from its even place unnoticed
+MAX_GAP_SPACINGS = 2.5  # a wider gap is refused
+MAX_GAP_MM = 10.0  # and so is this, where the spacing is not that wide throughout
+MAX_MISSING_SHARE = 0.05  # of the slices of the whole stack
+_ROUNDING_MM = 1e-3
+_LISTED = 5  # gaps named in a warning
+
+
+def regular_positions(slice_positions_mm: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Evenly spaced positions (m,) over the range of the growing ones (n,), and a warning where the two differ.
+
+    Without a warning m is n and the slices can be taken as they are. Raises CTReadError where too much is missing.
+    """
+    even = np.linspace(slice_positions_mm[0], slice_positions_mm[-1], len(slice_positions_mm))
+    spacing = even[1] - even[0]
+    if np.abs(slice_positions_mm - even).max() <= JITTER_SHARE * spacing:
+        return even, ()
+    steps = np.diff(slice_positions_mm)
+    usual = float(np.median(steps))
+    missing = np.maximum(np.rint(steps / usual).astype(int) - 1, 0)
+    _check_gaps(slice_positions_mm, steps, usual, missing, path)
+    count = round((slice_positions_mm[-1] - slice_positions_mm[0]) / usual) + 1
+    if missing.any():
+        total = int(missing.sum())
+        words = "missing slice was" if total == 1 else "missing slices were"
+        what = f"{total} {words} interpolated ({_gaps(slice_positions_mm, missing > 0)})"
+    else:
+        what = f"The slices are {steps.min():.2f} to {steps.max():.2f} mm apart and were interpolated"
+    return np.linspace(slice_positions_mm[0], slice_positions_mm[-1], count), (f"{what}, {usual:.2f} mm apart.",)
+
+
+def resample_slices(voxels: np.ndarray, from_mm: np.ndarray, to_mm: np.ndarray) -> np.ndarray:
+    """int16 slices (n, J, I) at `from_mm` (n,) interpolated linearly at `to_mm` (m,), which lies within: (m, J, I)."""
+    below = np.clip(np.searchsorted(from_mm, to_mm, side="right") - 1, 0, len(from_mm) - 2)
+    weights = (to_mm - from_mm[below]) / (from_mm[below + 1] - from_mm[below])
+    resampled = np.empty((len(to_mm), *voxels.shape[1:]), np.int16)
+    for k, (n, weight) in enumerate(zip(below, weights.astype(np.float32), strict=True)):
+        resampled[k] = np.rint((1 - weight) * voxels[n] + weight * voxels[n + 1])
+    return resampled
+
+
+def _check_gaps(
+    slice_positions_mm: np.ndarray, steps: np.ndarray, usual: float, missing: np.ndarray, path: Path
+) -> None:
+    widest = int(np.argmax(steps))
+    share = missing.sum() / (len(slice_positions_mm) + missing.sum())
+    limit = min(MAX_GAP_SPACINGS * usual, MAX_GAP_MM) + _ROUNDING_MM
+    if steps[widest] > limit:
+        found = f"a gap of {steps[widest]:.1f} mm ({_gaps(slice_positions_mm, np.arange(len(steps)) == widest)})"
+        expected = f"gaps of {limit:.1f} mm at most"
+    elif share > MAX_MISSING_SHARE:
+        found = f"{missing.sum()} slices missing ({_gaps(slice_positions_mm, missing > 0)})"
+        expected = f"{MAX_MISSING_SHARE:.0%} of the slices at most"
+    else:
+        return
+    raise CTReadError(
+        f"{path}: {found} in a stack with {usual:.2f} mm between slices, expected {expected}; "
+        f"copy or export the whole series again."
+    )
+
+
+def _gaps(slice_positions_mm: np.ndarray, chosen: Sequence[bool] | np.ndarray) -> str:
+    """The gaps in words, by their places along the slice normal."""
+    ends = [f"{slice_positions_mm[n]:.1f} and {slice_positions_mm[n + 1]:.1f} mm" for n in np.flatnonzero(chosen)]
+    more = f" and {len(ends) - _LISTED} more gaps" if len(ends) > _LISTED else ""
+    return "between " + ", ".join(ends[:_LISTED]) + more + " along the slice normal"
+
+
+def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
+    """Slices of one size and orientation, sorted along their normal, one a place, as a CTVolume.
+
+    k runs along the slice normal, j down the columns, i along the rows; tilt and small gaps are repaired with a
+    warning. Raises CTReadError where there are too few slices, too many missing, or pixels that cannot be decoded.
+    """
+    first = slices[0]
+    along_i, along_j, normal = _directions(first)
+    positions_mm = np.array([s.position_lps_mm for s in slices])
+    slice_positions_mm = distances_mm(slices)
+    typical_mm = float(np.median(np.diff(slice_positions_mm))) if len(slices) > 1 else 0.0
+    check_extent(len(slices), typical_mm, normal, path)
+    even_mm, gap_warnings = regular_positions(slice_positions_mm, path)
+
+    pixel_mm = np.array(first.pixel_mm)
+    offsets_mm = (positions_mm - positions_mm[0]) @ np.stack([along_j, along_i], axis=1)
+    tilt_warnings = tilt_warning(offsets_mm, slice_positions_mm[-1] - slice_positions_mm[0], pixel_mm, path)
+
+    voxels, origin_px = stacked(slices), np.zeros(2)
+    if tilt_warnings:
+        voxels, origin_px = shift_slices(voxels, offsets_mm / pixel_mm)
+    if gap_warnings:
+        voxels = resample_slices(voxels, slice_positions_mm, even_mm)
+
+    kji_to_lps = np.eye(4)
+    steps = np.stack([normal * (even_mm[1] - even_mm[0]), along_j * pixel_mm[0], along_i * pixel_mm[1]])
+    kji_to_lps[:3, :3] = steps.T
+    kji_to_lps[:3, 3] = positions_mm[0] + origin_px @ steps[1:]
+    return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
+
+
+def _directions(header: SliceHeader) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Orthogonal LPS unit vectors along i, j and the slice normal; the header's own are rounded."""
+    along_i = np.array(header.orientation[:3]) / np.linalg.norm(header.orientation[:3])
+    normal = header.normal_lps
+    return along_i, np.cross(normal, along_i), normal
+
+
+def _info(header: SliceHeader, path: Path) -> dict[str, Any]:
+    series = header.series
+    known = {
+        "series_uid": series.uid,
+        "series_description": series.description,
+        "kernel": series.kernel,
+        "modality": series.modality,
+        "slice_thickness_mm": series.slice_thickness_mm,
+    }
+    return {"path": str(path), **{name: value for name, value in known.items() if value}}

@@ -1,0 +1,28 @@
+"""What things are called everywhere: outcomes, joins, precisions. Costs nothing to import."""
+
+from __future__ import annotations
+
+OUTCOMES = {
+    "clinical": "cancer probability",
+    "synthetic": "model score (simulated outcomes)",
+    "none": "no trained model, scores mean nothing",
+}
+"""What a case's score is called, by what the model was trained on."""
+
+FEATURE_COMBINING, MAX_P, NOISY_OR, LEAKY_NOISY_OR = "feature-combining", "max-p", "noisy-or", "leaky-noisy-or"
+JOINS = (FEATURE_COMBINING, MAX_P, NOISY_OR, LEAKY_NOISY_OR)
+"""How the nodules of a case are joined (sections V-A to V-D, Fig. 6b)."""
+
+PRESET_NAMES = ("DEFAULT", "PAPER", "GRT123")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+LEFT, RIGHT = 1, 2
+"""Labels of the lungs, the patient's own sides."""
+
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+
+
+def describe_model(name: str, preset: str, join: str, trained_on: str) -> str:
+    """A model and what it was trained on, in one line."""
+    return f"Model {name} (preset {preset}, {join}), trained on: {trained_on}"

@@ -1,0 +1,283 @@
+"""A lung nodule of known place, size, density and make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from ..shapes import Point, Tube
+
+Kind = Literal["solid", "part-solid", "ground-glass", "calcified", "cavitated"]
+Margin = Literal["smooth", "lobulated", "spiculated"]
+Place = Literal["isolated", "vessel", "pleura", "bronchus"]
+
+
+@dataclass(frozen=True)
+class SyntheticNodule:
+    """One nodule, told apart from any grid.
+
+    Parameters
+    ----------
+    center_lps_mm
+        Centre of mass of its body (x, y, z), LPS mm.
+    diameter_mm
+        Of the ball that has the body's volume; spicules are no part of the body.
+    hu
+        Hounsfield units of its substance: the ground glass of a part-solid one, the wall of a cavitated one.
+    kind, margin, place
+        What it is made of, how it ends, and what it lies on.
+    upper_lobe
+        Whether it lies in an upper lobe.
+    seed
+        Of its outline, spicules and texture: the same nodule is the same on every grid.
+    """
+
+    center_lps_mm: Point
+    diameter_mm: float
+    hu: float = 40.0
+    kind: Kind = "solid"
+    margin: Margin = "smooth"
+    place: Place = "isolated"
+    upper_lobe: bool = False
+    seed: int = 0
+
+
+POLAR_STEPS, AROUND_STEPS = 46, 90  # 4 degrees
+WAVES = 16  # of a noise
+STRETCH = 0.13  # standard deviation of the logarithm of a half-axis
+Noises = tuple[tuple[float, float, bool], ...]
+# Waves per radian, strength as a share of the radius, and whether it is folded into lobes.
+NOISES: dict[Margin, Noises] = {
+    "smooth": ((1.2, 0.05, False),),
+    "lobulated": ((1.2, 0.07, False), (1.9, 0.16, True)),
+    "spiculated": ((1.5, 0.10, False), (3.2, 0.09, False), (7.0, 0.05, False)),
+}
+GLASS_NOISES: Noises = ((2.0, 0.08, False), (4.5, 0.06, False))  # ground glass is never quite round
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A body around its centre of mass.
+
+    Parameters
+    ----------
+    radius_mm
+        (POLAR_STEPS, AROUND_STEPS) way from `pole_mm` to the surface, by angle from z and angle around z from x.
+    pole_mm
+        (x, y, z) where the directions start, seen from the centre of mass.
+    """
+
+    radius_mm: np.ndarray
+    pole_mm: np.ndarray
+
+    @property
+    def reach_mm(self) -> float:
+        """Radius of a ball around the centre of mass that holds the body."""
+        return float(self.radius_mm.max() + np.linalg.norm(self.pole_mm))
+
+    def field(self, x: Any, y: Any, z: Any) -> Any:
+        """About the signed distance to the surface in mm, negative inside; x, y, z from the centre of mass."""
+        dx, dy, dz = (c - float(p) for c, p in zip((x, y, z), self.pole_mm, strict=True))
+        across = dx * dx + dy * dy
+        distance = np.sqrt(across + dz * dz)
+        polar = np.arctan2(np.sqrt(across), dz) * ((POLAR_STEPS - 1) / np.pi)
+        around = np.arctan2(dy, dx) * (AROUND_STEPS / (2 * np.pi)) % AROUND_STEPS
+        return distance - self._radius(polar, np.broadcast_to(around, polar.shape))
+
+    def surface_point(self, direction: np.ndarray) -> np.ndarray:
+        """Where the ray from the pole in `direction` (unit x, y, z) leaves the body, from the centre of mass."""
+        ahead = self.pole_mm + direction
+        return self.pole_mm + (1 - float(self.field(*ahead))) * direction
+
+    def _radius(self, polar: np.ndarray, around: np.ndarray) -> np.ndarray:
+        """Bilinear in the table; `polar` in 0..POLAR_STEPS-1, `around` in 0..AROUND_STEPS and periodic."""
+        table = self.radius_mm.astype(np.float32).ravel()
+        row = np.minimum(polar.astype(np.int32), POLAR_STEPS - 2)
+        left = np.minimum(around.astype(np.int32), AROUND_STEPS - 1)
+        right = np.where(left == AROUND_STEPS - 1, 0, left + 1)
+        down, aside = (polar - row).astype(np.float32), (around - left).astype(np.float32)
+        row = row * AROUND_STEPS
+        upper = table[row + left] * (1 - aside) + table[row + right] * aside
+        row = row + AROUND_STEPS
+        lower = table[row + left] * (1 - aside) + table[row + right] * aside
+        return upper + down * (lower - upper)
+
+
+@lru_cache(maxsize=64)
+def outline_of(nodule: SyntheticNodule) -> Outline:
+    """The nodule's body: as large as the ball of `diameter_mm`, its centre of mass at the nodule's centre."""
+    rng = np.random.default_rng([nodule.seed, 0])
+    ragged = GLASS_NOISES if nodule.kind in ("ground-glass", "part-solid") else ()
+    return draw_outline(rng, nodule.diameter_mm, NOISES[nodule.margin] + ragged)
+
+
+def draw_outline(rng: np.random.Generator, diameter_mm: float, noises: Noises) -> Outline:
+    """An ellipsoid of random axes, bent by noises and scaled to the ball's volume."""
+    polar = np.linspace(0, np.pi, POLAR_STEPS)[:, None]
+    around = np.arange(AROUND_STEPS) * (2 * np.pi / AROUND_STEPS)
+    flat = np.ones(AROUND_STEPS)
+    directions = np.stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar) * flat], -1)
+    axes, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    half_axes = np.exp(STRETCH * rng.standard_normal(3))
+    radius = 1 / np.linalg.norm(directions @ axes / half_axes, axis=-1)
+    for waves, strength, folded in noises:
+        noise = plane_waves(rng, waves, *np.moveaxis(directions, -1, 0).astype(np.float32))
+        if folded:  # round lobes with valleys between them
+            noise = 1.5 * (np.sqrt(noise**2 + 0.02) - 0.8)
+        radius = radius * np.exp(strength * np.clip(noise, -2.5, 2.5))
+    share = np.sin(polar) / (np.sin(polar).sum() * AROUND_STEPS)  # of the sphere's surface
+    radius *= diameter_mm / 2 / np.cbrt(np.sum(share * radius**3))
+    volume = np.sum(share * radius**3) / 3
+    centroid = np.einsum("pa,pac->c", share * radius**4 / 4, directions) / volume
+    return Outline(radius, -centroid)
+
+
+def plane_waves(rng: np.random.Generator, frequency: float, x: Any, y: Any, z: Any, count: int = WAVES) -> Any:
+    """Smooth noise of mean 0 and standard deviation 1 at points; `frequency` in radians per unit of x, y, z."""
+    vectors = frequency * rng.standard_normal((count, 3)).astype(np.float32)
+    phases = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
+    noise: Any = 0.0
+    for (a, b, c), phase in zip(vectors, phases, strict=True):
+        noise = noise + np.cos(a * x + b * y + (c * z + phase))
+    return noise * np.float32(np.sqrt(2 / count))
+
+
+CORE_HU, CAVITY_HU = 25.0, -970.0  # of a part-solid and within a cavitated one
+CORE_SHARE, CAVITY_SHARE = (0.35, 0.65), (0.40, 0.68)  # their diameter, of the nodule's
+OFF_CENTRE = 0.22  # of the radius: how far a core or cavity lies off the middle
+INNER_EDGE_MM = 1.2  # over which a core or cavity ends
+TEXTURE_HU = {"solid": 10.0, "cavitated": 10.0, "part-solid": 60.0, "ground-glass": 60.0, "calcified": 60.0}
+TEXTURES_PER_MM = (0.5, 1.1)  # radians; a coarse and a fine one
+GLASS_SOFTNESS = 2.5  # the edge of ground glass is this much wider than others
+SPICULE_HU_SHARE = 0.9  # what a spicule keeps of the contrast to the lung
+LUNG_HU = -850.0
+SPICULES, SPICULE_SHARE = (34, 58), (0.15, 0.65)  # number; length as a share of the diameter, at most LONGEST_MM
+LONGEST_MM, TAG_MM = 9.0, 11.0
+SPICULES_UP_TO_MM = 15.0  # larger ones have more of them
+SPICULE_BASE_MM, SPICULE_TIP_MM = (0.7, 1.7), 0.25
+LEAN = 0.25  # of its length: how far its tip may lie off the straight way out
+NEAR_MM = 2.0  # beyond it a spicule leaves the field alone
+BURIED_MM = 1.0  # spicules begin within the body
+
+
+def nodule_fields(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> tuple[Any, Any]:
+    """The nodule with its spicules at points.
+
+    Parameters
+    ----------
+    x, y, z
+        LPS mm, arrays that broadcast against each other.
+
+    Returns
+    -------
+    field_mm, hu
+        About the signed distance to the surface, negative inside, and the Hounsfield units of what is there.
+    """
+    x, y, z = _from_center(nodule, x, y, z)
+    body = outline_of(nodule).field(x, y, z)
+    if nodule.kind in ("ground-glass", "part-solid"):
+        body = body / np.float32(GLASS_SOFTNESS)
+    hu = _substance(nodule, x, y, z)
+    spicules = spicules_of(nodule)
+    if not spicules:
+        return body, hu
+    field = body.copy()
+    for tube in spicules:
+        _join(field, tube, x, y, z)
+    spicule_hu = np.float32(LUNG_HU + SPICULE_HU_SHARE * (nodule.hu - LUNG_HU))
+    return field, np.where(body > 0, np.minimum(hu, spicule_hu), hu)
+
+
+def body_field(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> Any:
+    """About the signed distance in mm to the surface of the body without spicules; x, y, z as in `nodule_fields`."""
+    return outline_of(nodule).field(*_from_center(nodule, x, y, z))
+
+
+def nodule_bounds(nodule: SyntheticNodule) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest corner (x, y, z) of a box around body and spicules, LPS mm."""
+    reach = outline_of(nodule).reach_mm
+    low, high = np.full(3, -reach), np.full(3, reach)
+    for tube in spicules_of(nodule):
+        ends = tube.bounds()
+        low, high = np.minimum(low, ends[0]), np.maximum(high, ends[1])
+    return low + nodule.center_lps_mm, high + nodule.center_lps_mm
+
+
+@lru_cache(maxsize=64)
+def spicules_of(nodule: SyntheticNodule) -> tuple[Tube, ...]:
+    """Thin tapering strands that radiate from a spiculated body, one of them a long tag; mm from its centre."""
+    if nodule.margin != "spiculated":
+        return ()
+    rng = np.random.default_rng([nodule.seed, 1])
+    outline = outline_of(nodule)
+    strands: list[Tube] = []
+    count = int(rng.integers(*SPICULES) * max(1.0, nodule.diameter_mm / SPICULES_UP_TO_MM))
+    for number in range(count):
+        direction = _unit(rng)
+        length = nodule.diameter_mm * float(rng.uniform(*SPICULE_SHARE))
+        length = TAG_MM * float(rng.uniform(0.7, 1.0)) if number == 0 else min(length, LONGEST_MM)
+        base = float(rng.uniform(*SPICULE_BASE_MM))
+        start = outline.surface_point(direction) - BURIED_MM * direction
+        end = start + length * direction + LEAN * length * _unit(rng)
+        strands.append(Tube(_point(start), _point(end), base, SPICULE_TIP_MM))
+    return tuple(strands)
+
+
+def _substance(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> Any:
+    rng = np.random.default_rng([nodule.seed, 2])
+    texture = sum(plane_waves(rng, per_mm, x, y, z, 8) for per_mm in TEXTURES_PER_MM)
+    hu = np.float32(nodule.hu) + np.float32(TEXTURE_HU[nodule.kind] / np.sqrt(2)) * texture
+    inner = _inner_of(nodule)
+    if inner is None:
+        return hu
+    outline, offset, inner_hu = inner
+    field = outline.field(x - offset[0], y - offset[1], z - offset[2])
+    return hu + np.clip(0.5 - field / INNER_EDGE_MM, 0, 1) * (np.float32(inner_hu) - hu)
+
+
+@lru_cache(maxsize=64)
+def _inner_of(nodule: SyntheticNodule) -> tuple[Outline, Point, float] | None:
+    """The core of a part-solid or the cavity of a cavitated one: its outline, its place from the centre, its HU."""
+    if nodule.kind not in ("part-solid", "cavitated"):
+        return None
+    rng = np.random.default_rng([nodule.seed, 3])
+    share, hu = (CORE_SHARE, CORE_HU) if nodule.kind == "part-solid" else (CAVITY_SHARE, CAVITY_HU)
+    diameter = nodule.diameter_mm * float(rng.uniform(*share))
+    offset = OFF_CENTRE * nodule.diameter_mm / 2 * float(rng.uniform()) * _unit(rng)
+    return draw_outline(rng, diameter, NOISES["spiculated"]), _point(offset), hu
+
+
+def _join(field: np.ndarray, tube: Tube, x: Any, y: Any, z: Any) -> None:
+    """Let `field` be its union with `tube`, which is worked out only for the points around it."""
+    low, high = tube.bounds()
+    ranges = [(0, size) for size in field.shape]
+    for axis, c in enumerate((x, y, z)):
+        near = (c > low[axis] - NEAR_MM) & (c < high[axis] + NEAR_MM)
+        for n, size in enumerate(c.shape):
+            if size > 1:
+                where = np.flatnonzero(near.any(axis=tuple(o for o in range(c.ndim) if o != n)))
+                first, last = (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0)
+                ranges[n] = (max(ranges[n][0], first), min(ranges[n][1], last))
+    box = tuple(slice(*ends) for ends in ranges)
+    part = field[box]
+    if part.size:
+        here = [
+            c[tuple(s if size > 1 else slice(None) for s, size in zip(box, c.shape, strict=True))] for c in (x, y, z)
+        ]
+        np.minimum(part, tube.field(*here), out=part)
+
+
+def _from_center(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> tuple[Any, Any, Any]:
+    return tuple(np.asarray(c - o, dtype=np.float32) for c, o in zip((x, y, z), nodule.center_lps_mm, strict=True))  # type: ignore[return-value]
+
+
+def _unit(rng: np.random.Generator) -> np.ndarray:
+    vector = rng.standard_normal(3)
+    return vector / np.linalg.norm(vector)
+
+
+def _point(vector: np.ndarray) -> Point:
+    return (float(vector[0]), float(vector[1]), float(vector[2]))

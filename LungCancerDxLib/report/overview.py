@@ -1,0 +1,147 @@
+"""What a person looks at first: every nodule that counts or that the user asked about in three planes, where they
+lie, and the case's score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from ..case import CaseResult, Nodule
+from ..volume import CTVolume, index_to_world
+from .plotting import pyplot
+
+BACKGROUND, TEXT, OUTLINE = "#111417", "#e8eaed", "#ffb000"
+_BAR = "#3b93ff"  # seen on lung and on tissue
+
+PLANES = {
+    "axial": ((1, 0, 0), (0, 1, 0)),
+    "coronal": ((1, 0, 0), (0, 0, -1)),
+    "sagittal": ((0, 1, 0), (0, 0, -1)),
+}
+"""The two axes of each plane in LPS: to the right and downwards in the picture, as in Slicer's slice views."""
+
+_LUNG_WINDOW_HU = (-1350, 150)
+_HALF_WIDTH_MM = 30.0
+_STEP_MM = 0.5
+
+
+def draw_plane(
+    axes: Any,
+    volume: CTVolume,
+    mask: np.ndarray | None,
+    center_lps_mm: tuple[float, float, float],
+    directions: tuple[tuple[float, float, float], tuple[float, float, float]],
+) -> None:
+    """60 mm square of the CT in a lung window around a place, with a 10 mm bar.
+
+    Parameters
+    ----------
+    mask
+        (K, J, I) bool on the CT's own grid, outlined where the plane cuts it; None for no outline.
+    directions
+        One of `PLANES`.
+    """
+    right, down = (np.array(direction, dtype=float) for direction in directions)
+    offsets_mm = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + _STEP_MM / 2, _STEP_MM)
+    points = np.array(center_lps_mm) + offsets_mm[:, None, None] * down + offsets_mm[None, :, None] * right
+    to_index = np.linalg.inv(volume.kji_to_lps)
+    index = np.moveaxis(points @ to_index[:3, :3].T + to_index[:3, 3], -1, 0)
+    low, high = _LUNG_WINDOW_HU
+    hu = ndimage.map_coordinates(volume.voxels, index, output=np.float32, order=1, cval=low)
+    axes.imshow(hu, cmap="gray", vmin=low, vmax=high)
+    if mask is not None:
+        inside = ndimage.map_coordinates(mask, index, output=np.float32, order=1)
+        if (inside >= 0.5).any():
+            axes.contour(inside, [0.5], colors=OUTLINE, linewidths=1.2)
+    ten_mm = 10 / _STEP_MM
+    axes.plot([6, 6 + ten_mm], [len(hu) - 7] * 2, color=_BAR, linewidth=2)
+    axes.text(6 + ten_mm / 2, len(hu) - 10, "10 mm", color=_BAR, fontsize=7, ha="center")
+    axes.set_axis_off()
+
+
+def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarray, path: Path) -> None:
+    """Draw the overview of a case.
+
+    Parameters
+    ----------
+    nodule_labels
+        (K, J, I) label map on the CT's own grid and order, label = rank; a nodule without a mask has no outline.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    plot = pyplot()
+    drawn = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    rows = max(len(drawn), 2)
+    figure = plot.figure(figsize=(15, 1.9 + 3.0 * rows), facecolor=BACKGROUND)
+    grid = figure.add_gridspec(
+        rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.5 / (1.9 + 3.0 * rows), bottom=0.03
+    )
+    grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
+    _headline(figure, result)
+    for row, nodule in enumerate(drawn):
+        for column, (plane, directions) in enumerate(PLANES.items()):
+            axes = figure.add_subplot(grid[row, column])
+            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule.center_lps_mm, directions)
+            if row == 0:
+                axes.set_title(plane, color=TEXT, fontsize=11)
+        words = figure.add_subplot(grid[row, 3])
+        words.text(0, 0.95, _words(nodule), color=TEXT, fontsize=11, va="top", linespacing=1.5)
+        words.set_axis_off()
+    if not drawn:
+        axes = figure.add_subplot(grid[:, :4])
+        axes.text(0.02, 0.9, "No nodule was found that counts.", color=TEXT, fontsize=13, va="top")
+        axes.set_axis_off()
+    _draw_map(figure.add_subplot(grid[:, 4]), volume, result)
+    figure.savefig(path, dpi=70, facecolor=BACKGROUND)
+    plot.close(figure)
+
+
+def _headline(figure: Any, result: CaseResult) -> None:
+    case = result.case
+    figure.text(0.02, 0.985, f"Case: {case.score:.3f}   {case.score_name}", color=TEXT, fontsize=19, va="top")
+    line = f"Research use only. Not for diagnosis.   |   {result.model_description}"
+    height = figure.get_size_inches()[1]
+    figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
+
+
+def _words(nodule: Nodule) -> str:
+    def figure(value: float | None, form: str, unit: str = "") -> str:
+        return "not measured" if value is None else f"{value:{form}}{unit}"
+
+    share = "-" if nodule.contribution is None else f"{nodule.contribution:.1%}"
+    return "\n".join(
+        [
+            f"Nodule {nodule.rank}" + ("" if nodule.source == "detected" else " (your point)"),
+            f"diameter: {figure(nodule.diameter_mm, '.1f', ' mm')}",
+            f"type: {nodule.type or 'not measured'}",
+            f"malignancy: {figure(nodule.malignancy, '.3f')}",
+            f"share of the case: {share}",
+            f"confidence: {figure(nodule.confidence, '.3f')}",
+        ]
+    )
+
+
+def _draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
+    """The mean of the scan from front to back, and the places of all listed nodules on it."""
+    canonical = volume.canonical()
+    spacing = canonical.spacing_mm_kji
+    mean_hu = canonical.voxels.mean(axis=1, dtype=np.float32)
+    low, high = np.percentile(mean_hu, [2, 99])
+    axes.imshow(mean_hu, cmap="gray", vmin=low, vmax=high, origin="lower", aspect=spacing[0] / spacing[2])
+    to_index = np.linalg.inv(canonical.kji_to_lps)
+    for nodule in result.nodules:
+        k, _, i = index_to_world(to_index, np.array(nodule.center_lps_mm))
+        is_drawn = nodule.scored or nodule.source == "user"
+        colour = OUTLINE if nodule.scored else "#8ab4f8"
+        axes.plot(i, k, "o", markerfacecolor="none", markeredgecolor=colour, markersize=11 if is_drawn else 6)
+        if is_drawn:
+            axes.annotate(str(nodule.rank), (i, k), (7, 5), textcoords="offset points", color=colour, fontsize=11)
+    axes.set_anchor("N")
+    axes.set_title("from the front; blue: does not count", color=TEXT, fontsize=11)
+    axes.set_axis_off()

@@ -1,0 +1,158 @@
+"""Folders and files that appear whole or not at all, and what is in work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import OutputError, UsageError
+
+_in_work: set[Path] = set()
+
+
+def check_target(target: Path, replaceable: Sequence[str] = ()) -> None:
+    """Refuse a target folder that could not be written, before any work is done.
+
+    Parameters
+    ----------
+    replaceable
+        Names of the files of an earlier result that may be replaced, the one that marks it first; by default nothing
+        may. A folder with any other file in it is never replaced.
+
+    Raises
+    ------
+    UsageError
+        Where something is there already that may not be replaced.
+    OutputError
+        Where nothing can be written.
+    """
+    try:
+        _refuse_occupied(target, replaceable)
+        existing = target.absolute().parent
+        while not existing.exists():
+            existing = existing.parent
+        Path(tempfile.mkdtemp(dir=existing)).rmdir()  # what os.access says does not hold everywhere
+    except OSError as error:
+        raise OutputError(f"Nothing can be written to {target} ({error.strerror}). Choose another folder.") from error
+
+
+@contextmanager
+def atomic_folder(target: Path, replaceable: Sequence[str] = ()) -> Iterator[Path]:
+    """A new folder to fill; it takes the target's name when the block ends well and vanishes when it does not.
+
+    Raises
+    ------
+    UsageError, OutputError
+        See `check_target`; also `OutputError` for any failure to write within the block.
+    """
+    check_target(target, replaceable)
+    target = target.resolve()
+    with cleanup_on_exit(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")) as staging:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staging.mkdir()
+            yield staging
+            _take_the_place_of(target, staging)
+        except OSError as error:
+            raise OutputError(
+                f"The result could not be written to {target} ({error.strerror or error}); nothing was left behind. "
+                "Make room on the disk or choose another folder."
+            ) from error
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A path to write to; it takes the place of `path` when the block ends well and vanishes when it does not.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with cleanup_on_exit(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")) as staging:
+            yield staging
+            with staging.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(staging, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}); what was there before is untouched. Make room "
+            "on the disk or choose another folder."
+        ) from error
+
+
+@contextmanager
+def cleanup_on_exit(path: Path) -> Iterator[Path]:
+    """A file or folder that is removed when the block ends, if still there, or when the process is stopped."""
+    _in_work.add(path)
+    try:
+        yield path
+    finally:
+        _remove(path)
+        _in_work.discard(path)
+
+
+def remove_unfinished() -> None:
+    """Remove everything still in work: for a process that is about to be stopped while another thread may write."""
+    for path in list(_in_work):
+        doomed = path.with_name(f"{path.name}.stopped")
+        try:
+            path.rename(doomed)  # so that nothing more is written into it
+        except OSError:
+            doomed = path
+        _remove(doomed)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _refuse_occupied(target: Path, replaceable: Sequence[str]) -> None:
+    if target.is_dir():
+        there = sorted(path.name for path in target.iterdir())
+        if there:
+            if not replaceable:
+                raise UsageError(
+                    f"The output folder {target} exists and is not empty. Choose another folder, or pass --overwrite "
+                    "to replace an earlier result."
+                )
+            foreign = [name for name in there if name not in replaceable]
+            if foreign or replaceable[0] not in there:
+                why = f"it has {foreign[0]}" if foreign else f"it has no {replaceable[0]}"
+                raise UsageError(
+                    f"The output folder {target} exists and holds something else than an earlier result ({why}). "
+                    "Choose another folder."
+                )
+        if target.is_mount() or target.resolve() == Path.cwd():
+            raise UsageError(
+                f"The output folder {target} is the current folder or a mount point, which cannot be made anew. "
+                "Choose a new folder in it."
+            )
+    elif target.exists():
+        raise UsageError(f"The output {target} exists and is a file; expected a folder that does not exist yet.")
+
+
+def _take_the_place_of(target: Path, staging: Path) -> None:
+    if not target.exists():
+        staging.rename(target)
+        return
+    old = staging.with_name(f"{staging.name}.old")
+    target.rename(old)
+    try:
+        staging.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    with cleanup_on_exit(old):
+        pass

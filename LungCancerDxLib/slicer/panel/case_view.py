@@ -1,0 +1,174 @@
+"""The case in the panel: its score with its honest name, what it is made of, the model, the warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+from ...case import CaseResult
+from ..scene.nodules import malignancy_colour
+from .command import Report
+
+_ROW_PIXELS, _NAME_PIXELS, _FIGURE_PIXELS = 20, 84, 52
+_GREY = (0.55, 0.57, 0.6)
+
+
+def shares(result: CaseResult) -> list[tuple[str, float, tuple[float, float, float]]]:
+    """Name, share and colour of each part of the evidence, the nodules first; empty where the join has no shares."""
+    parts = [
+        (f"Nodule {nodule.rank}", nodule.contribution, malignancy_colour(nodule.malignancy))
+        for nodule in result.nodules
+        if nodule.contribution is not None
+    ]
+    if result.case.blank_share is not None:
+        parts.append((f"{result.case.blank_count} blanks", result.case.blank_share, _GREY))
+    if result.case.leak_share is not None:
+        parts.append(("Leak", result.case.leak_share, _GREY))
+    return parts
+
+
+def draw_shares(result: CaseResult, width: int, text_colour: qt.QColor) -> qt.QPixmap:
+    """The chart; an empty picture where there is nothing to show."""
+    parts = shares(result)
+    picture = qt.QPixmap(width, max(_ROW_PIXELS * len(parts), 1))
+    picture.fill(qt.QColor(0, 0, 0, 0))
+    painter = qt.QPainter(picture)
+    longest = width - _NAME_PIXELS - _FIGURE_PIXELS
+    for row, (name, share, colour) in enumerate(parts):
+        top = row * _ROW_PIXELS
+        length = max(round(longest * share), 1)
+        painter.fillRect(_NAME_PIXELS, top + 4, length, _ROW_PIXELS - 8, _colour(colour))
+        painter.setPen(text_colour)
+        painter.drawText(0, top + _ROW_PIXELS - 6, name)
+        painter.drawText(_NAME_PIXELS + length + 6, top + _ROW_PIXELS - 6, f"{100 * share:.0f} %")
+    painter.end()
+    return picture
+
+
+def draw_legend(width: int, text_colour: qt.QColor) -> qt.QPixmap:
+    """The colours of malignancy from 0 to 1."""
+    picture = qt.QPixmap(width, 2 * _ROW_PIXELS)
+    picture.fill(qt.QColor(0, 0, 0, 0))
+    painter = qt.QPainter(picture)
+    for x in range(width):
+        painter.fillRect(x, 2, 1, _ROW_PIXELS - 6, _colour(malignancy_colour(x / (width - 1))))
+    painter.setPen(text_colour)
+    for value in (0.0, 0.5, 1.0):
+        place = min(round(value * width), width - 22)
+        painter.drawText(place, 2 * _ROW_PIXELS - 8, f"{value:.1f}")
+    painter.end()
+    return picture
+
+
+def _colour(rgb: tuple[float, float, float]) -> qt.QColor:
+    red, green, blue = (round(255 * value) for value in rgb)
+    return qt.QColor(red, green, blue)
+
+
+RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+_BAR_STEPS = 1000
+_SHARES_PIXELS, _LEGEND_PIXELS = 380, 200
+
+
+class ResultView:
+    """Writes a case into the panel's result widgets."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._shown = True
+        ui.scoreBar.setRange(0, _BAR_STEPS)
+        ui.researchLabel.text = RESEARCH_USE_ONLY
+        ui.legendLabel.setPixmap(draw_legend(_LEGEND_PIXELS, self._text_colour()))
+
+    def show(self, result: CaseResult | None, by_model: CaseResult | None) -> None:
+        """Show a case, or that there is none.
+
+        Parameters
+        ----------
+        by_model
+            The case as the model itself counted, where the user has overruled it.
+        """
+        if self._shown != (result is not None):  # else the user decides
+            self._shown = result is not None
+            self._ui.resultCollapsibleButton.enabled = self._shown
+            self._ui.resultCollapsibleButton.collapsed = not self._shown
+        if result is None:
+            for label in ("scoreLabel", "scoreNameLabel", "overruledLabel", "modelUsedLabel", "warningsLabel"):
+                getattr(self._ui, label).text = ""
+            self._ui.scoreBar.value = 0
+            self._ui.sharesLabel.clear()
+            return
+        case = result.case
+        self._ui.scoreLabel.text = f"{case.score:.3f}"
+        self._ui.scoreNameLabel.text = _capitalised(case.score_name)
+        self._ui.scoreBar.value = round(_BAR_STEPS * case.score)
+        self._ui.overruledLabel.visible = by_model is not None
+        self._ui.overruledLabel.text = "" if by_model is None else overruled_words(result, by_model)
+        self._ui.modelUsedLabel.text = result.model_description
+        self._ui.warningsLabel.visible = bool(result.warnings)
+        self._ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in result.warnings)
+        self._ui.sharesLabel.setPixmap(draw_shares(result, _SHARES_PIXELS, self._text_colour()))
+
+    def _text_colour(self) -> qt.QColor:
+        return self._ui.sharesLabel.palette.windowText().color()
+
+
+def overruled_words(result: CaseResult, by_model: CaseResult) -> str:
+    """Both values of a case that the user overruled, and what was changed."""
+    model, user = ({n.rank for n in each.nodules if n.scored} for each in (by_model, result))
+    changes = [
+        f"{words} {', '.join(str(rank) for rank in sorted(ranks))}"
+        for words, ranks in (("without", model - user), ("with", user - model))
+        if ranks
+    ]
+    return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.3f}"
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_BAR_STEPS = 1000
+_DETECT = "Find the nodules of this CT and score them and the case."
+
+
+class RunView:
+    """Writes into the panel's widgets about runs."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        ui.progressBar.setRange(0, _BAR_STEPS)
+
+    def say(self, words: str) -> None:
+        """Say something in one line."""
+        self._ui.statusLabel.text = words.splitlines()[0] if words else ""
+
+    def start(self, words: str) -> None:
+        """From the beginning."""
+        self._ui.progressBar.value = 0
+        self.say(words)
+
+    def progress(self, report: Report) -> None:
+        """How far a run has come."""
+        self._ui.progressBar.value = round(_BAR_STEPS * report.fraction)
+        left = "" if report.seconds_left is None else f", about {_duration(report.seconds_left)} left"
+        self.say(f"{report.stage[:1].upper()}{report.stage[1:]}{left}")
+
+    def update(self, reason: str, running: bool) -> None:
+        """Which buttons are on.
+
+        Parameters
+        ----------
+        reason
+            Why nothing can be started; empty where it can.
+        """
+        self._ui.detectButton.enabled = not reason
+        self._ui.detectButton.toolTip = reason or _DETECT
+        self._ui.cancelButton.enabled = running
+        self._ui.runRow.visible = running
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes >= 2 else f"{round(seconds)} s"

@@ -1,0 +1,256 @@
+"""Moving the views to a nodule and back to the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import qt
+import slicer
+import vtk
+
+from ...case import CaseResult, Nodule
+from ..scene import CaseNodes, lps_mm, nodule_segment_id, ras_mm
+
+_PALE = 0.35
+_SAME_PLACE_MM = 0.01
+
+
+def likely_ct(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The scalar volume that the views show, or else the first one; label maps and colour volumes are none."""
+    nodes = [
+        scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode")
+        for n in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
+    ]
+    volumes = [node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+    shown = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
+    return next((node for node in volumes if node.GetID() == shown), volumes[0] if volumes else None)
+
+
+def world_ras_mm(nodes: CaseNodes, nodule: Nodule) -> np.ndarray:
+    """Where a nodule is in the scene: its centre under the CT's parent transform."""
+    to_world = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(nodes.ct.GetParentTransformNode(), None, to_world)
+    return np.array(to_world.TransformPoint(ras_mm(nodule.center_lps_mm)))
+
+
+def jump_to(nodes: CaseNodes, nodule: Nodule) -> None:
+    """Centre all slice views and the 3D cameras on a nodule."""
+    scene, place = nodes.ct.GetScene(), world_ras_mm(nodes, nodule)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(scene, *place, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLCameraNode")):
+        camera = scene.GetNthNodeByClass(n, "vtkMRMLCameraNode")
+        way = place - np.array(camera.GetFocalPoint())
+        camera.SetPosition(*(np.array(camera.GetPosition()) + way))
+        camera.SetFocalPoint(*place)
+        camera.ResetClippingRange()
+
+
+def show_ct(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show a CT in all slice views, fitted."""
+    selection = slicer.app.applicationLogic().GetSelectionNode()
+    selection.SetActiveVolumeID(ct_node.GetID())
+    slicer.app.applicationLogic().PropagateVolumeSelection(True)
+
+
+def fit_views() -> None:
+    """Show the whole CT in the slice views, and all there is in 3D; nothing where there are no views."""
+    layout = slicer.app.layoutManager()
+    if layout is None:
+        return
+    layout.resetSliceViews()
+    for n in range(layout.threeDViewCount):
+        layout.threeDWidget(n).threeDView().resetFocalPoint()
+
+
+def highlight(nodes: CaseNodes, result: CaseResult, nodule: Nodule) -> None:
+    """Have one nodule stand out: its point active, the outlines of the others paler."""
+    point = _point_of(nodes, nodule)
+    if point is not None and nodes.markups.GetDisplayNode() is not None:
+        nodes.markups.GetDisplayNode().SetActiveControlPoint(point)
+    if nodes.segmentation is not None and nodes.segmentation.GetDisplayNode() is not None:
+        display = nodes.segmentation.GetDisplayNode()
+        modifying = display.StartModify()
+        for each in result.nodules:
+            if nodes.segmentation.GetSegmentation().GetSegment(nodule_segment_id(each.rank)) is not None:
+                opacity = 1.0 if each.rank == nodule.rank else _PALE
+                display.SetSegmentOpacity2DOutline(nodule_segment_id(each.rank), opacity)
+        display.EndModify(modifying)
+
+
+def nodule_of_point(nodes: CaseNodes, result: CaseResult, index: int) -> Nodule | None:
+    """The nodule of a control point, by its place: the user may have deleted others."""
+    return next((nodule for nodule in result.nodules if index in _points_at(nodes, nodule)), None)
+
+
+def _point_of(nodes: CaseNodes, nodule: Nodule) -> int | None:
+    return next(iter(_points_at(nodes, nodule)), None)
+
+
+def _points_at(nodes: CaseNodes, nodule: Nodule) -> list[int]:
+    """Control points that lie where a nodule does."""
+    if nodes.markups is None:
+        return []
+    points = [nodes.markups.GetNthControlPointPosition(n) for n in range(nodes.markups.GetNumberOfControlPoints())]
+    distance_mm = [np.linalg.norm(np.array(point) - ras_mm(nodule.center_lps_mm)) for point in points]
+    return [n for n, distance in enumerate(distance_mm) if distance < _SAME_PLACE_MM]
+
+
+_NAME = "Point to classify"
+
+
+class PointPlacing:
+    """Lets the user click one point; it is told in the CT's own frame and leaves nothing in the scene.
+
+    What the views tell is acted on at the next turn of the event loop: they are not done with the point before.
+
+    Parameters
+    ----------
+    on_placed
+        Called with the CT and the point, LPS mm in the frame of the CT's node.
+    on_left
+        Called where the user left the placing without a point.
+    """
+
+    def __init__(
+        self,
+        on_placed: Callable[[slicer.vtkMRMLScalarVolumeNode, tuple[float, float, float]], None],
+        on_left: Callable[[], None],
+    ) -> None:
+        self._on_placed = on_placed
+        self._on_left = on_left
+        self._ct_node: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._markups: slicer.vtkMRMLMarkupsFiducialNode | None = None
+        self._observed: list[tuple[vtk.vtkObject, int]] = []
+        self._point_lps_mm: tuple[float, float, float] | None = None
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._settle)
+
+    @property
+    def active(self) -> bool:
+        return self._markups is not None
+
+    @property
+    def ct_node(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The CT in which a point is placed."""
+        return self._ct_node
+
+    def start(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Wait for a click in a view."""
+        self.stop()
+        self._ct_node = ct_node
+        self._markups = ct_node.GetScene().AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", _NAME)
+        self._markups.CreateDefaultDisplayNodes()
+        for node in (self._markups, self._markups.GetDisplayNode()):
+            node.SetSaveWithScene(False)
+        selection, interaction = _application_nodes()
+        selection.SetReferenceActivePlaceNodeClassName(self._markups.GetClassName())
+        selection.SetActivePlaceNodeID(self._markups.GetID())
+        interaction.SwitchToSinglePlaceMode()
+        self._observe(self._markups, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, self._placed)
+        self._observe(interaction, slicer.vtkMRMLInteractionNode.InteractionModeChangedEvent, self._mode_changed)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        self._later.stop()
+        self._point_lps_mm = self._ct_node = None
+        if self._markups is None:
+            return
+        for observed, tag in self._observed:
+            observed.RemoveObserver(tag)
+        self._observed.clear()
+        interaction = _application_nodes()[1]
+        if interaction.GetCurrentInteractionMode() == slicer.vtkMRMLInteractionNode.Place:
+            interaction.SwitchToViewTransformMode()
+        markups, self._markups = self._markups, None
+        for node in (markups.GetDisplayNode(), markups):
+            if node is not None and node.GetScene() is not None:
+                node.GetScene().RemoveNode(node)
+
+    def _observe(self, node: vtk.vtkObject, event: int, function: Callable) -> None:
+        self._observed.append((node, node.AddObserver(event, function)))
+
+    def _placed(self, *_event: object) -> None:
+        if self._markups.GetNumberOfControlPoints():
+            world_ras_mm = [0.0, 0.0, 0.0]
+            self._markups.GetNthControlPointPositionWorld(0, world_ras_mm)
+            from_world = vtk.vtkGeneralTransform()
+            parent = self._ct_node.GetParentTransformNode()
+            slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, parent, from_world)
+            self._point_lps_mm = lps_mm(from_world.TransformPoint(world_ras_mm))
+            self._later.start()
+
+    def _mode_changed(self, *_event: object) -> None:
+        self._later.start()
+
+    def _settle(self) -> None:
+        """The user has placed a point, or gone back to looking."""
+        ct_node, point_lps_mm = self._ct_node, self._point_lps_mm
+        if point_lps_mm is not None:
+            self.stop()
+            self._on_placed(ct_node, point_lps_mm)
+        elif _application_nodes()[1].GetCurrentInteractionMode() != slicer.vtkMRMLInteractionNode.Place:
+            self.stop()
+            self._on_left()
+
+
+def _application_nodes() -> tuple[slicer.vtkMRMLSelectionNode, slicer.vtkMRMLInteractionNode]:
+    logic = slicer.app.applicationLogic()
+    return logic.GetSelectionNode(), logic.GetInteractionNode()
+
+
+class NodeWatch:
+    """Calls back at some events of a node.
+
+    Parameters
+    ----------
+    events
+        Numbers of the events.
+    on_event
+        Called without arguments.
+    """
+
+    def __init__(self, events: Sequence[int], on_event: Callable[[], None]) -> None:
+        self._events = events
+        self._on_event = on_event
+        self._tags: list[int] = []
+        self.node: slicer.vtkMRMLNode | None = None
+
+    def watch(self, node: slicer.vtkMRMLNode | None) -> None:
+        """Listen to this node and no other."""
+        if node is self.node:
+            return
+        if self.node is not None:
+            for tag in self._tags:
+                self.node.RemoveObserver(tag)
+        self.node = node
+        self._tags = [] if node is None else [node.AddObserver(event, self._happened) for event in self._events]
+
+    def _happened(self, *_event: object) -> None:
+        self._on_event()
+
+
+class PointPicking:
+    """Tells which point of a case the user clicked.
+
+    Parameters
+    ----------
+    on_picked
+        Called with the index of the point.
+    """
+
+    def __init__(self, on_picked: Callable[[int], None]) -> None:
+        self._on_picked = on_picked
+        self._display = NodeWatch([slicer.vtkMRMLMarkupsDisplayNode.JumpToPointEvent], self._picked)
+
+    def watch(self, nodes: CaseNodes | None) -> None:
+        """Listen to the points of this case and no other."""
+        markups = nodes.markups if nodes is not None else None
+        self._display.watch(markups.GetDisplayNode() if markups is not None else None)
+
+    def _picked(self) -> None:
+        display = self._display.node
+        if display.GetActiveComponentType() == slicer.vtkMRMLMarkupsDisplayNode.ComponentControlPoint:
+            self._on_picked(display.GetActiveComponentIndex())

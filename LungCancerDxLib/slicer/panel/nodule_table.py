@@ -1,0 +1,188 @@
+"""The nodules in the panel: a row each, a tick where it counts, and which one is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+
+from ...case import CaseResult, Nodule, check_overrulable
+from ...errors import UsageError
+from ..scene import CaseNodes, counted_by_model
+
+COLUMNS = ("Counts", "Malignancy", "Share", "Place", "Type", "Diameter", "Volume", "Confidence")
+_TICK = 0
+_NO_OVERRULE = "This model scores the case as a whole; its nodules cannot be ticked."
+
+
+class NoduleView:
+    """Writes nodules into the panel's table and tells what the user does there.
+
+    Parameters
+    ----------
+    on_selected
+        Called with the rank of the nodule that the user goes to.
+    on_ticked
+        Called with a rank and whether it shall count.
+    """
+
+    def __init__(self, ui: Any, on_selected: Callable[[int], None], on_ticked: Callable[[int, bool], None]) -> None:
+        self._ui = ui
+        self._on_selected = on_selected
+        self._on_ticked = on_ticked
+        self._ranks: list[int] = []
+        self._writing = False
+        table = ui.noduleTable
+        table.setColumnCount(len(COLUMNS))
+        table.setHorizontalHeaderLabels(list(COLUMNS))
+        table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.horizontalHeader().setStretchLastSection(True)
+        table.itemSelectionChanged.connect(self._selection_changed)
+        table.itemChanged.connect(self._item_changed)
+        table.cellClicked.connect(self._clicked)
+        ui.previousButton.clicked.connect(lambda: self.step(-1))
+        ui.nextButton.clicked.connect(lambda: self.step(1))
+
+    @property
+    def selected_rank(self) -> int | None:
+        """The nodule that is looked at."""
+        row = self._ui.noduleTable.currentRow()
+        return self._ranks[row] if 0 <= row < len(self._ranks) else None
+
+    def show(self, result: CaseResult | None, at_least: float, can_overrule: bool = True) -> None:
+        """List what is classified, what the user set, and the runners-up of at least this confidence of detection."""
+        before = self.selected_rank
+        listed = [] if result is None else [n for n in result.nodules if _is_listed(n, at_least)]
+        self._writing = True
+        table = self._ui.noduleTable
+        self._ranks = [nodule.rank for nodule in listed]
+        table.setRowCount(len(listed))
+        table.setVerticalHeaderLabels([str(rank) for rank in self._ranks])
+        for row, nodule in enumerate(listed):
+            table.setItem(row, _TICK, _tick(nodule, can_overrule))
+            for column, text in enumerate(row_texts(nodule), start=1):
+                table.setItem(row, column, qt.QTableWidgetItem(text))
+        table.resizeColumnsToContents()
+        self._writing = False
+        for button in (self._ui.previousButton, self._ui.nextButton):
+            button.enabled = bool(listed)
+        if before in self._ranks:
+            self._mark(before)
+        else:
+            self.forget()
+
+    def forget(self) -> None:
+        """Look at no nodule, as before a case of another CT is shown."""
+        self._writing = True
+        self._ui.noduleTable.setCurrentCell(-1, -1)
+        self._writing = False
+
+    def select(self, rank: int) -> None:
+        """Go to a nodule that is listed, even if it is the one that is looked at; others are left alone."""
+        if rank in self._ranks:
+            self._mark(rank)
+            self._on_selected(rank)
+
+    def _mark(self, rank: int) -> None:
+        self._writing = True
+        self._ui.noduleTable.selectRow(self._ranks.index(rank))
+        self._writing = False
+
+    def step(self, by: int) -> None:
+        """Go to the next or an earlier row, round the ends."""
+        if self._ranks:
+            row = self._ui.noduleTable.currentRow()
+            start = row if row >= 0 else (-1 if by > 0 else 0)
+            self.select(self._ranks[(start + by) % len(self._ranks)])
+
+    def _selection_changed(self) -> None:
+        rank = self.selected_rank
+        if not self._writing and rank is not None:
+            self._on_selected(rank)
+
+    def _clicked(self, row: int, _column: int) -> None:
+        """Also on the row that is looked at: the user may have moved the views since."""
+        self._on_selected(self._ranks[row])
+
+    def _item_changed(self, item: qt.QTableWidgetItem) -> None:
+        if not self._writing and item.column() == _TICK:
+            self._on_ticked(self._ranks[item.row()], item.checkState() == qt.Qt.Checked)
+
+
+def row_texts(nodule: Nodule) -> list[str]:
+    """What a row says of a nodule, empty where a figure is not known."""
+    return [
+        _figure(nodule.malignancy, ".3f"),
+        _figure(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
+        " ".join(part for part in (nodule.side, nodule.third) if part),
+        nodule.type or "",
+        _figure(nodule.diameter_mm, ".1f", " mm"),
+        _figure(nodule.volume_mm3, ".0f", " mm³"),
+        "your point" if _is_users(nodule) else _figure(nodule.confidence, ".2f"),
+    ]
+
+
+def _tick(nodule: Nodule, can_overrule: bool) -> qt.QTableWidgetItem:
+    item = qt.QTableWidgetItem("")
+    item.setCheckState(qt.Qt.Checked if nodule.scored else qt.Qt.Unchecked)
+    flags = qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled
+    item.setFlags(flags | qt.Qt.ItemIsUserCheckable if can_overrule else flags)
+    if not can_overrule:
+        item.setToolTip(_NO_OVERRULE)
+    elif nodule.malignancy is None:
+        item.setToolTip("Tick to have it classified first.")
+    return item
+
+
+def _is_listed(nodule: Nodule, at_least: float) -> bool:
+    """What is classified stays, so that what was unticked can be ticked again."""
+    return nodule.malignancy is not None or _is_users(nodule) or (nodule.confidence or 0.0) >= at_least
+
+
+def _is_users(nodule: Nodule) -> bool:
+    return nodule.source == "user"
+
+
+def _figure(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else format(value, form) + unit
+
+
+def can_overrule(result: CaseResult) -> bool:
+    """Whether the case's join gives its nodules a score of their own."""
+    try:
+        check_overrulable(result.case.join)
+    except UsageError:
+        return False
+    return True
+
+
+def ticked(result: CaseResult) -> frozenset[int]:
+    """The ranks that count."""
+    return frozenset(nodule.rank for nodule in result.nodules if nodule.scored)
+
+
+def is_classified(result: CaseResult, rank: int) -> bool:
+    """Whether a listed nodule has its malignancy, without which it cannot count."""
+    return any(nodule.rank == rank and nodule.malignancy is not None for nodule in result.nodules)
+
+
+def classified_beyond_model(result: CaseResult, nodes: CaseNodes) -> tuple[int, ...]:
+    """The detected nodules that the model did not count and that have a malignancy all the same."""
+    counted = counted_by_model(nodes.case)
+    return tuple(
+        n.rank for n in result.nodules if n.source == "detected" and n.malignancy is not None and n.rank not in counted
+    )
+
+
+def users_points_lps_mm(result: CaseResult) -> list[tuple[float, float, float]]:
+    """The points that the user had classified, in their order."""
+    return [nodule.center_lps_mm for nodule in result.nodules if nodule.source == "user"]
+
+
+def by_model(result: CaseResult, nodes: CaseNodes) -> CaseResult | None:
+    """The case as the model counted it; None where the user changed nothing."""
+    counted = counted_by_model(nodes.case)
+    return result.rescored(counted) if can_overrule(result) and counted != ticked(result) else None

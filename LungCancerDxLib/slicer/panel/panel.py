@@ -1,0 +1,292 @@
+"""The panel: what the user does becomes runs and changes of the scene, and the scene is what it shows.
+
+All that is known of a case stands in the scene, so that a scene that is saved and opened again brings it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import qt
+import slicer
+import slicer.util
+
+from ...case import CaseResult
+from ...errors import LungCancerDxError
+from ..scene import update
+from .case_view import ResultView, RunView
+from .dependencies import ensure_dependencies
+from .models import ModelChoice
+from .navigation import NodeWatch, PointPicking, PointPlacing, fit_views, highlight, jump_to, nodule_of_point, show_ct
+from .nodule_table import NoduleView, can_overrule, is_classified, ticked
+from .parameters import Display, Parameters, ShownCase, apply_display, latest_case, show_lung_window
+from .request import CT_EVENTS, ScoringRequest, apply_result, first_request, second_request, why_unusable
+from .runs import Fetching, Scoring
+from .samples import export_case
+
+
+class Panel:
+    """Joins the widgets of the panel to the scene and to the background runs.
+
+    Parameters
+    ----------
+    ui
+        The widgets by name.
+    requirements_file
+        What has to be installed before the first run.
+    """
+
+    def __init__(self, ui: Any, requirements_file: str) -> None:
+        self._ui = ui
+        self._requirements_file = requirements_file
+        self._parameters: Parameters | None = None
+        self._case: ShownCase | None = None
+        self._installing = False
+        self._runs = RunView(ui)
+        self._scoring = Scoring(self._runs.progress, self._take_answer, self._end_run)
+        self._fetching = Fetching(self._runs.progress, self._end_fetch)
+        self._placing = PointPlacing(self._classify_point, self._update_buttons)
+        self._picking = PointPicking(self._select_point)
+        self._ct_watch = NodeWatch(CT_EVENTS, self._update_buttons)
+        self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
+        self._result = ResultView(ui)
+        self._nodules = NoduleView(ui, self._go_to, self._tick_later)
+        self._display = Display()
+        self._later = qt.QTimer()  # of no interval: the next turn of the event loop
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self.refresh)
+        ui.detectButton.clicked.connect(self.detect)
+        ui.cancelButton.clicked.connect(self.cancel)
+        ui.placePointButton.clicked.connect(self._place_point)
+        ui.restoreButton.clicked.connect(self._restore)
+        ui.lungWindowButton.clicked.connect(self._set_lung_window)
+        ui.fitButton.clicked.connect(lambda: fit_views())
+        ui.exportButton.clicked.connect(self._export)
+
+    # The scene and the panel
+
+    def set_parameters(self, parameters: Parameters | None) -> None:
+        """Work with the parameters of a scene; None while there is no scene to work with."""
+        self._parameters = parameters
+        if parameters is not None:
+            self._show_models()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the scene holds now."""
+        self._later.stop()
+        before, self._case = self._case, None
+        try:
+            self._case = latest_case(self._ct_node)
+        except LungCancerDxError as error:
+            self._runs.say(str(error))
+        nodes = self._case.nodes if self._case is not None else None
+        if self._placing.active and (nodes is None or nodes.ct is not self._placing.ct_node):
+            self._placing.stop()
+        if before is None or nodes is None or nodes.ct is not before.nodes.ct:
+            self._nodules.forget()
+        self._picking.watch(nodes)
+        self._ct_watch.watch(self._ct_node)
+        if self._case is not None:
+            self._display.follow(self._case.nodes, self._parameters)
+        self._show_case()
+        self._update_buttons()
+
+    def refresh_later(self) -> None:
+        """Refresh at the next turn of the event loop, once, however often the scene changes until then."""
+        self._later.start()
+
+    def close(self) -> None:
+        """Stop everything, before the scene is closed or the panel goes."""
+        self._scoring.close()
+        self._fetching.run.close()
+        self.set_parameters(None)
+        self._runs.start("")
+
+    @property
+    def _ct_node(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        return self._parameters.inputVolume if self._parameters is not None else None
+
+    @property
+    def _running(self) -> bool:
+        return self._scoring.run.running or self._fetching.run.running
+
+    # Runs
+
+    def detect(self, *_clicked: object) -> None:
+        """Detect and score the chosen CT, from the start."""
+        self._ask(None)
+
+    def cancel(self, *_clicked: object) -> None:
+        """Stop what runs."""
+        for run in (self._scoring.run, self._fetching.run):
+            if run.running:
+                self._runs.say("Stopping")
+                run.cancel()
+
+    def _ask(self, question: ScoringRequest | None) -> None:
+        """Ask a second question, or (None) the first one about the chosen CT."""
+
+        def start() -> None:
+            self._scoring.ask(question or first_request(self._ct_node, self._parameters), self._parameters)
+
+        self._begin("Handing over the CT", start, self._why_not)
+
+    def _begin(self, words: str, start: Callable[[], None], why_not: Callable[[], str]) -> None:
+        """Start a run once all that it needs is installed; the user may do other things while that takes its time."""
+        self._placing.stop()
+        try:
+            reason = why_not()
+            if not reason:
+                self._install()
+                reason = why_not()
+            if reason:
+                self._runs.say(reason)
+            else:
+                self._runs.start(words)
+                start()
+        except LungCancerDxError as error:
+            self._end_run(str(error))
+        self._update_buttons()
+
+    def _install(self) -> None:
+        self._installing = True
+        self._update_buttons()
+        try:
+            ensure_dependencies(self._requirements_file)
+        finally:
+            self._installing = False
+
+    def _take_answer(self, question: ScoringRequest, result: CaseResult) -> None:
+        """A run's result takes its place in the scene, and is gone to where its CT is the chosen one."""
+        nodes, first = apply_result(question, result, self._parameters.replaceEarlier), question.case is None
+        apply_display(nodes, self._parameters)
+        if first:
+            show_lung_window(question.ct_node)
+        if question.ct_node is not self._ct_node:
+            return
+        if first:
+            show_ct(question.ct_node)
+            fit_views()
+        self.refresh()
+        if result.nodules and (first or question.has_new_point):
+            self._nodules.select(result.nodules[0 if first else -1].rank)
+
+    def _end_run(self, words: str) -> None:
+        self._runs.start(words)
+        self.refresh()
+        if words:
+            slicer.util.errorDisplay(words, windowTitle="LungCancerDx")
+
+    # Models
+
+    def _choose_model(self, name: str) -> None:
+        self._parameters.model = name
+
+    def _show_models(self) -> None:
+        if not self._models.show(self._parameters.model):
+            self._parameters.model = ""
+
+    def _fetch_model(self) -> None:
+        self._begin("Downloading", self._fetching.start, self._why_busy)
+
+    def _end_fetch(self, model: str | None, words: str) -> None:
+        if model is not None:
+            self._parameters.model = model
+        self._show_models()
+        self._end_run(words)
+
+    # Nodules
+
+    def _go_to(self, rank: int) -> None:
+        if self._case is not None:
+            nodule = next(nodule for nodule in self._case.result.nodules if nodule.rank == rank)
+            jump_to(self._case.nodes, nodule)
+            highlight(self._case.nodes, self._case.result, nodule)
+
+    def _select_point(self, index: int) -> None:
+        if self._case is not None:
+            nodule = nodule_of_point(self._case.nodes, self._case.result, index)
+            if nodule is not None:
+                self._nodules.select(nodule.rank)
+
+    def _tick_later(self, rank: int, counts: bool) -> None:
+        """Not at once: the table is told anew, and its row is still busy with the tick."""
+        case = self._case
+        qt.QTimer.singleShot(0, lambda: self._tick(case, rank, counts))
+
+    def _tick(self, case: ShownCase | None, rank: int, counts: bool) -> None:
+        if self._case is None or case is None or self._case.nodes.case is not case.nodes.case:
+            return
+        result = self._case.result
+        if is_classified(result, rank):
+            self._overrule(ticked(result) | {rank} if counts else ticked(result) - {rank})
+        else:
+            self._ask(second_request(self._case.nodes, result, self._parameters, rank=rank))
+            self._show_case()
+
+    def _overrule(self, ranks: Collection[int]) -> None:
+        update(slicer.mrmlScene, self._case.nodes, self._case.result.rescored(ranks))
+        self.refresh()
+
+    def _restore(self, *_clicked: object) -> None:
+        if self._case is not None and self._case.by_model is not None:
+            self._overrule(ticked(self._case.by_model))
+
+    def _place_point(self, *_clicked: object) -> None:
+        if self._placing.active:
+            self._placing.stop()
+        elif self._case is not None:
+            self._placing.start(self._case.nodes.ct)
+        self._update_buttons()
+
+    def _classify_point(
+        self, ct_node: slicer.vtkMRMLScalarVolumeNode, point_lps_mm: tuple[float, float, float]
+    ) -> None:
+        if self._case is not None and self._case.nodes.ct is ct_node:
+            nodes, result = self._case.nodes, self._case.result
+            self._ask(second_request(nodes, result, self._parameters, point_lps_mm=point_lps_mm))
+
+    # Display and export
+
+    def _set_lung_window(self, *_clicked: object) -> None:
+        if self._ct_node is not None:
+            show_lung_window(self._ct_node)
+
+    def _export(self, *_clicked: object) -> None:
+        try:
+            folder, names = export_case(self._case.nodes, self._case.result, self._ui.exportPathLineEdit.currentPath)
+            self._runs.say(f"Exported to {folder}: {', '.join(names)}")
+        except LungCancerDxError as error:
+            slicer.util.errorDisplay(str(error), windowTitle="LungCancerDx")
+
+    # What is shown
+
+    def _show_case(self) -> None:
+        if self._case is None:
+            self._result.show(None, None)
+            self._nodules.show(None, 0.0)
+        else:
+            result = self._case.result
+            self._result.show(result, self._case.by_model)
+            self._nodules.show(result, self._parameters.confidence, can_overrule(result))
+
+    def _update_buttons(self) -> None:
+        reason, has_case = self._why_not(), self._case is not None
+        self._runs.update(reason, self._running)
+        self._ui.modelComboBox.enabled = not self._why_busy()
+        self._ui.nodulesCollapsibleButton.enabled = has_case
+        self._ui.lungWindowButton.enabled = self._ct_node is not None
+        self._ui.exportButton.enabled = has_case
+        self._ui.placePointButton.enabled = has_case and not reason
+        self._ui.placePointButton.text = "Click on the spot…" if self._placing.active else "Classify a point"
+        self._ui.restoreButton.enabled = has_case and self._case.by_model is not None
+
+    def _why_busy(self) -> str:
+        words = "Packages are being installed." if self._installing else ""
+        return "A run is in progress." if self._running else words
+
+    def _why_not(self) -> str:
+        """Why nothing can be run now; empty where it can."""
+        return self._why_busy() or why_unusable(self._ct_node)

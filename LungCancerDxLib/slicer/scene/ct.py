@@ -1,0 +1,98 @@
+"""The CT as a volume node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import slicer
+import slicer.util
+import vtk
+
+from ...errors import CTReadError, LungCancerDxError
+from ...io.checks import to_hounsfield
+from ...volume import CTVolume
+
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_IJK_TO_KJI = np.eye(4)[[2, 1, 0, 3]]
+
+
+def ijk_to_ras(kji_to_lps: np.ndarray) -> np.ndarray:
+    """The affine (4, 4) of a grid as MRML wants it."""
+    return _LPS_TO_RAS @ kji_to_lps @ _IJK_TO_KJI
+
+
+def kji_to_lps(ijk_to_ras: np.ndarray) -> np.ndarray:
+    """The affine (4, 4) of a grid as the library wants it."""
+    return _LPS_TO_RAS @ ijk_to_ras @ _IJK_TO_KJI
+
+
+def lps_mm(point_ras_mm: Sequence[float]) -> tuple[float, float, float]:
+    """A point in LPS mm."""
+    return ras_mm(point_ras_mm)
+
+
+def ras_mm(point_lps_mm: Sequence[float]) -> tuple[float, float, float]:
+    """A point in RAS mm."""
+    x, y, z = point_lps_mm
+    return -float(x), -float(y), float(z)
+
+
+LUNG_WINDOW_HU = (1500.0, -600.0)
+"""Width and level at which lung is read."""
+
+
+def volume_node(scene: slicer.vtkMRMLScene, volume: CTVolume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add a CT to a scene, in lung window, its voxels copied."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(volume.kji_to_lps)))
+    slicer.util.updateVolumeFromArray(node, volume.voxels)
+    node.CreateDefaultDisplayNodes()
+    set_lung_window(node)
+    return node
+
+
+def ct_volume(ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTVolume:
+    """The CT of a volume node in the node's own frame (parent transforms left out), its voxels copied.
+
+    Raises
+    ------
+    CTReadError
+        Where the node has no voxels, or some that are not numbers.
+    """
+    name = ct_node.GetName()
+    if ct_node.GetImageData() is None or not ct_node.GetImageData().GetNumberOfPoints():
+        raise CTReadError(f"'{name}' holds no image. Choose the CT's volume.")
+    voxels, matrix = slicer.util.arrayFromVolume(ct_node), vtk.vtkMatrix4x4()
+    ct_node.GetIJKToRASMatrix(matrix)
+    return CTVolume(to_hounsfield(voxels, f"'{name}'"), kji_to_lps(slicer.util.arrayFromVTKMatrix(matrix)))
+
+
+def set_lung_window(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Show a CT as lung is read, in grey."""
+    display = ct_node.GetScalarVolumeDisplayNode()
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(*LUNG_WINDOW_HU)
+
+
+def check_linear(ct_node: slicer.vtkMRMLVolumeNode) -> None:
+    """Refuse a CT whose way to the world is not linear: distances and diameters in mm would not hold there.
+
+    Raises
+    ------
+    LungCancerDxError
+        Naming the transform and what to do about it.
+    """
+    parent = ct_node.GetParentTransformNode()
+    if parent is not None and not parent.IsTransformToWorldLinear():
+        raise LungCancerDxError(
+            f"The CT {ct_node.GetName()} is under the non-linear transform {parent.GetName()}; results can be shown "
+            "under linear transforms only. Take the CT out of the transform, or harden the transform on a copy of the "
+            "CT and run on that."
+        )
+
+
+def follow(node: slicer.vtkMRMLTransformableNode, ct_node: slicer.vtkMRMLVolumeNode) -> None:
+    """Put a result under the parent transform of its CT."""
+    node.SetAndObserveTransformNodeID(ct_node.GetTransformNodeID())

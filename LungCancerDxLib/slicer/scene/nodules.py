@@ -1,0 +1,154 @@
+"""The nodules as fiducial markups: a point a nodule, with its figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import slicer
+import vtk
+
+from ...case import CaseResult, Nodule
+from .ct import ras_mm
+from .text import nodule_description, nodule_label
+
+_COLUMNS: dict[str, Callable[[Nodule], str]] = {
+    "Rank": lambda n: str(n.rank),
+    "Counts": lambda n: "yes" if n.scored else "no",
+    "{score_name}": lambda n: _figure(n.malignancy, 3),
+    "Share of evidence": lambda n: _figure(n.contribution, 3),
+    "Confidence of detection": lambda n: _figure(n.confidence, 3),
+    "Diameter (mm)": lambda n: _figure(n.diameter_mm, 1),
+    "Longest axial diameter (mm)": lambda n: _figure(n.longest_axial_diameter_mm, 1),
+    "Volume (mm3)": lambda n: _figure(n.volume_mm3, 0),
+    "Mean HU": lambda n: _figure(n.mean_hu, 0),
+    "Type": lambda n: n.type or "",
+    "Side": lambda n: n.side or "",
+    "Third": lambda n: n.third or "",
+    "Distance to pleura (mm)": lambda n: _figure(n.distance_to_pleura_mm, 1),
+    "Source": lambda n: n.source,
+    "L (mm)": lambda n: _figure(n.center_lps_mm[0], 1),
+    "P (mm)": lambda n: _figure(n.center_lps_mm[1], 1),
+    "S (mm)": lambda n: _figure(n.center_lps_mm[2], 1),
+}
+
+
+def add_table(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTableNode:
+    """Add the table of a case: a row a nodule, empty where a figure is not known."""
+    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    node.SetUseColumnTitleAsColumnHeader(True)
+    update_table(node, result)
+    return node
+
+
+def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
+    """Bring a table in line with a case."""
+    modifying = node.StartModify()
+    node.RemoveAllColumns()
+    for title, text_of in _COLUMNS.items():
+        column = vtk.vtkStringArray()
+        column.SetName(title.format(score_name=_capitalised(result.case.score_name)))
+        for nodule in result.nodules:
+            column.InsertNextValue(text_of(nodule))
+        node.AddColumn(column)
+    node.SetLocked(True)
+    node.EndModify(modifying)
+
+
+def _figure(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+Colour = tuple[float, float, float]
+
+_MALIGNANCY_STOPS = (0.0, 0.5, 1.0)
+_MALIGNANCY_COLOURS = ((0.17, 0.48, 0.71), (1.0, 0.85, 0.18), (0.84, 0.10, 0.11))
+UNCLASSIFIED: Colour = (0.65, 0.65, 0.65)
+
+LEFT_LUNG: Colour = (0.77, 0.65, 0.57)
+RIGHT_LUNG: Colour = (0.57, 0.69, 0.77)
+
+SCORED_POINT: Colour = (1.0, 0.62, 0.10)
+UNSCORED_POINT: Colour = (0.62, 0.62, 0.62)
+
+
+def malignancy_colour(malignancy: float | None) -> Colour:
+    """RGB in 0..1 of a malignancy in 0..1, or of none."""
+    if malignancy is None:
+        return UNCLASSIFIED
+    r, g, b = (float(np.interp(malignancy, _MALIGNANCY_STOPS, c)) for c in zip(*_MALIGNANCY_COLOURS, strict=True))
+    return r, g, b
+
+
+GLYPH_MM = 4.0
+_MEASUREMENTS = {
+    "confidence": lambda nodule: nodule.confidence,
+    "malignancy": lambda nodule: nodule.malignancy,
+    "contribution": lambda nodule: nodule.contribution,
+    "diameter": lambda nodule: nodule.diameter_mm,
+}
+
+
+def add_markups(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLMarkupsFiducialNode:
+    """Add the nodules of a case as points, in the CT's own frame (parent transforms are the caller's).
+
+    Each point is locked in its place; the node is not, so that a click on a point still jumps to it.
+    """
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(GLYPH_MM)
+    display.SetGlyphTypeFromString("CrossDot2D")
+    display.SetTextScale(3.5)
+    display.SetSelectedColor(*SCORED_POINT)
+    display.SetColor(*UNSCORED_POINT)
+    display.SetPropertiesLabelVisibility(False)
+    display.SetOccludedVisibility(True)
+    node.SetControlPointLabelFormat("%d")
+    update_markups(node, result)
+    return node
+
+
+def update_markups(node: slicer.vtkMRMLMarkupsFiducialNode, result: CaseResult) -> None:
+    """Bring points, labels, selection and measurements in line with a case.
+
+    A point is selected where its nodule counts in the case's score. Measurements are per point, NaN where a figure is
+    not known; one that no nodule has is left out.
+    """
+    modifying = node.StartModify()
+    for index, nodule in enumerate(result.nodules):
+        position = ras_mm(nodule.center_lps_mm)
+        if index == node.GetNumberOfControlPoints():
+            node.AddControlPoint(vtk.vtkVector3d(*position))
+        else:
+            node.SetNthControlPointPosition(index, *position)
+        node.SetNthControlPointLabel(index, nodule_label(nodule))
+        node.SetNthControlPointDescription(index, nodule_description(nodule, result.case.score_name))
+        node.SetNthControlPointSelected(index, nodule.scored)
+        node.SetNthControlPointLocked(index, True)
+    while node.GetNumberOfControlPoints() > len(result.nodules):
+        node.RemoveNthControlPoint(node.GetNumberOfControlPoints() - 1)
+    node.RemoveAllMeasurements()
+    for name, figure in _MEASUREMENTS.items():
+        _add_measurement(node, name, [figure(nodule) for nodule in result.nodules])
+    node.EndModify(modifying)
+
+
+def _add_measurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, figures: list[float | None]) -> None:
+    if all(figure is None for figure in figures):
+        return
+    values = vtk.vtkDoubleArray()
+    values.SetName(name)
+    for figure in figures:
+        values.InsertNextValue(math.nan if figure is None else figure)
+    measurement = slicer.vtkMRMLStaticMeasurement()
+    measurement.SetName(name)
+    measurement.SetUnits("mm" if name == "diameter" else "")
+    measurement.SetControlPointValues(values)
+    node.AddMeasurement(measurement)

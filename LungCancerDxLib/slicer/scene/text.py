@@ -1,0 +1,105 @@
+"""The case in text nodes: its JSON, from which everything can be had again, and a summary to read.
+
+What the user overrules changes the JSON; which nodules the model itself counted stays beside it.
+"""
+
+from __future__ import annotations
+
+import slicer
+
+from ...case import CaseResult, Nodule
+
+
+def nodule_label(nodule: Nodule) -> str:
+    """Rank, and malignancy where it is known: "1: 0.63"."""
+    return f"{nodule.rank}" if nodule.malignancy is None else f"{nodule.rank}: {nodule.malignancy:.2f}"
+
+
+def nodule_description(nodule: Nodule, score_name: str) -> str:
+    """One line on a nodule: size, type, place, score and what became of it."""
+    diameter = nodule.diameter_mm if nodule.diameter_mm is not None else nodule.box_diameter_mm
+    parts = [
+        "size unknown" if diameter is None else f"{diameter:.1f} mm",
+        nodule.type or "type unknown",
+        f"{nodule.side} lung" if nodule.side else "",
+        f"{nodule.third} third" if nodule.third else "",
+        "not classified" if nodule.malignancy is None else f"{score_name} {nodule.malignancy:.2f}",
+        "" if nodule.contribution is None else f"{100 * nodule.contribution:.0f} % of the case's evidence",
+        "" if nodule.scored else "does not count in the case's score",
+        "set by the user" if nodule.source == "user" else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def case_headline(result: CaseResult) -> str:
+    """The case's score with its name: "0.71 - model score (simulated outcomes)"."""
+    return f"{result.case.score:.2f} - {result.case.score_name}"
+
+
+def case_summary(result: CaseResult) -> str:
+    """The case as a person reads it, a few lines."""
+    case = result.case
+    lines = [
+        f"Case score: {case_headline(result)}",
+        f"Joined from {case.scored_nodules} of {len(result.nodules)} listed nodules by {case.join}",
+        *(
+            f"{name}: {100 * share:.0f} % of the evidence"
+            for name, share in (("Leak (what was not seen)", case.leak_share), ("Blank proposals", case.blank_share))
+            if share is not None
+        ),
+        "",
+        *(
+            f"Nodule {nodule_label(nodule)} - {nodule_description(nodule, case.score_name)}"
+            for nodule in result.nodules
+        ),
+        "",
+        *(f"Warning: {warning}" for warning in result.warnings),
+        f"{result.model_description}. For research use only.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def add_case_text(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTextNode:
+    """Add the content of `case.json`."""
+    node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
+    node.SetAttribute(_COUNTED, " ".join(str(nodule.rank) for nodule in result.nodules if nodule.scored))
+    update_case_text(node, result)
+    return node
+
+
+def case_result(node: slicer.vtkMRMLTextNode) -> CaseResult:
+    """The case that a text node holds; its label maps are in the segmentation.
+
+    Raises
+    ------
+    LungCancerDxError
+        Where the text is no case.
+    """
+    return CaseResult.from_json(node.GetText() or "")
+
+
+def counted_by_model(node: slicer.vtkMRMLTextNode) -> frozenset[int]:
+    """The ranks that counted before the user changed anything."""
+    return frozenset(int(rank) for rank in (node.GetAttribute(_COUNTED) or "").split())
+
+
+def update_case_text(node: slicer.vtkMRMLTextNode, result: CaseResult) -> None:
+    """Bring the JSON in line with a case."""
+    node.SetText(result.to_json())
+    node.SetDescription(case_headline(result))
+
+
+def add_summary(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTextNode:
+    """Add the summary."""
+    node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
+    update_summary(node, result)
+    return node
+
+
+def update_summary(node: slicer.vtkMRMLTextNode, result: CaseResult) -> None:
+    """Bring the summary in line with a case."""
+    node.SetText(case_summary(result))
+    node.SetDescription(case_headline(result))
+
+
+_COUNTED = "LungCancerDx.CountedByModel"

@@ -1,0 +1,81 @@
+"""A scan and what is known of it to a training case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.ndimage import affine_transform
+
+from ...errors import UsageError
+from ...phantom.case import CaseTruth, draw_truth
+from ...phantom.fast import synthetic_preprocessed
+from ...preprocessing import Preprocessed, preprocess
+from ...preset import Preset
+from ...runtime.progress import Progress, silent
+from ...volume import CTVolume
+from .store import TrainingCase
+
+NONE = np.zeros((0, 4))
+
+
+def prepare_case(
+    name: str,
+    volume: CTVolume,
+    preset: Preset,
+    nodules_lps_mm: np.ndarray = NONE,
+    keep_away_lps_mm: np.ndarray = NONE,
+    progress: Progress = silent,
+) -> TrainingCase:
+    """Preprocess a scan (III-B) and take its nodules and spheres to the working grid.
+
+    Parameters
+    ----------
+    nodules_lps_mm
+        (N, 4) x, y, z, diameter.
+    keep_away_lps_mm
+        (M, 4) x, y, z, radius.
+
+    Raises
+    ------
+    NoLungsError
+    UsageError
+        Where a nodule lies outside the lungs' part of the scan.
+    """
+    scan = preprocess(volume, preset, progress)
+    scan = replace(scan, lungs=labels_on_working_grid(scan, volume.kji_to_lps))
+    nodules = to_working(nodules_lps_mm, scan)
+    outside = ((nodules[:, :3] < 0) | (nodules[:, :3] > np.array(scan.image.shape) - 1)).any(axis=1)
+    if outside.any():
+        x, y, z, _ = nodules_lps_mm[outside][0]
+        raise UsageError(
+            f"Case {name}: the nodule at ({x:g}, {y:g}, {z:g}) LPS mm lies outside the lungs' part of the scan. Is it "
+            "this scan's, in LPS (not RAS) mm?"
+        )
+    return TrainingCase(name, scan, nodules, to_working(keep_away_lps_mm, scan))
+
+
+def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> tuple[TrainingCase, CaseTruth]:
+    """A patient invented on the working grid, with nodules as in the paper's larger set (Fig. 2a), and the truth.
+
+    From the generator `default_rng([seed, index])` the patient and the truth of `phantom.case.synthetic_case`.
+    """
+    patient_rng, truth_rng = rng.spawn(2)
+    scan, nodules, record = synthetic_preprocessed(patient_rng, preset, population="dsb")
+    truth = draw_truth(truth_rng, nodules, emphysema=bool(record["emphysema"]), female=bool(record["female"]))
+    spheres = np.array([[*nodule.center_lps_mm, nodule.diameter_mm] for nodule in nodules])
+    return TrainingCase(name, scan, to_working(spheres, scan), NONE, synthetic=True), truth
+
+
+def labels_on_working_grid(scan: Preprocessed, ct_kji_to_lps: np.ndarray) -> np.ndarray:
+    """The lung labels, which are on the CT's grid, on the working grid: (Z, Y, X) uint8, nearest voxel."""
+    to_ct = np.linalg.inv(ct_kji_to_lps) @ scan.kji_to_lps
+    return affine_transform(scan.lungs, to_ct[:3, :3], to_ct[:3, 3], scan.image.shape, order=0, output=np.uint8)
+
+
+def to_working(spheres_lps_mm: np.ndarray, scan: Preprocessed) -> np.ndarray:
+    """(N, 4) x, y, z, length in LPS mm to k, j, i, length in working voxels."""
+    to_kji = np.linalg.inv(scan.kji_to_lps)
+    spheres = np.asarray(spheres_lps_mm, dtype=float).reshape(-1, 4)
+    centers = spheres[:, :3] @ to_kji[:3, :3].T + to_kji[:3, 3]
+    return np.column_stack([centers, spheres[:, 3] / scan.spacing_mm])

@@ -1,0 +1,240 @@
+"""Features of crops by a backbone that is not trained, computed once: what a processor can afford."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
+from ...networks.inference import prepare_for_inference
+from ...networks.nnet import FEATURE_CHANNELS, STRIDE, NNet
+from ...preset import Preset
+from ...runtime.device import Compute, exact_arithmetic
+from ...runtime.progress import Progress, part, silent
+from ..cases.cache import CaseCache
+from ..detector.loss import Losses
+from ..engine.validation import Batch
+from .crops import UNMOVED, draw_pose, posed_crop
+from .items import KnownCases, case_of, collate, scorable, slot_masks
+from .network import case_loss, exact_score, seen
+from .proposals import draw, of_nodules
+from .recipe import Augmentation, ClassifierRecipe
+
+
+class CaseFeatures(NamedTuple):
+    """What a case's proposals look like to the backbone.
+
+    Parameters
+    ----------
+    features
+        (N, V, 128) float32 of V crops of each of N proposals: the first as at test time, the others augmented. Rotated
+        and scaled crops are interpolated, thus smoother than those that the network meets in the end.
+    logits, nodule
+        (N,) of the proposals, and which of them show a described nodule.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray
+    nodule: np.ndarray
+
+
+def cached_features(
+    cases: KnownCases,
+    backbone: NNet,
+    sha256: str,
+    recipe: ClassifierRecipe,
+    augmentation: Augmentation,
+    preset: Preset,
+    compute: Compute,
+    seed: int,
+    progress: Progress = silent,
+) -> tuple[list[CaseFeatures], np.ndarray]:
+    """The features of every case, kept beside the cases, and those of a blank (128,).
+
+    Parameters
+    ----------
+    sha256
+        Of what gave the backbone's weights and the proposals: features of others are not used.
+    """
+    decided_by = {
+        "source": sha256,
+        "augmentation": asdict(augmentation),
+        "crops": recipe.cached_crops,
+        "first crop": "as at test time",
+        "proposals": recipe.cached_proposals,
+        "preset": asdict(preset),
+        "precision": compute.precision,
+        "seed": seed,
+    }
+    cache, ready, found = (
+        CaseCache(cases.store, "features", decided_by),
+        prepare_for_inference(backbone, preset, compute),
+        [],
+    )
+    for number in range(len(cases.store)):
+        subprogress = part(progress, number / len(cases.store), (number + 1) / len(cases.store))
+        proposals = scorable(cases.proposals[number], preset)[: recipe.cached_proposals]
+
+        def features(number: int = number, proposals: np.ndarray = proposals, told: Progress = subprogress):
+            rng, case = np.random.default_rng([seed, number]), cases.store.case(number)
+            rows = np.zeros((len(proposals), recipe.cached_crops, FEATURE_CHANNELS), dtype=np.float32)
+            for n, (_, *center, diameter) in enumerate(proposals):
+                for crop in range(recipe.cached_crops):
+                    told("looking at proposals", (n + crop / recipe.cached_crops) / len(proposals))
+                    pose = draw_pose(rng, augmentation, diameter) if crop else UNMOVED
+                    shown = posed_crop(case.scan, np.array(center), pose, augmentation, preset)
+                    rows[n, crop] = _feature(ready, *shown, preset, compute)
+            return {"features": rows, "nodule": of_nodules(proposals, case.nodules)}
+
+        arrays = cache.get(number, features)
+        found.append(CaseFeatures(arrays["features"], proposals[:, 0], arrays["nodule"]))
+    size = (preset.crop_size,) * 3
+    blank = np.zeros(size, np.uint8), np.zeros((3, *(n // STRIDE for n in size)), np.float32)
+    return found, _feature(ready, *blank, preset, compute)
+
+
+def _feature(ready: NNet, image: np.ndarray, location: np.ndarray, preset: Preset, compute: Compute) -> np.ndarray:
+    """The central feature (128,) of a crop."""
+    with exact_arithmetic():
+        grey = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(compute.device)
+        where = torch.from_numpy(np.ascontiguousarray(location))[None].to(compute.device, compute.dtype)
+        shown = seen(grey, preset).to(compute.dtype)
+        return central_max(ready.features(shown, where, CENTRAL_CELLS))[0].float().cpu().numpy()
+
+
+_LEAST_SPREAD = 0.1  # of the mean over all features
+
+
+class HeadWithLoss(nn.Module):
+    """C-Net's last two layers and its leak with their loss; the backbone is not moved."""
+
+    def __init__(self, net: CNet, recipe: ClassifierRecipe) -> None:
+        super().__init__()
+        self.net = net.requires_grad_(True)
+        net.NoduleNet.requires_grad_(False)
+        self.recipe = recipe
+
+    def train(self, mode: bool = True) -> HeadWithLoss:
+        """Training mode, of all but the backbone."""
+        super().train(mode)
+        self.net.NoduleNet.eval()
+        return self
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+        with torch.autocast(batch["features"].device.type, enabled=False):
+            score = exact_score(self.net, self.net.dropout(batch["features"]), batch["counted"])
+            return case_loss(score, batch, self.recipe)
+
+
+class FeatureItems:
+    """Draws cases, of each case proposals, and of each proposal the features of one of its crops.
+
+    Parameters
+    ----------
+    cases, labels
+        Of each case, (N,) bool for the labels.
+    blank
+        (128,) feature of a blank; None where blanks do not count.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[CaseFeatures],
+        labels: np.ndarray,
+        blank: np.ndarray | None,
+        recipe: ClassifierRecipe,
+        preset: Preset,
+        seed: int,
+    ) -> None:
+        self._cases, self._labels, self._blank = cases, labels, blank
+        self._recipe, self._preset, self._seed = recipe, preset, seed
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """features (B, K, 128), counted and nodule (B, K) bool, cancer (B,) float."""
+        features = np.zeros((len(numbers), self._preset.scored_nodules, FEATURE_CHANNELS), dtype=np.float32)
+        if self._blank is not None:
+            features[:] = self._blank
+        rows = []
+        for n, number in enumerate(numbers):
+            chosen = case_of(step * self._recipe.batch + number, len(self._cases), self._seed)
+            rng = np.random.default_rng([self._seed, step, number])
+            case = self._cases[chosen]
+            drawn = draw(rng, case.logits, self._preset.scored_nodules, self._recipe)
+            crops = rng.integers(case.features.shape[1], size=len(drawn))
+            features[n, : len(drawn)] = case.features[drawn, crops]
+            seated = slot_masks(len(drawn), case.nodule[drawn], self._preset)
+            rows.append((*seated, bool(self._labels[chosen])))
+        return {"features": torch.from_numpy(features), **collate(rows)}
+
+
+class FeatureTask:
+    """C-Net's last layers on cached features; see `engine.Task`.
+
+    The first of them learns on features of mean 0 and standard deviation 1, as the backbone's are all far above zero;
+    `finish` turns its weights into those for the features as they are.
+
+    Parameters
+    ----------
+    cases, labels, blank
+        As in `FeatureItems`.
+    fresh
+        The last layers are random ones, and meant for features of mean 0 and standard deviation 1.
+    """
+
+    find_unused_parameters = False
+
+    def __init__(
+        self,
+        net: CNet,
+        cases: Sequence[CaseFeatures],
+        labels: np.ndarray,
+        blank: np.ndarray | None,
+        recipe: ClassifierRecipe,
+        preset: Preset,
+        seed: int,
+        fresh: bool = True,
+    ) -> None:
+        self._mean, self._spread = _mean_and_spread(cases)
+        self._blank = None if blank is None else self._standard(blank)
+        self._how = recipe, preset, seed
+        self._net = net
+        self._items = self.items_of(cases, labels)
+        if not fresh:
+            with torch.no_grad():
+                net.fc1.bias.add_(net.fc1.weight @ torch.from_numpy(self._mean).to(net.fc1.weight))
+                net.fc1.weight.mul_(torch.from_numpy(self._spread).to(net.fc1.weight))
+        self.module: nn.Module = HeadWithLoss(net, recipe)
+        self.items_per_step = recipe.batch
+
+    def items_of(self, cases: Sequence[CaseFeatures], labels: np.ndarray) -> FeatureItems:
+        """Items of these or of other cases, on the scale of the features that are learned from."""
+        standard = [case._replace(features=self._standard(case.features)) for case in cases]
+        return FeatureItems(standard, labels, self._blank, *self._how)
+
+    def finish(self) -> None:
+        """Make the network one for features as they are; once, after the training."""
+        layer = self._net.fc1
+        with torch.no_grad():
+            layer.weight.div_(torch.from_numpy(self._spread).to(layer.weight))
+            layer.bias.sub_(layer.weight @ torch.from_numpy(self._mean).to(layer.weight))
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self._items.batch(step, numbers)
+
+    def _standard(self, features: np.ndarray) -> np.ndarray:
+        return (features - self._mean) / self._spread
+
+
+def _mean_and_spread(cases: Sequence[CaseFeatures]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature, (128,) float32; the least spread ones count as if they had more."""
+    rows = np.concatenate([case.features.reshape(-1, FEATURE_CHANNELS) for case in cases])
+    if len(rows) == 0:
+        return np.zeros(FEATURE_CHANNELS, np.float32), np.ones(FEATURE_CHANNELS, np.float32)
+    spread = rows.std(axis=0)
+    least = _LEAST_SPREAD * float(spread.mean()) or 1.0
+    return rows.mean(axis=0), np.maximum(spread, np.float32(least))

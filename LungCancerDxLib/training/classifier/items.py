@@ -1,0 +1,126 @@
+"""The classifier's training cases: each a pure function of the seed, the step and its number in the step's batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ...networks.nnet import STRIDE
+from ...preset import Preset
+from ..cases.store import CaseStore
+from ..engine.validation import Batch
+from .crops import draw_pose, posed_crop
+from .proposals import draw, of_nodules
+from .recipe import Augmentation, ClassifierRecipe
+
+
+class KnownCases(NamedTuple):
+    """Cases, their labels (N,) bool, and for each its proposals (M, 5) logit, k, j, i, d in working voxels."""
+
+    store: CaseStore
+    labels: np.ndarray
+    proposals: Sequence[np.ndarray]
+
+
+class CaseItem(NamedTuple):
+    """image (K, S, S, S) uint8; location (K, 3, S/4, S/4, S/4) float32; counted, nodule (K,) bool; cancer.
+
+    What is left of the K places is blank, zero in image and location; `counted` says which places vote, `nodule` which
+    proposals show a described nodule.
+    """
+
+    image: np.ndarray
+    location: np.ndarray
+    counted: np.ndarray
+    nodule: np.ndarray
+    cancer: bool
+
+
+class CaseItems:
+    """Draws cases, of each case proposals, and a pose for each proposal."""
+
+    def __init__(
+        self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, preset: Preset, seed: int
+    ) -> None:
+        self._cases, self._recipe, self._augmentation = cases, recipe, augmentation
+        self._preset, self._seed = preset, seed
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """The cases of these numbers of a step as tensors.
+
+        image (B, K, 1, S, S, S) uint8, location (B, K, 3, C, C, C), counted and nodule (B, K) bool, cancer (B,) float.
+        """
+        items = [self.item(step, number) for number in numbers]
+        return {
+            "image": torch.from_numpy(np.stack([item.image for item in items])[:, :, None]),
+            "location": torch.from_numpy(np.stack([item.location for item in items])),
+            **collate([(item.counted, item.nodule, item.cancer) for item in items]),
+        }
+
+    def item(self, step: int, number: int) -> CaseItem:
+        """One case."""
+        preset, recipe = self._preset, self._recipe
+        chosen = case_of(step * recipe.batch + number, len(self._cases.labels), self._seed)
+        rng = np.random.default_rng([self._seed, step, number])
+        case, places = self._cases.store.case(chosen), preset.scored_nodules
+        proposals = scorable(self._cases.proposals[chosen], preset)
+        proposals = proposals[draw(rng, proposals[:, 0], places, recipe)]
+        image = np.zeros((places,) + (preset.crop_size,) * 3, dtype=np.uint8)
+        location = np.zeros((places, 3) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
+        for place, (_, *center, diameter) in enumerate(proposals):
+            pose = draw_pose(rng, self._augmentation, diameter)
+            image[place], location[place] = posed_crop(case.scan, np.array(center), pose, self._augmentation, preset)
+        counted, nodule = slot_masks(len(proposals), of_nodules(proposals, case.nodules), preset)
+        return CaseItem(image, location, counted, nodule, bool(self._cases.labels[chosen]))
+
+
+def scorable(proposals: np.ndarray, preset: Preset) -> np.ndarray:
+    """The proposals that may count in inference, too."""
+    return proposals[proposals[:, 0] > preset.score_above_logit]
+
+
+def slot_masks(taken: int, nodule: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+    """Which of a case's places count, and which of them show a nodule, (K,) bool each.
+
+    Parameters
+    ----------
+    taken
+        How many places, from the first on, have a proposal; blanks count where the preset says so.
+    nodule
+        (taken,) bool.
+    """
+    places = np.arange(preset.scored_nodules)
+    shown = np.zeros(len(places), dtype=bool)
+    shown[:taken] = nodule
+    return (places < taken) | preset.blanks_scored, shown
+
+
+def collate(rows: Sequence[tuple[np.ndarray, np.ndarray, bool]]) -> Batch:
+    """The parts of a batch that are the same whatever the network is shown."""
+    counted, nodule, cancer = zip(*rows, strict=True)
+    return {
+        "counted": torch.from_numpy(np.stack(counted)),
+        "nodule": torch.from_numpy(np.stack(nodule)),
+        "cancer": torch.tensor(cancer, dtype=torch.float32),
+    }
+
+
+def case_of(position: int, cases: int, seed: int) -> int:
+    """The case at a position of the endless sequence in which every epoch has each case once, in random order."""
+    epoch, place = divmod(position, cases)
+    return int(_order(cases, seed, epoch)[place])
+
+
+@lru_cache(maxsize=4)
+def _order(cases: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, cases, epoch]).permutation(cases)
+
+
+def steps_of_epoch(cases: int, recipe: ClassifierRecipe) -> int:
+    """Batches in which each case comes once, but for rounding."""
+    return math.ceil(cases / recipe.batch)

@@ -1,0 +1,119 @@
+"""The proposals that the classifier learns from: found beforehand (V-E), drawn anew for every use (V)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+import numpy as np
+
+from ...detection.detector import detect
+from ...detection.proposals import cube_iou
+from ...networks.nnet import NNet
+from ...preset import Preset
+from ...runtime.device import Compute
+from ...runtime.progress import Progress, part, silent
+from ..cases.cache import Arrays, CaseCache
+from ..cases.store import CaseStore, TrainingCase
+from .recipe import ClassifierRecipe
+
+HIT_IOU = 0.05  # a proposal that overlaps a described nodule by more shows it (published code)
+
+_FALSE_ALARMS = (4, 12)  # of a case, in `proposals_from_truth`
+_FALSE_DIAMETER = (6.0, 0.4)  # log-normal: median, standard deviation of the logarithm
+_NODULE_LOGIT, _FALSE_LOGIT = (2.5, 1.5), (-1.0, 1.2)  # normal: mean, standard deviation
+_JITTER = 0.1  # of the diameter: standard deviation of centre and size
+_TRIES = 64
+
+
+def find_proposals(
+    store: CaseStore, detector: NNet, sha256: str, preset: Preset, compute: Compute, progress: Progress = silent
+) -> list[np.ndarray]:
+    """The detector's proposals for every case of a store, as in inference; kept beside the cases.
+
+    Parameters
+    ----------
+    sha256
+        Of the detector's weights: proposals of other weights are not used.
+
+    Returns
+    -------
+    (N, 5) logit, k, j, i, d in working voxels for each case, best first, at most `preset.listed_nodules`.
+    """
+    decided_by = {"detector": sha256, "preset": asdict(preset), "precision": compute.precision}
+    cache, found = CaseCache(store, "proposals", decided_by), []
+    for number in range(len(store)):
+        subprogress = part(progress, number / len(store), (number + 1) / len(store))
+        subprogress("finding proposals", 0.0)
+
+        def proposals(number: int = number, told: Progress = subprogress) -> Arrays:
+            return {"proposals": detect(store.case(number).scan, detector, preset, compute, told).proposals}
+
+        found.append(cache.get(number, proposals)["proposals"])
+    return found
+
+
+def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> np.ndarray:
+    """Proposals that no detector found: the described nodules, a little off, and random places as false alarms.
+
+    For trying out a training without a good detector: confidences are drawn, no nodule is ever missed, and false alarms
+    are places like any other, so a classifier trained on these meets an easier task than it will have.
+
+    Returns
+    -------
+    (N, 5) logit, k, j, i, d in working voxels, best first. False alarms are centred in the dilated mask, and neither on
+    a nodule nor in a sphere to keep away from.
+    """
+    boxes = np.array(case.nodules, dtype=float).reshape(-1, 4)
+    diameters = boxes[:, 3:].copy()
+    boxes[:, :3] += _JITTER * diameters * rng.standard_normal((len(boxes), 3))
+    boxes[:, 3:] *= np.exp(_JITTER * rng.standard_normal((len(boxes), 1)))
+    false = [_false_alarm(case, rng) for _ in range(rng.integers(*_FALSE_ALARMS, endpoint=True))]
+    false = [box for box in false if box is not None]
+    logits = [rng.normal(*_NODULE_LOGIT, len(boxes)), rng.normal(*_FALSE_LOGIT, len(false))]
+    together = np.concatenate([boxes, np.array(false, dtype=float).reshape(-1, 4)])
+    proposals = np.column_stack([np.concatenate(logits), together])
+    return proposals[np.argsort(-proposals[:, 0], kind="stable")]
+
+
+def _false_alarm(case: TrainingCase, rng: np.random.Generator) -> np.ndarray | None:
+    median, spread = _FALSE_DIAMETER
+    away = np.concatenate([case.nodules * (1, 1, 1, 0.5), case.exclusion_regions])
+    for _ in range(_TRIES):
+        center = rng.integers(0, case.scan.dilated.shape)
+        diameter = median * np.exp(spread * rng.standard_normal())
+        free = (np.linalg.norm(away[:, :3] - center, axis=1) > away[:, 3] + diameter).all()
+        if case.scan.dilated[tuple(center)] and free:
+            return np.array([*center, diameter])
+    return None
+
+
+def of_nodules(proposals: np.ndarray, nodules: np.ndarray) -> np.ndarray:
+    """Which proposals (N, 5) show one of the described nodules (M, 4): (N,) bool."""
+    return np.array([len(nodules) > 0 and cube_iou(box, nodules).max() > HIT_IOU for box in proposals[:, 1:]], bool)
+
+
+def draw(rng: np.random.Generator, logits: np.ndarray, count: int, recipe: ClassifierRecipe) -> np.ndarray:
+    """Numbers of at most `count` proposals, drawn without replacement by their confidence; all where there are no more.
+
+    Parameters
+    ----------
+    logits
+        (N,) of the proposals.
+    """
+    left = np.arange(len(logits))
+    if len(left) <= count:
+        return left
+    drawn = []
+    for _ in range(count):
+        chosen = rng.choice(len(left), p=chances(logits[left], recipe.chance, recipe.chance_floor))
+        drawn.append(left[chosen])
+        left = np.delete(left, chosen)
+    return np.array(drawn)
+
+
+def chances(logits: np.ndarray, kind: Literal["confidence", "softmax"], floor: float) -> np.ndarray:
+    """How likely each of some proposals is drawn next: (N,), sum 1."""
+    weights = 1 / (1 + np.exp(-logits)) if kind == "confidence" else np.exp(logits - logits.max())
+    weights = np.maximum(weights / weights.sum(), floor)
+    return weights / weights.sum()

@@ -1,0 +1,230 @@
+"""Every constant of the classifier's training, in three versions.
+
+`PAPER` follows section V, `GRT123` the training code of 2017 where it differs, and `CPU` learns only the last two
+layers and the leak, on features of the detector's frozen backbone that are computed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ...errors import UsageError
+from ..detector import recipe
+from ..detector.recipe import PUBLISHED_OPTIMIZER, Recipe
+from ..engine.optimizer import OptimizerConfig
+
+CLIP_NORM = 1.0  # V-E
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a crop may be changed (V-E); lengths are working voxels, axes k, j, i.
+
+    Parameters
+    ----------
+    flipped_axes
+        Each is flipped with probability one half.
+    scale
+        Range of the size change.
+    scaled_diameters
+        Scaling may not take a nodule beyond these, in either direction.
+    rotation
+        By any angle in 3D, or by 0 to 180 degrees in the axial plane.
+    shift
+        Of the radius, the greatest shift along each axis.
+    swapped_axes
+        The axes in random order.
+    turned_location
+        The location crop is flipped and swapped with the image, as in the published code; otherwise it stays the one
+        of the nodule's place in the lungs, which rises along every axis as in inference.
+    """
+
+    flipped_axes: tuple[int, ...] = (0, 1, 2)
+    scale: tuple[float, float] = (0.75, 1.25)
+    scaled_diameters: tuple[float, float] | None = None
+    rotation: Literal["none", "in plane", "any"] = "any"
+    shift: float = 0.15
+    swapped_axes: bool = False
+    turned_location: bool = False
+
+
+UNCHANGED = Augmentation(flipped_axes=(), scale=(1.0, 1.0), rotation="none", shift=0.0)
+
+
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """The constants on which the paper, the code of 2017 and our short training differ.
+
+    Parameters
+    ----------
+    scheme
+        Stages in order where none are asked for, see `schemes`.
+    batch
+        Cases a step, of all processes together.
+    chance
+        A proposal's chance of being drawn: proportional to its confidence (V), or to the softmax of the logits, which
+        is worked out anew after each draw.
+    chance_floor
+        Below which no chance falls.
+    miss_loss
+        Weight of the loss of the published code on described nodules that get hardly any malignancy.
+    false_alarm_loss
+        Weight of our loss on malignancy where there is no described nodule. Not for cases of which only some nodules
+        are described.
+    optimizer
+        Of the first stage.
+    later_rate
+        Learning rate of later stages as a share of the first one's, where a stage has no rate of its own.
+    epochs
+        Of a stage; one of a stage that alternates has an epoch of both networks.
+    steps
+        Instead of epochs.
+    initial_logit
+        Of a nodule's malignancy before the training.
+    leak_rate
+        The leak's logit is learned as if it were counted in units of this size: AdamW, which moves every number by
+        about the learning rate at most, would else not come far from the start.
+    detector
+        Patches and losses of the detector in stages that alternate.
+    cached_crops
+        Crops of each proposal of which a stage on cached features draws: one as at test time, the others augmented.
+    cached_proposals
+        The best so many proposals of a case that such a stage knows.
+    """
+
+    name: str
+    scheme: str = "A->B->E"
+    augmentation: Augmentation = Augmentation()
+    batch: int = 16
+    chance: Literal["confidence", "softmax"] = "confidence"
+    chance_floor: float = 1e-5
+    miss_loss: float = 0.0
+    false_alarm_loss: float = 0.0
+    optimizer: OptimizerConfig = PUBLISHED_OPTIMIZER
+    later_rate: float = 0.1
+    epochs: int = 100
+    steps: int | None = None
+    initial_logit: float = 0.0
+    leak_rate: float = 1.0
+    detector: Recipe = recipe.PAPER
+    cached_crops: int = 3
+    cached_proposals: int = 6
+
+
+PAPER = ClassifierRecipe(name="PAPER")
+
+GRT123 = replace(
+    PAPER,
+    name="GRT123",
+    scheme="net3->net4",
+    augmentation=Augmentation(
+        scale=(0.85, 1.15),
+        scaled_diameters=(6.0, 100.0),
+        rotation="in plane",
+        swapped_axes=True,
+        turned_location=True,
+    ),
+    batch=12,
+    chance="softmax",
+    miss_loss=1.0,
+    detector=replace(recipe.GRT123, scaled_diameters=(8.0, 100.0)),
+)
+
+CPU = replace(
+    PAPER,
+    name="CPU",
+    scheme="F",
+    augmentation=Augmentation(scale=(0.9, 1.1)),  # the size of a nodule says most about it
+    batch=32,
+    optimizer=OptimizerConfig("adamw", 1e-3, 0.3, cosine=True, warm_up_steps=50),
+    steps=800,
+    initial_logit=-2.0,
+    false_alarm_loss=3.0,
+    leak_rate=10.0,
+    detector=recipe.CPU,
+)
+
+CLASSIFIER_RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU)}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a scheme.
+
+    Parameters
+    ----------
+    augmentation
+        None of it, the recipe's flips only, or all.
+    clipped
+        Gradients of a norm above one are scaled down to it.
+    alternate
+        An epoch of the detector and one of the classifier in turn, over one backbone.
+    frozen_norms
+        Batch norm uses the statistics it has and does not change them; its scale and shift still learn.
+    cached
+        The backbone learns nothing: its features of a few crops are computed once.
+    epochs, drops
+        Instead of the recipe's (see `OptimizerConfig.drops`; the factors are of its own rate, also in later stages).
+    """
+
+    name: str
+    augmentation: Literal["none", "flips", "all"] = "all"
+    clipped: bool = False
+    alternate: bool = False
+    frozen_norms: bool = False
+    cached: bool = False
+    epochs: int | None = None
+    drops: tuple[tuple[float, float], ...] | None = None
+
+
+_STAGES = (
+    # Table I
+    Stage("C-Net", augmentation="none"),
+    Stage("A"),
+    Stage("B", clipped=True),
+    Stage("C", alternate=True),
+    Stage("D", alternate=True, clipped=True),
+    Stage("E", alternate=True, clipped=True, frozen_norms=True),
+    # The published code
+    Stage("net3", augmentation="flips", alternate=True, drops=((0.2, 0.1), (0.7, 0.01))),
+    Stage("net4", alternate=True, frozen_norms=True, epochs=30, drops=((0.0, 0.01), (1 / 3, 0.001))),
+    # Ours: stage A on cached features of the frozen backbone
+    Stage("F", cached=True),
+)
+STAGES = {stage.name: stage for stage in _STAGES}
+ARROW = "->"
+
+
+def parse_scheme(text: str) -> tuple[Stage, ...]:
+    """The stages of a scheme such as "A->B->E".
+
+    Raises
+    ------
+    UsageError
+        Where a stage has no such name.
+    """
+    names = [name.strip() for name in text.replace("→", ARROW).split(ARROW)]
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        raise UsageError(
+            f"The scheme '{text}' has a stage '{unknown[0]}'; expected one or more of {', '.join(STAGES)} with {ARROW} "
+            'between them, such as "A->B->E".'
+        )
+    return tuple(STAGES[name] for name in names)
+
+
+def augmentation_of(stage: Stage, recipe: ClassifierRecipe) -> Augmentation:
+    """How a stage changes its crops."""
+    whole = recipe.augmentation
+    if stage.augmentation == "flips":
+        return replace(UNCHANGED, flipped_axes=whole.flipped_axes, turned_location=whole.turned_location)
+    return whole if stage.augmentation == "all" else UNCHANGED
+
+
+def optimizer_of(stage: Stage, recipe: ClassifierRecipe, number: int) -> OptimizerConfig:
+    """How a stage moves the weights; `number` counts the scheme's stages from zero."""
+    optimizer = replace(recipe.optimizer, clip_norm=CLIP_NORM if stage.clipped else None)
+    if stage.drops is not None:
+        return replace(optimizer, drops=stage.drops, cosine=False)
+    return optimizer if number == 0 else replace(optimizer, learning_rate=optimizer.learning_rate * recipe.later_rate)

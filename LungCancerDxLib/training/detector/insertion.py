@@ -1,0 +1,187 @@
+"""Nodules put into a patch while it is made, the strongest ingredient where few scans have described nodules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ...phantom.insertion.insert import insert_into_preprocessed
+from ...phantom.insertion.scan_places import places_of_scan
+from ...phantom.nodules.population import POPULATIONS, LungPlaces, draw_nodule
+from ...phantom.scanner.image_quality import ImageQuality, preprocessed_image_quality
+from ...phantom.shapes import Point
+from ...preset import Preset
+from ...volume import CTVolume, index_to_world
+from ..cases.prepare import to_working
+from ..cases.store import TrainingCase
+from .recipe import Recipe
+
+_TRIES = 4
+
+
+class Inserter(Protocol):
+    """What puts one nodule into a piece of a scan."""
+
+    def __call__(
+        self,
+        rng: np.random.Generator,
+        case: TrainingCase,
+        crop: np.ndarray,
+        start_kji: np.ndarray,
+        diameter_mm: float,
+        margin: float,
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Insert a nodule of about this diameter.
+
+        Parameters
+        ----------
+        crop
+            (S, S, S) uint8, the scan's voxels from `start_kji` on, maybe with nodules inserted before; not changed.
+        margin
+            Voxels that the nodule's box keeps from every side of the crop, where it fits.
+
+        Returns
+        -------
+        The new crop and the box (4,) k, j, i, d in voxels of the scan; None where no place was found.
+        """
+
+
+def draw_diameter(rng: np.random.Generator, recipe: Recipe) -> float:
+    """A diameter in mm from the recipe's log-normal distribution, within its range."""
+    median, spread = recipe.inserted_diameter
+    return float(np.clip(median * np.exp(spread * rng.standard_normal()), *recipe.inserted_range))
+
+
+def insert(
+    rng: np.random.Generator,
+    inserter: Inserter,
+    case: TrainingCase,
+    crop: np.ndarray,
+    start_kji: np.ndarray,
+    recipe: Recipe,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A crop with one nodule, sometimes two, and their boxes (N, 4) in voxels of the scan; none where none fits.
+
+    A nodule never touches another or a sphere that must be kept away from.
+    """
+    boxes: list[np.ndarray] = []
+    for _ in range(1 + (rng.random() < recipe.second_inserted)):
+        for _ in range(_TRIES):
+            taken = np.concatenate(
+                [case.nodules, case.exclusion_regions * (1, 1, 1, 2), np.array(boxes).reshape(-1, 4)]
+            )
+            found = inserter(rng, case, crop, start_kji, draw_diameter(rng, recipe), recipe.margin)
+            if found is not None and not _touches(found[1], taken):
+                crop = found[0]
+                boxes.append(found[1])
+                break
+    return crop, np.array(boxes).reshape(-1, 4)
+
+
+def _touches(box: np.ndarray, others: np.ndarray) -> bool:
+    distance = np.linalg.norm(others[:, :3] - box[:3], axis=1)
+    return bool((distance < (box[3] + others[:, 3]) / 2).any())
+
+
+_PLACES = POPULATIONS["dsb"].place_shares
+_POINTS = 100
+
+
+class _Known(NamedTuple):
+    """What is found out of a scan once."""
+
+    look: ImageQuality
+    places: LungPlaces
+
+
+class PlacesWithin:
+    """The places (see `LungPlaces`) of a scan that lie in a box of working voxels.
+
+    Parameters
+    ----------
+    low_kji, high_kji
+        The first and last voxel (3,) that a centre may have; `kji_to_lps` takes them to the patient.
+    """
+
+    def __init__(self, places: LungPlaces, low_kji: np.ndarray, high_kji: np.ndarray, kji_to_lps: np.ndarray) -> None:
+        corners = index_to_world(kji_to_lps, np.stack([low_kji, high_kji]))
+        self._places = places
+        self._low, self._high = corners.min(axis=0), corners.max(axis=0)
+        self.low_lps_mm: Point = tuple(np.maximum(self._low, places.low_lps_mm))
+        self.high_lps_mm: Point = tuple(np.minimum(self._high, places.high_lps_mm))
+        self.vessels = places.vessels[self._inside(places.vessels[:, :3])]
+        self.bronchi = places.bronchi[self._inside(places.bronchi[:, :3])]
+
+    def depth_mm(self, points: np.ndarray) -> np.ndarray:
+        """Way to the pleura in mm; negative outside the lungs and outside the box."""
+        return np.where(self._inside(points), self._places.depth_mm(points), -1.0)
+
+    def upper(self, points: np.ndarray) -> np.ndarray:
+        """Whether points lie in an upper lobe."""
+        return self._places.upper(points)
+
+    def _inside(self, points: np.ndarray) -> np.ndarray:
+        return ((points >= self._low) & (points <= self._high)).all(axis=1)
+
+
+class LungInserter:
+    """An `Inserter` for the cases of a store of some preset; what it finds out of a case it finds out once."""
+
+    def __init__(self, preset: Preset) -> None:
+        self._preset = preset
+        self._known: dict[str, _Known] = {}
+
+    def __call__(
+        self,
+        rng: np.random.Generator,
+        case: TrainingCase,
+        crop: np.ndarray,
+        start_kji: np.ndarray,
+        diameter_mm: float,
+        margin: float,
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Insert a nodule; see `Inserter`."""
+        look, places = self._of(case)
+        scan = case.scan
+        reach = margin + diameter_mm / scan.spacing_mm / 2
+        low, high = start_kji + reach, start_kji + len(crop) - 1 - reach
+        if (low > high).any():
+            low = high = start_kji + (len(crop) - 1) / 2
+        within = PlacesWithin(places, low, high, scan.kji_to_lps)
+        if not _has_lung(rng, within):
+            return None
+        place = rng.choice(list(_PLACES), p=np.array(list(_PLACES.values())))
+        nodule = draw_nodule(rng, within, diameter_mm, place=place)
+        if nodule is None:
+            return None
+        of_crop = scan.kji_to_lps.copy()
+        of_crop[:3, 3] += scan.kji_to_lps[:3, :3] @ start_kji
+        painted = insert_into_preprocessed(crop, of_crop, [nodule], look, self._preset)
+        return painted, to_working(np.array([[*nodule.center_lps_mm, nodule.diameter_mm]]), scan)[0]
+
+    def _of(self, case: TrainingCase) -> _Known:
+        known = self._known.get(case.name)
+        if known is None:  # threads that come for the same case find out the same
+            known = self._known.setdefault(case.name, _known(case, self._preset))
+        return known
+
+
+def _has_lung(rng: np.random.Generator, places: LungPlaces) -> bool:
+    """Whether some of a few points lie in the lungs: spares the search where hardly any would."""
+    if not np.less(places.low_lps_mm, places.high_lps_mm).all():
+        return False
+    points = rng.uniform(places.low_lps_mm, places.high_lps_mm, (_POINTS, 3))
+    return bool((places.depth_mm(points) > 0).any())
+
+
+def _known(case: TrainingCase, preset: Preset) -> _Known:
+    scan, (low, high) = case.scan, preset.window_hu
+    hu = (scan.image * ((high - low) / 255) + low).astype(np.int16)
+    centers = index_to_world(scan.kji_to_lps, case.exclusion_regions[:, :3])
+    exclusion_regions = [
+        ((float(x), float(y), float(z)), float(radius))
+        for (x, y, z), radius in zip(centers, case.exclusion_regions[:, 3] * scan.spacing_mm, strict=True)
+    ]
+    places = places_of_scan(CTVolume(hu, scan.kji_to_lps), scan.lungs, exclusion_regions=exclusion_regions)
+    return _Known(preprocessed_image_quality(scan, preset), places)

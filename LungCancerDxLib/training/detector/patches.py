@@ -1,0 +1,220 @@
+"""Cubes cut out of a scan: padded, scaled, mirrored, with their boxes and their location crop (IV-A, IV-C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ...detection.location import LocationScale
+from ...networks.nnet import STRIDE
+from .recipe import TISSUE, Recipe
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a patch lies: its voxel v shows the scan's voxel start + v / scale, on each axis.
+
+    Parameters
+    ----------
+    start_kji
+        (3,) int: first voxel of the scan, may lie outside it.
+    size
+        Edge of the patch in its own voxels, a multiple of 16.
+    """
+
+    start_kji: np.ndarray
+    size: int
+    scale: float = 1.0
+
+    @property
+    def source_size(self) -> int:
+        """Voxels of the scan along each axis that the patch is made of."""
+        return source_size(self.size, self.scale)
+
+    def boxes(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes or spheres (N, 4) k, j, i, length in the scan's voxels to the patch's."""
+        moved = np.array(boxes, dtype=float).reshape(-1, 4)
+        moved[:, :3] -= self.start_kji
+        return moved * self.scale
+
+    def resampled(self, source: np.ndarray) -> np.ndarray:
+        """What `cut_out` gave for this patch, (source_size,)*3 uint8, to the patch (size,)*3: linear, rounded."""
+        if self.scale == 1:
+            return source
+        positions = np.arange(self.size) / self.scale
+        below = positions.astype(int)
+        weight = (positions - below).astype(np.float32)
+        image = source.astype(np.float32)
+        for axis in range(3):
+            shape = [-1 if a == axis else 1 for a in range(3)]
+            low = np.take(image, below, axis=axis)
+            high = np.take(image, below + 1, axis=axis)
+            high -= low
+            high *= weight.reshape(shape)
+            high += low
+            image = high
+        return (image + 0.5).astype(np.uint8)
+
+    def location(self, scale: LocationScale) -> np.ndarray:
+        """The location crop (3, size/4, size/4, size/4): what inference gives the same places of the scan."""
+        zoomed = replace(scale, zero_kji=scale.zero_kji * self.scale, span_kji=scale.span_kji * self.scale)
+        return zoomed.map(self.start_kji * self.scale, (self.size // STRIDE,) * 3)
+
+
+def source_size(size: int, scale: float) -> int:
+    """Voxels of a scan that a patch of `size` voxels is made of."""
+    return size if scale == 1 else int((size - 1) / scale) + 2
+
+
+def cut_out(image: np.ndarray, start_kji: np.ndarray, size: int) -> np.ndarray:
+    """The cube (size,)*3 of an image (Z, Y, X) uint8 from a voxel on; tissue beyond the image."""
+    cube = np.full((size,) * 3, TISSUE, dtype=np.uint8)
+    low = np.maximum(start_kji, 0)
+    high = np.minimum(start_kji + size, image.shape)
+    if (low < high).all():
+        there = tuple(slice(a, b) for a, b in zip(low - start_kji, high - start_kji, strict=True))
+        cube[there] = image[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    return cube
+
+
+def mirrored(cube: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """A cube (..., Z, Y, X) turned round along some of its last three axes, numbered 0 to 2."""
+    return np.ascontiguousarray(np.flip(cube, tuple(axis - 3 for axis in axes)))
+
+
+def mirrored_boxes(boxes: np.ndarray, size: int, axes: tuple[int, ...]) -> np.ndarray:
+    """Boxes or spheres (N, 4) in the voxels of a patch that was mirrored."""
+    turned = boxes.copy()
+    turned[:, list(axes)] = size - 1 - turned[:, list(axes)]
+    return turned
+
+
+def mirrored_location(location: np.ndarray, axes: tuple[int, ...], of_patient: bool) -> np.ndarray:
+    """The location crop (3, Z, Y, X) of a mirrored patch.
+
+    Of a mirrored patient it rises along every axis as any patient's does, and what was left of the middle is now as far
+    to the right of it. Otherwise it is turned round with the image, as in the published code.
+    """
+    turned = mirrored(location, axes)
+    if of_patient:
+        turned[list(axes)] *= -1
+    return turned
+
+
+_TRIES = 64
+
+
+class NoduleChances(NamedTuple):
+    """All targets of a store: their case (N,), their number in it (N,), and how often each is drawn (N,), sum 1."""
+
+    cases: np.ndarray
+    numbers: np.ndarray
+    probabilities: np.ndarray
+
+
+def nodule_chances(nodules: Sequence[np.ndarray], recipe: Recipe) -> NoduleChances:
+    """How often each nodule of `smallest_target` or more is drawn; larger ones more often (IV-E)."""
+    found = [
+        (case, number, _weight(box[3], recipe))
+        for case, boxes in enumerate(nodules)
+        for number, box in enumerate(boxes)
+        if box[3] >= recipe.smallest_target
+    ]
+    cases, numbers, weights = np.array(found, dtype=float).reshape(-1, 3).T
+    return NoduleChances(cases.astype(int), numbers.astype(int), weights / max(weights.sum(), 1.0))
+
+
+def case_chances(synthetic: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """How often each case is drawn where no described nodule is: (C,), sum 1; the recipe's `scan_share` from scans.
+
+    All cases alike where the recipe has no such share or the cases are all scans or all invented.
+
+    Parameters
+    ----------
+    synthetic
+        (C,) bool, which patients were invented.
+    """
+    invented = np.asarray(synthetic, dtype=bool)
+    if recipe.scan_share is None or invented.all() or not invented.any():
+        return np.full(len(invented), 1 / len(invented))
+    return np.where(invented, (1 - recipe.scan_share) / invented.sum(), recipe.scan_share / (~invented).sum())
+
+
+def rows(nodules: Sequence[np.ndarray], recipe: Recipe) -> float:
+    """Patches of an epoch: each nodule as often as it weighs, and the random patches that belong to them."""
+    weights = [_weight(box[3], recipe) for boxes in nodules for box in boxes if box[3] >= recipe.smallest_target]
+    return sum(weights) / recipe.nodule_share
+
+
+def _weight(diameter: float, recipe: Recipe) -> float:
+    return next((weight for above, weight in reversed(recipe.weights) if diameter > above), 1.0)
+
+
+def draw_scale(rng: np.random.Generator, recipe: Recipe, diameter: float | None) -> float:
+    """A random size change; one that takes a nodule of this diameter beyond `scaled_diameters` is cut (IV-A)."""
+    low, high = recipe.scale
+    if diameter is not None and recipe.scaled_diameters is not None:
+        smallest, largest = recipe.scaled_diameters
+        low, high = min(max(smallest / diameter, low), 1.0), max(min(largest / diameter, high), 1.0)
+    return float(rng.uniform(low, high))
+
+
+def nodule_start(rng: np.random.Generator, box: np.ndarray, scale: float, recipe: Recipe) -> np.ndarray:
+    """First voxel (3,) of a patch that shows a box (k, j, i, d) with the recipe's margin to every side.
+
+    A nodule that is too large for it comes to the middle, but for a few voxels.
+    """
+    last, margin, radius = (recipe.patch - 1) / scale, recipe.margin / scale, box[3] / 2
+    low = np.ceil(box[:3] + radius + margin - last).astype(int)
+    high = np.floor(box[:3] - radius - margin).astype(int)
+    if (low <= high).all():
+        return rng.integers(low, high, endpoint=True)
+    middle = np.rint(box[:3] - last / 2).astype(int)
+    return middle + rng.integers(-recipe.off_centre, recipe.off_centre, 3, endpoint=True)
+
+
+def random_start(
+    rng: np.random.Generator, dilated: np.ndarray, exclusion_regions: np.ndarray, size: int, recipe: Recipe
+) -> np.ndarray:
+    """First voxel (3,) of a cube of so many voxels, by the recipe's `random_places`.
+
+    A cube that reaches into one of the `exclusion_regions` (N, 4) k, j, i, radius is drawn again, a few times.
+    """
+    start = np.zeros(3, dtype=int)
+    for _ in range(_TRIES):
+        start = _random_start(rng, dilated, size, recipe)
+        if not reaches(start, size, exclusion_regions):
+            break
+    return start
+
+
+def _random_start(rng: np.random.Generator, dilated: np.ndarray, size: int, recipe: Recipe) -> np.ndarray:
+    shape = np.array(dilated.shape)
+    if recipe.random_places == "as published":
+        half = size // 2
+        return rng.integers(
+            np.minimum(half, shape // 2 - recipe.margin), np.maximum(shape - half, shape // 2 + recipe.margin)
+        )
+    if recipe.random_places == "within the scan":
+        return rng.integers(np.minimum(shape - size, 0), np.maximum(shape - size, 0), endpoint=True)
+    return _voxel_within(rng, dilated) - size // 2
+
+
+def _voxel_within(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+    """A random voxel (3,) of a mask; of its whole box where the mask is empty."""
+    voxel = rng.integers(0, mask.shape)
+    for _ in range(_TRIES):
+        if mask[tuple(voxel)]:
+            return voxel
+        voxel = rng.integers(0, mask.shape)
+    inside = np.flatnonzero(mask)
+    return np.array(np.unravel_index(rng.choice(inside), mask.shape)) if len(inside) else voxel
+
+
+def reaches(start: np.ndarray, size: int, spheres: np.ndarray) -> bool:
+    """Whether a cube reaches into one of the spheres (N, 4)."""
+    nearest = np.clip(spheres[:, :3], start, start + size - 1)
+    return bool((np.linalg.norm(nearest - spheres[:, :3], axis=1) <= spheres[:, 3]).any())

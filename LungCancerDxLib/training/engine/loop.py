@@ -1,0 +1,273 @@
+"""The training loop of any network: steps, checkpoints, log, several processes, resuming.
+
+A batch is a pure function of the step, and the random numbers of dropout are seeded by the step, so a run that was
+killed at any moment and resumed ends with the weights of an undisturbed one: bit for bit on a processor.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...errors import Cancelled, LungCancerDxError
+from ...runtime.atomic import atomic_file
+from ...runtime.device import Compute
+from ...runtime.progress import Progress, silent
+from .distributed import ALONE, Ranks
+from .log import Pace, Records, draw_if_possible
+from .optimizer import OptimizerConfig
+from .run_folder import RunFolder
+from .validation import Batch, Items, Loaded, Validation, loaded_ahead, mean_losses
+
+
+class TrainingFailed(LungCancerDxError):
+    """The training came to numbers that are not finite; the last checkpoint is from before."""
+
+
+def stop_with_batch(
+    folder: Path, step: int, rank: int, batch: dict[str, torch.Tensor], losses: dict[str, float], module: nn.Module
+) -> None:
+    """Save the batch and the weights that met, and stop.
+
+    Raises
+    ------
+    TrainingFailed
+    """
+    path = folder / f"failed-step{step}-rank{rank}.pt"
+    with atomic_file(path) as staging:
+        torch.save({"step": step, "losses": losses, "batch": batch, "module": module.state_dict()}, staging)
+    values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    raise TrainingFailed(
+        f"The training failed at step {step}: {values}; expected finite numbers. The batch and the weights that it met "
+        f"are in {path}; the last checkpoint is from before. Look at the batch (a damaged case?), or start anew with a "
+        "lower learning rate or in --precision fp32."
+    )
+
+
+class Task(Items, Protocol):
+    """What is trained on what.
+
+    Attributes
+    ----------
+    module
+        Takes a batch on the device and returns scalars by name, the same names at every step; `loss` is minimised, all
+        go into the log. It is put into training mode once; what must stay frozen, it keeps so in its `train`.
+    items_per_step
+        Of all processes together.
+    find_unused_parameters
+        Whether some weights have no part in some steps.
+    """
+
+    @property
+    def module(self) -> nn.Module: ...
+
+    @property
+    def items_per_step(self) -> int: ...
+
+    @property
+    def find_unused_parameters(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ItemsTask:
+    """A task of a module and what its batches are made from; see `Task`."""
+
+    module: nn.Module
+    items: Items
+    items_per_step: int
+    find_unused_parameters: bool = False
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        return self.items.batch(step, numbers)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a task.
+
+    Parameters
+    ----------
+    config
+        All that decides the weights, fit for JSON; written down, and compared when the run is resumed.
+    checkpoint_minutes
+        From one checkpoint to the next; there is another at the end and when the user stops the run.
+    events_and_curves
+        Write them beside the log, where TensorBoard and matplotlib are installed.
+    validation
+        What the run is checked on before its first step, now and then, and at its end; the weights do not depend on it.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    optimizer: OptimizerConfig
+    steps: int
+    seed: int
+    checkpoint_minutes: float = 2.0
+    loader_threads: int = 1
+    events_and_curves: bool = True
+    validation: Validation | None = None
+
+
+def train(
+    task: Task, run: Run, compute: Compute, *, ranks: Ranks = ALONE, resume: bool = False, progress: Progress = silent
+) -> None:
+    """Train the task's module to the end of the run; it holds the final weights afterwards.
+
+    Raises
+    ------
+    UsageError
+        Where the folder is taken, or holds a run with other settings.
+    TrainingFailed
+        Where a loss or a gradient is not finite; the batch is saved in the folder.
+    Cancelled
+        Where `progress` raises it; a checkpoint is written first.
+    """
+    files = RunFolder(run.folder, run.config)
+    if ranks.first:
+        files.resume() if resume else files.create()
+    ranks.wait()
+    trainer = _Trainer(task, run, compute, ranks, files)
+    first = trainer.restore() if resume else 0
+    with _own_random_numbers(trainer.device):
+        trainer.go(first, progress)
+
+
+class _Trainer:
+    """The moving parts of a run."""
+
+    def __init__(self, task: Task, run: Run, compute: Compute, ranks: Ranks, files: RunFolder) -> None:
+        self.task, self.run, self.ranks, self.files = task, run, ranks, files
+        self.device, self.dtype = ranks.device(compute.device), compute.dtype
+        self.module = task.module.to(self.device, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
+        self.called = ranks.wrap_ddp(self.module, self.device, task.find_unused_parameters)
+        self.weights = [weight for weight in self.module.parameters() if weight.requires_grad]
+        self.optimiser = run.optimizer.build(self.weights)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+
+    def restore(self) -> int:
+        """Take up the checkpoint; returns the first step to do."""
+        state = self.files.load(self.device)
+        if state is None:
+            return 0
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        return int(state["steps_done"])
+
+    def save(self, steps_done: int) -> None:
+        if self.ranks.first:
+            parts = {"module": self.module, "optimiser": self.optimiser, "scaler": self.scaler}
+            state = {name: part.state_dict() for name, part in parts.items()}
+            self.files.save({"steps_done": steps_done, **state})
+
+    def go(self, first: int, progress: Progress) -> None:
+        run, numbers = self.run, self.ranks.share(self.task.items_per_step)
+        validated = run.validation is not None
+        records = Records(run.folder, first, run.events_and_curves, validated) if self.ranks.first else None
+        done, saved_at, pace = first, time.monotonic(), Pace(first, run.steps)
+        batches = loaded_ahead(lambda step: self.task.batch(step, numbers), first, run.steps, run.loader_threads)
+        try:
+            with closing(batches):  # type: ignore[type-var]
+                for loaded in batches:
+                    self._check_others(done, records, progress)
+                    row = self._step(loaded)
+                    done = loaded.step + 1
+                    if records is not None:
+                        records.add(row)
+                    if done < run.steps and time.monotonic() - saved_at > run.checkpoint_minutes * 60:
+                        self._checkpoint(done)
+                        saved_at = time.monotonic()
+                    progress(pace.words(done, row["loss"]), done / run.steps)
+            self._check_others(run.steps, records, progress)
+        except Cancelled as stopped:
+            self.save(done)
+            raise Cancelled(f"Stopped after step {done} of {run.steps}; --resume goes on from there.") from stopped
+        finally:
+            if records is not None:
+                records.close()
+        self._checkpoint(run.steps)
+
+    def _check_others(self, done: int, records: Records | None, progress: Progress) -> None:
+        """Look at the validation's cases where that is due."""
+        wanted = self.run.validation
+        if wanted is None or not wanted.is_due(done, self.run.steps):
+            return
+        numbers = self.ranks.share(wanted.items_per_batch)
+        batches = loaded_ahead(lambda n: wanted.items.batch(n, numbers), 0, wanted.batches, self.run.loader_threads)
+
+        def shown() -> Iterator[Batch]:
+            for loaded in batches:
+                words = f"looking at other cases, batch {loaded.step + 1} of {wanted.batches}"
+                progress(words, done / self.run.steps)
+                yield self._on_device(loaded.batch)
+
+        with closing(batches):  # type: ignore[type-var]
+            losses = mean_losses(self.module, shown(), self._autocast())
+        row = {"step": done, **{name: self.ranks.mean(value) for name, value in losses.items()}}
+        if records is not None:
+            records.add_check(row)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def _checkpoint(self, steps_done: int) -> None:
+        self.save(steps_done)
+        if self.ranks.first and self.run.events_and_curves:
+            draw_if_possible(self.run.folder)
+
+    def _step(self, loaded: Loaded) -> dict[str, float]:
+        start, step, optimizer = time.perf_counter(), loaded.step, self.run.optimizer
+        torch.manual_seed(_number(self.run.seed, step, self.ranks.rank))
+        rate = optimizer.rate(step, self.run.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        batch = self._on_device(loaded.batch)
+        with self._autocast():
+            losses = self.called(batch)
+        self.scaler.scale(losses["loss"]).backward()
+        self.scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self.weights, optimizer.clip_norm or math.inf)
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        self._check(step, loaded.batch, values, norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        times = {"wait_s": loaded.wait_s, "load_s": loaded.load_s, "train_s": time.perf_counter() - start}
+        return {"step": step + 1, "learning_rate": rate, **values, "gradient_norm": float(norm), **times}
+
+    def _check(self, step: int, batch: Batch, losses: dict[str, float], norm: torch.Tensor) -> None:
+        """Stop, all processes alike, where the loss is not finite or, without scaling, the gradient."""
+        bad = not math.isfinite(losses["loss"]) or not (self.scaler.is_enabled() or bool(torch.isfinite(norm)))
+        if self.ranks.any(torch.tensor(bad, device=self.device)):
+            shown = {**losses, "gradient_norm": float(norm)}
+            stop_with_batch(self.run.folder, step + 1, self.ranks.rank, batch, shown, self.module)
+
+
+def default_loader_threads(device: torch.device, ranks: Ranks) -> int:
+    """One beside a processor that trains; else the processors that each of the processes may have, at most 16."""
+    return 1 if device.type == "cpu" else max(1, min(16, (os.cpu_count() or 1) // ranks.size))
+
+
+def _number(seed: int, step: int, rank: int) -> int:
+    """A seed of its own for every step of every process."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def _own_random_numbers(device: torch.device) -> Iterator[None]:
+    """Leave torch's global generators as they were: dropout knows no others."""
+    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
+        yield

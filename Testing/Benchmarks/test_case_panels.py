@@ -1,0 +1,119 @@
+"""Panels show the scored nodules of chosen cases, in the paper's groups where labels are known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.case import Case, CaseResult, Nodule
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.io.result_folder import write_volume
+from Testing.Benchmarks.case_panels import PanelCase, draw_case_panels
+from Testing.evaluation.made import evaluate, write
+from Testing.helpers import slab
+
+pytest.importorskip("matplotlib")
+BLANK_GREY = 102 / 255
+
+
+def case_of(score=0.7, malignancies=(0.2, 0.6), blanks=0, ct="ct.nrrd"):
+    places = [(80.0, 10.0, -30.0), (-80.0, 10.0, -30.0), (60.0, 20.0, -20.0)]
+    nodules = [
+        Nodule(rank, "detected", place, malignancy=p, scored=True)
+        for rank, (place, p) in enumerate(zip(places, malignancies, strict=False), 1)
+    ]
+    name = "model score (simulated outcomes)"
+    case = Case(score, name, "leaky-noisy-or", 0.01, 0.1, blanks, 0.05 if blanks else None, None, len(nodules))
+    return CaseResult({}, {}, {}, {"path": str(ct)}, case, {}, tuple(nodules), {}, ())
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The words of the next pictures, in their order."""
+    from matplotlib.axes import Axes
+
+    words = []
+    text, title = Axes.text, Axes.set_title
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, s, **look: words.append(s) or text(self, x, y, s, **look))
+    monkeypatch.setattr(Axes, "set_title", lambda self, s, **look: words.append(s) or title(self, s, **look))
+    return words
+
+
+def drawn(path, *cases):
+    from matplotlib.image import imread
+
+    draw_case_panels(cases, lambda _: slab().volume, path)
+    return imread(path)[..., :3]
+
+
+def test_every_nodule_that_counts_is_drawn_the_most_malignant_first(tmp_path, written):
+    picture = drawn(tmp_path / "one.png", PanelCase("p1", case_of(), tmp_path))
+    assert picture.std() > 0.1
+    titles = [words for words in written if words.startswith("nodule")]
+    assert titles == ["nodule 2: 0.600", "nodule 1: 0.200"]
+    assert "p1\ncase: 0.700\nmodel score\n(simulated outcomes)" in written
+
+
+def test_cases_with_labels_come_in_the_order_of_the_paper(tmp_path, written):
+    cases = [
+        PanelCase(f"p{number}", case_of(score), tmp_path, cancer)
+        for number, (score, cancer) in enumerate([(0.1, False), (0.9, False), (0.1, True), (0.9, True)])
+    ]
+    drawn(tmp_path / "four.png", *cases)
+    groups = [words.splitlines()[-1] for words in written if "label:" in words]
+    expected = ("true positive", "false negative", "false positive", "true negative")
+    assert groups == [f"{kind} at 0.5" for kind in expected]
+
+
+def test_blanks_that_count_are_shown_as_blank_squares(tmp_path, written):
+    with_blanks = drawn(tmp_path / "blanks.png", PanelCase("p", case_of(blanks=3), tmp_path))
+    assert (np.abs(with_blanks - BLANK_GREY).max(axis=-1) < 0.01).mean() > 0.2
+    assert written.count("blank: 0.050") == 3
+
+
+def test_a_case_without_nodules_says_so_and_needs_no_scan(tmp_path, written):
+    def read(_):
+        raise AssertionError
+
+    draw_case_panels([PanelCase("p", case_of(malignancies=()), tmp_path)], read, tmp_path / "none.png")
+    assert any(words.endswith("no nodule that counts") for words in written)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    ct = tmp_path / "ct.nrrd"
+    write_volume(slab().volume, ct, compressed=False)
+    for name, score in (("one", 0.9), ("two", 0.1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "case.json").write_text(case_of(score, ct=ct).to_json())
+    return tmp_path
+
+
+def test_the_command_draws_result_folders(folders, written):
+    labels = write(folders / "labels.csv", "id,cancer", "one,0", "two,0")
+    out = folders / "panels.png"
+    words = evaluate("panels", folders / "two", folders / "one", "--labels", labels, "--out", out)
+    assert words == f"Figure in {out}"
+    assert out.read_bytes().startswith(b"\x89PNG")
+    groups = [words.splitlines()[-1] for words in written if "label:" in words]
+    assert groups == ["false positive at 0.5", "true negative at 0.5"]
+    assert not [path for path in folders.iterdir() if path.name.startswith(".")]
+
+
+def test_what_cannot_be_drawn_is_told(folders):
+    out = folders / "panels.png"
+    labels = write(folders / "labels.csv", "id,cancer", "one,1")
+    (folders / "bad").mkdir()
+    (folders / "bad" / "case.json").write_text(json.dumps({"schema": "other"}))
+    for arguments, words in [
+        ((folders / "one", "--out", folders / "panels.txt"), "needs a name ending in .png, .pdf or .svg"),
+        ((folders / "none", "--out", out), "holds no readable case.json"),
+        ((folders / "bad", "--out", out), "no case of schema"),
+        ((folders / "two", "--labels", labels, "--out", out), "The labels have no case two"),
+    ]:
+        with pytest.raises(UsageError, match=words):
+            evaluate("panels", *arguments)
+    (folders / "ct.nrrd").unlink()
+    with pytest.raises(UsageError, match=r"The CT of .*one is not where case.json says it is"):
+        evaluate("panels", folders / "one", "--out", out)
+    assert not out.exists()

@@ -1,0 +1,83 @@
+"""The figures of the preprocessing as a command."""
+
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.cli import figure, main
+from LungCancerDxLib.io.result_folder import write_volume
+from Testing.helpers import slab
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(scope="module")
+def ct(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ct") / "ct.nrrd"
+    write_volume(slab().volume, path)
+    return str(path)
+
+
+def test_the_figure_is_drawn(tmp_path, ct, capsys):
+    out = tmp_path / "steps.png"
+    assert main(["figure", "steps", ct, "--out", str(out), "--slices", "12"]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert f"Figure in {out}" in capsys.readouterr().out
+
+
+def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
+    from matplotlib.image import imread
+
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    assert main(["figure", "masks", ct, "--out", str(one)]) == 0
+    other = tmp_path / "other" / "ct.nrrd"  # of the same name
+    other.parent.mkdir()
+    shutil.copy(ct, other)
+    assert main(["figure", "masks", ct, str(other), "--out", str(two)]) == 0
+    assert imread(two).shape[0] > 1.9 * imread(one).shape[0]  # a row for each scan
+    red, green, blue = np.moveaxis(imread(one)[..., :3], -1, 0)
+    assert ((red > green + 0.1) & (green > blue + 0.1)).mean() > 0.005  # the left lung, orange
+    assert ((blue > green + 0.1) & (green > red + 0.1)).mean() > 0.005  # the right lung, blue
+
+
+def test_synthetic_patients_are_drawn_beside_real_ones(tmp_path, ct, monkeypatch):
+    asked = []
+
+    def made(seed, index):
+        asked.append((seed, index))
+        return SimpleNamespace(patient=slab())
+
+    monkeypatch.setattr(figure, "synthetic_case", made)
+    out = tmp_path / "likeness.png"
+    assert main(["figure", "likeness", ct, "--patients", "2", "--seed", "5", "--out", str(out)]) == 0
+    assert asked == [(5, 0), (5, 1)]
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_population_is_drawn_and_takes_no_scan(tmp_path, ct, capsys):
+    out = tmp_path / "population.png"
+    assert main(["figure", "population", "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert main(["figure", "population", ct, "--out", str(out)]) == 2
+    assert "takes no CT" in capsys.readouterr().err
+
+
+def test_the_steps_are_those_of_one_scan(tmp_path, ct, capsys):
+    assert main(["figure", "steps", ct, ct, "--out", str(tmp_path / "steps.png")]) == 2
+    assert "shows one CT, got 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "code", "words"),
+    [
+        ("steps.txt", [], 2, "needs a name ending in .png, .pdf or .svg"),
+        ("steps.png", ["--slices", "24"], 2, "not all within the scan's 0..23"),
+        ("missing/steps.png", ["--slices", "12"], 6, "cannot be written (No such file or directory)"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(tmp_path, ct, capsys, out, options, code, words):
+    assert main(["figure", "steps", ct, "--out", str(tmp_path / out), *options]) == code
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""Which scans a folder or list has, and what each is called."""
+
+import pytest
+
+from LungCancerDxLib.datasets.folder import Entry, list_scans
+from LungCancerDxLib.errors import CTReadError, UsageError
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def test_every_image_file_and_every_folder_is_a_scan_in_natural_order(tmp_path):
+    touch(
+        tmp_path,
+        "p10.nii.gz",
+        "p9.nrrd",
+        "p9.raw",
+        "notes.txt",
+        ".hidden/a.dcm",
+        "p2/1.dcm",
+        "p1/ct.mha",
+        "p1/notes.txt",
+    )
+    assert list_scans(tmp_path) == (
+        Entry("p1", tmp_path / "p1" / "ct.mha"),
+        Entry("p2", tmp_path / "p2"),
+        Entry("p9", tmp_path / "p9.nrrd"),
+        Entry("p10", tmp_path / "p10.nii.gz"),
+    )
+
+
+def test_a_folder_of_one_series_is_one_scan(tmp_path):
+    folder = touch(tmp_path / "patient", "1.dcm", "2.dcm")
+    assert list_scans(folder) == (Entry("patient", folder),)
+
+
+def test_luna16_and_the_data_science_bowl_are_known_by_their_tables(tmp_path):
+    luna16 = touch(tmp_path / "luna16", "subset3/1.2.mhd", "subset3/1.2.raw", "seg-lungs-LUNA16/1.2.mhd")
+    (luna16 / "annotations.csv").write_text("seriesuid,coordX,coordY,coordZ,diameter_mm\nelsewhere,1,2,3,4\n")
+    assert list_scans(luna16) == (Entry("1.2", luna16 / "subset3" / "1.2.mhd"),)
+    dsb2017 = touch(tmp_path / "dsb2017", "stage1/ab/1.dcm")
+    (dsb2017 / "stage1_labels.csv").write_text("id,cancer\nab,1\nelsewhere,0\n")
+    assert list_scans(dsb2017) == (Entry("ab", dsb2017 / "stage1" / "ab"),)
+
+
+def test_a_list_may_name_its_scans_and_tells_paths_from_where_it_lies(tmp_path):
+    touch(tmp_path, "data/ct.nrrd", "data/b/1.dcm")
+    (tmp_path / "list.csv").write_text("id,path\nfirst,data/ct.nrrd\n,data/b\n")
+    assert list_scans(tmp_path / "list.csv") == (
+        Entry("b", tmp_path / "data" / "b"),
+        Entry("first", tmp_path / "data" / "ct.nrrd"),
+    )
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/data/ct.nrrd\n\ndata/b\n")
+    assert [entry.id for entry in list_scans(tmp_path / "list.txt")] == ["b", "ct"]
+
+
+def test_a_listed_scan_that_is_not_there_is_left_to_the_run(tmp_path):
+    (tmp_path / "list.txt").write_text("gone.nrrd\n")
+    assert list_scans(tmp_path / "list.txt") == (Entry("gone", tmp_path / "gone.nrrd"),)
+
+
+@pytest.mark.parametrize("content", ["id\na\n", "path\n,\n", "path\n"])
+def test_a_list_without_paths_is_refused(tmp_path, content):
+    (tmp_path / "list.csv").write_text(content)
+    with pytest.raises(CTReadError, match=r"list\.csv"):
+        list_scans(tmp_path / "list.csv")
+
+
+def test_what_is_not_there_or_empty_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(CTReadError, match="expected a folder of scans or a list of their paths"):
+            list_scans(path)
+
+
+def test_two_scans_of_one_name_and_names_that_are_no_folders_are_refused(tmp_path):
+    touch(tmp_path, "a.nrrd", "a.nii")
+    with pytest.raises(UsageError, match=r"Two scans have the id 'a': .*a\.nii and .*a\.nrrd"):
+        list_scans(tmp_path)
+    for name in ("../a", "a/b", ".a"):
+        (tmp_path / "list.csv").write_text(f"id,path\n{name},a.nrrd\n")
+        with pytest.raises(UsageError, match="cannot name a folder"):
+            list_scans(tmp_path / "list.csv")

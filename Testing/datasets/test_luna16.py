@@ -1,0 +1,127 @@
+"""LUNA16: written and read back, and what is said of tables that are not as they should be."""
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.datasets import NoduleLabel, read_luna16
+from LungCancerDxLib.datasets.luna16 import write_luna16_scan, write_luna16_tables
+from LungCancerDxLib.datasets.scan import CohortScan
+from LungCancerDxLib.errors import CTReadError
+from Testing.cohorts.stand_ins import small_lungs, small_volume
+
+IDS = ("1.3.6.1.4.1.9", "1.3.6.1.4.1.10")
+NODULES = {IDS[0]: (NoduleLabel((-12.5, 30.25, -81.125), 4.5), NoduleLabel((8.1, 2.0, -77.0), 6.0)), IDS[1]: ()}
+
+
+def write(folder):
+    for number, uid in enumerate(IDS):
+        write_luna16_scan(folder, uid, f"subset{number}", small_volume(number), small_lungs())
+    write_luna16_tables(folder, [CohortScan(uid, folder, None, NODULES[uid], "LUNA16") for uid in IDS])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("luna16"))
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """A cohort to spoil."""
+    return write(tmp_path)
+
+
+def test_the_files_are_laid_out_as_the_challenge_has_them(written):
+    files = sorted(str(path.relative_to(written)) for path in written.rglob("*") if path.is_file())
+    scans = [
+        f"{folder}/{uid}.{end}"
+        for folder, uid in zip(("subset0", "subset1"), IDS, strict=True)
+        for end in ("mhd", "raw")
+    ]
+    lungs = [f"seg-lungs-LUNA16/{uid}.{end}" for uid in IDS for end in ("mhd", "raw")]
+    assert files == sorted(["annotations.csv", "seriesuids.csv", *scans, *lungs])
+    assert (written / "annotations.csv").read_text().splitlines()[:2] == [
+        "seriesuid,coordX,coordY,coordZ,diameter_mm",
+        f"{IDS[0]},-12.5,30.25,-81.125,4.5",
+    ]
+    assert (written / "seriesuids.csv").read_text() == f"{IDS[0]}\n{IDS[1]}\n"
+    header = (written / "subset0" / f"{IDS[0]}.mhd").read_text()
+    assert "ElementType = MET_SHORT" in header
+    assert "CompressedData = False" in header
+    assert (written / "subset0" / f"{IDS[0]}.raw").stat().st_size == small_volume().voxels.nbytes
+
+
+def test_scans_come_with_their_nodules_in_natural_order_before_any_image_is_read(written):
+    scans = read_luna16(written)
+    assert [(scan.id, scan.part, scan.label, scan.source) for scan in scans] == [
+        (IDS[0], "subset0", None, "LUNA16"),
+        (IDS[1], "subset1", None, "LUNA16"),
+    ]
+    assert {scan.id: scan.nodules for scan in scans} == NODULES
+
+
+def test_voxels_and_places_and_lungs_read_back_as_they_were(written):
+    for number, scan in enumerate(read_luna16(written)):
+        volume = scan.read()
+        np.testing.assert_array_equal(volume.voxels, small_volume(number).voxels)
+        np.testing.assert_allclose(volume.kji_to_lps, small_volume(number).kji_to_lps, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(scan.read_lungs(volume), small_lungs())
+
+
+def test_lungs_of_another_grid_are_refused(written):
+    first, second = read_luna16(written)
+    with pytest.raises(CTReadError, match=r"do not lie on the grid .* 1\.00 mm apart"):
+        first.read_lungs(second.read())
+
+
+def test_the_tables_may_lie_where_the_challenge_packs_them_and_excluded_findings_come_along(cohort):
+    tables = cohort / "evaluationScript" / "annotations"
+    tables.mkdir(parents=True)
+    for name in ("annotations.csv", "seriesuids.csv"):
+        (cohort / name).rename(tables / name)
+    (tables / "annotations_excluded.csv").write_text(
+        f"seriesuid,coordX,coordY,coordZ,diameter_mm\n{IDS[1]},1,2,3,-1\n{IDS[1]},4,5,6,7\n"
+    )
+    first, second = read_luna16(cohort)
+    assert (first.excluded, first.nodules) == ((), NODULES[IDS[0]])
+    assert second.excluded == (NoduleLabel((1, 2, 3), 10.0), NoduleLabel((4, 5, 6), 7.0))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("5.5,1,2,3,4", r"annotations\.csv, line 2: a nodule of scan 5\.5, which is in no subset folder"),
+        (f"{IDS[0]},1,2,three,4", r"line 2: 'three' in column coordZ, expected a number"),
+        (f"{IDS[0]},1,2,3,0", "line 2: a diameter of 0 mm"),
+        (f"{IDS[0]},1,2,3", "line 2: 4 cells, but the header line has 5"),
+        (f"{IDS[0]},1,2,3,4,5", "line 2: 6 cells, but the header line has 5"),
+        (f"{IDS[0]},1,2,3,4\n{IDS[0]},1,2,3,4", "line 3: the same nodule twice"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_file_and_line(cohort, row, words):
+    (cohort / "annotations.csv").write_text(f"seriesuid,coordX,coordY,coordZ,diameter_mm\n{row}\n")
+    with pytest.raises(CTReadError, match=words):
+        read_luna16(cohort)
+
+
+def test_a_missing_table_or_column_is_named(cohort):
+    (cohort / "annotations.csv").write_text("seriesuid,x,y,z\n")
+    with pytest.raises(CTReadError, match=r"annotations\.csv, line 1: no column coordX, coordY, coordZ, diameter_mm"):
+        read_luna16(cohort)
+    (cohort / "annotations.csv").unlink()
+    with pytest.raises(CTReadError, match=r"has no annotations\.csv"):
+        read_luna16(cohort)
+
+
+def test_a_scan_that_is_there_twice_is_refused_with_both_files(cohort):
+    name = f"{IDS[0]}.mhd"
+    (cohort / "subset1" / name).write_bytes((cohort / "subset0" / name).read_bytes())
+    with pytest.raises(CTReadError, match=r"there twice: .*subset0.* and .*subset1"):
+        read_luna16(cohort)
+
+
+def test_a_missing_scan_is_refused_or_left_out_as_asked(cohort):
+    (cohort / "subset1" / f"{IDS[1]}.mhd").unlink()
+    with pytest.raises(CTReadError, match=rf"seriesuids\.csv, line 2: the scan {IDS[1]}"):
+        read_luna16(cohort)
+    assert [scan.id for scan in read_luna16(cohort, complete=False)] == [IDS[0]]

@@ -1,0 +1,76 @@
+"""Decoding: rescale, padding, and slices that are not whole."""
+
+import numpy as np
+import pydicom
+import pytest
+
+from LungCancerDxLib.errors import CTReadError
+from LungCancerDxLib.io import read_ct
+from Testing.io.dicom.dicom_files import chest_voxels, write_compressed, write_multiframe, write_series
+
+VOXELS = chest_voxels()
+
+
+def test_each_slice_has_its_own_rescale(tmp_path):
+    slopes, intercepts = (1.0, 0.5, 0.25), (-1024.0, 0.0, -300.5)
+    write_series(
+        tmp_path, VOXELS, RescaleSlope=lambda k: slopes[k % 3], RescaleIntercept=lambda k: intercepts[k // 2 % 3]
+    )
+    np.testing.assert_allclose(read_ct(tmp_path).voxels, VOXELS, atol=0.5)
+
+
+def test_a_fractional_slope_is_rounded_and_not_cut(tmp_path):
+    paths = write_series(tmp_path, VOXELS, RescaleSlope=0.7, RescaleIntercept=-1024.0)
+    stored = np.stack([np.frombuffer(pydicom.dcmread(path).PixelData, np.int16) for path in paths])
+    expected = np.rint(stored * 0.7 - 1024).reshape(VOXELS.shape)
+    np.testing.assert_array_equal(read_ct(tmp_path).voxels, expected)
+
+
+def test_padding_outside_the_field_of_view_becomes_air(tmp_path):
+    voxels = VOXELS.copy()
+    voxels[:, :3] = -2048
+    voxels[:, -3:] = -3024
+    volume = read_ct(write_series(tmp_path, voxels)[0].parent)
+    np.testing.assert_array_equal(volume.voxels, np.maximum(voxels, -1024))
+
+
+@pytest.mark.parametrize("bytes_lost", [2, 1000])
+def test_a_truncated_slice_is_named(tmp_path, bytes_lost):
+    path = write_series(tmp_path, VOXELS)[7]
+    path.write_bytes(path.read_bytes()[:-bytes_lost])
+    with pytest.raises(CTReadError, match=r"007.dcm: .*truncated"):
+        read_ct(tmp_path)
+
+
+def test_a_slice_with_fewer_pixels_than_its_header_says_is_named(tmp_path):
+    path = write_series(tmp_path, VOXELS)[7]
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = dataset.PixelData[:1000]
+    dataset.save_as(path)
+    with pytest.raises(CTReadError, match=r"007.dcm: truncated: 1000 bytes of pixels, expected 2560"):
+        read_ct(tmp_path)
+
+
+def test_a_truncated_compressed_slice_is_named(tmp_path):
+    for k, pixels in enumerate(VOXELS):
+        write_compressed(tmp_path / f"{k:03d}.dcm", pixels, -60 + 3 * k)
+    path = tmp_path / "007.dcm"
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(CTReadError, match=r"007.dcm: the pixels cannot be decoded"):
+        read_ct(tmp_path)
+
+
+def test_a_slice_without_pixels_is_named(tmp_path):
+    path = write_series(tmp_path, VOXELS)[7]
+    dataset = pydicom.dcmread(path)
+    del dataset.PixelData
+    dataset.save_as(path)
+    with pytest.raises(CTReadError, match=r"007.dcm: the pixels cannot be decoded"):
+        read_ct(tmp_path)
+
+
+def test_a_truncated_multiframe_file_is_named(tmp_path):
+    path = write_multiframe(tmp_path / "scan.dcm", VOXELS)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(CTReadError, match=r"scan.dcm: .*truncated"):
+        read_ct(path)

@@ -1,0 +1,78 @@
+"""How a shown case changes and goes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed")
+import slicer
+import slicer.util
+
+from LungCancerDxLib.slicer.scene import remove, show_case, update, volume_node
+from LungCancerDxLib.slicer.scene.nodules import UNCLASSIFIED
+from Testing.slicer.scene import reading
+from Testing.slicer.scene.made_case import SCORE_NAME, made_case
+
+
+def test_an_overrule_changes_what_depends_on_it(scene):
+    made = made_case()
+    nodes = reading.shown(scene, made)
+    classified = tuple(replace(n, malignancy=0.9) if n.rank == 3 else n for n in made.result.nodules)
+    overruled = replace(made.result, nodules=classified).rescored([2, 3])
+    before = reading.node_ids(scene)
+    update(scene, nodes, overruled)
+    assert reading.node_ids(scene) == before
+    assert reading.labels(nodes.markups) == ["1: 0.63", "2: 0.20", "3: 0.90"]
+    assert reading.selected(nodes.markups) == [False, True, True]
+    assert np.isnan(reading.measurements(nodes.markups)["contribution"][0])
+    assert [row[1] for row in reading.table_rows(nodes.table)[1:]] == ["no", "yes", "yes"]
+    assert nodes.case.GetText() == overruled.to_json()
+    assert f"Lung cancer: {overruled.case.score:.2f} - {SCORE_NAME}" in reading.hierarchy(scene)
+    assert f"{overruled.case.score:.2f}" in nodes.summary.GetText()
+
+
+def test_an_update_recolours_segments_and_follows_points_that_come_and_go(scene):
+    made = made_case()
+    nodes = reading.shown(scene, made)
+    unknown = replace(made.result.nodules[0], malignancy=None)
+    update(scene, nodes, replace(made.result, nodules=(unknown,)))
+    assert reading.labels(nodes.markups) == ["1"]
+    assert nodes.segmentation.GetSegmentation().GetSegment("Nodule_1").GetColor() == pytest.approx(UNCLASSIFIED)
+    update(scene, nodes, made.result)
+    np.testing.assert_allclose(
+        reading.world_points_ras_mm(nodes.markups), reading.centres_ras_mm(made.result), atol=0.01
+    )
+
+
+def test_what_the_user_deleted_stays_away(scene):
+    made = made_case()
+    nodes = reading.shown(scene, made)
+    scene.RemoveNode(nodes.table)
+    update(scene, nodes, made.result)
+    assert nodes.table.GetScene() is None
+
+
+def test_a_removed_case_leaves_nothing_but_the_ct(scene):
+    made = made_case()
+    ct = volume_node(scene, made.volume, "CT")
+    before = reading.node_ids(scene)
+    nodes = show_case(scene, made.result, ct, made.lungs, made.nodule_labels)
+    nodes.markups.AddDefaultStorageNode()
+    nodes.segmentation.AddDefaultStorageNode()
+    remove(scene, nodes)
+    assert reading.node_ids(scene) == before
+    assert reading.hierarchy(scene) == {"CT": "Scene"}
+    remove(scene, nodes)
+
+
+def test_removing_a_case_spares_what_the_user_put_into_its_folder(scene):
+    made = made_case()
+    nodes = reading.shown(scene, made)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.case))
+    note = scene.AddNewNodeByClass("vtkMRMLTextNode", "Note")
+    hierarchy.CreateItem(folder, note)
+    remove(scene, nodes)
+    assert note.GetScene() is scene
+    assert set(reading.hierarchy(scene)) == {"CT", f"Lung cancer: 0.72 - {SCORE_NAME}", "Note"}

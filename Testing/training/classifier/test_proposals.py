@@ -1,0 +1,128 @@
+"""Proposals to train on: found once and kept, drawn by their confidence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.detection.detector import Detected
+from LungCancerDxLib.errors import Cancelled
+from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.training.cases.store import CaseStore, write_case
+from LungCancerDxLib.training.classifier import proposals
+from LungCancerDxLib.training.classifier.items import scorable
+from LungCancerDxLib.training.classifier.proposals import (
+    chances,
+    draw,
+    find_proposals,
+    of_nodules,
+    proposals_from_truth,
+)
+from LungCancerDxLib.training.classifier.recipe import GRT123, PAPER
+from Testing.training.classifier_tiny import labelled_store
+from Testing.training.tiny import TINY, ball_case
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """A detector that notes which scans it saw."""
+    seen = []
+
+    def detect(scan, net, preset, compute, progress):
+        progress("detecting", 0.5)
+        seen.append(int(scan.image.sum()))
+        return Detected(np.array([[2.0, 1, 2, 3, float(len(seen))]]), (), compute)
+
+    monkeypatch.setattr(proposals, "detect", detect)
+    return seen
+
+
+def find(store, sha256="abc", preset=TINY, **options):
+    return find_proposals(store, None, sha256, preset, Compute(), **options)
+
+
+def test_proposals_are_found_once_and_again_for_another_way_of_detecting_or_a_new_case(tmp_path, looks):
+    store = labelled_store(tmp_path)
+    first = find(store)
+    assert [rows[0, 4] for rows in first] == [1, 2, 3]
+    np.testing.assert_array_equal(find(CaseStore(tmp_path)), first)
+    assert len(looks) == 3
+    find(store, sha256="other")
+    assert len(looks) == 6
+    write_case(tmp_path, ball_case("case-1", [(22.0, 20, 40, 12.0)]), "DEFAULT")
+    again = find(CaseStore(tmp_path))
+    assert [rows[0, 4] for rows in again] == [1, 7, 3]
+    find(CaseStore(tmp_path), preset=replace(TINY, inference_weights="float32"))
+    assert len(looks) == 10
+
+
+def test_a_stopped_search_goes_on_where_it_was_and_a_damaged_file_is_made_anew(tmp_path, looks):
+    store = labelled_store(tmp_path)
+
+    def stop(words, fraction):
+        if fraction > 0.4:
+            raise Cancelled("asked")
+
+    with pytest.raises(Cancelled):
+        find(store, progress=stop)
+    assert len(looks) == 1
+    (kept,) = tmp_path.glob("proposals-*/*")
+    assert kept.name == "case-0.npz"
+    kept.write_bytes(kept.read_bytes()[:50])
+    assert len(find(store)) == 3
+    assert len(looks) == 4
+
+
+def test_the_papers_chance_is_proportional_to_the_confidence():
+    logits = np.array([np.log(9), 0.0, -np.log(9)])  # confidences .9 .5 .1
+    np.testing.assert_allclose(chances(logits, "confidence", 1e-5), np.array([9, 5, 1]) / 15)
+
+
+def test_the_published_chance_is_a_softmax_with_a_floor():
+    np.testing.assert_allclose(chances(np.log([6.0, 3, 1]), "softmax", 1e-5), [0.6, 0.3, 0.1])
+    np.testing.assert_allclose(chances(np.array([40.0, 0.0]), "softmax", 1e-5), [1, 1e-5], rtol=1e-4)
+
+
+@pytest.mark.parametrize("recipe", [PAPER, GRT123], ids=["PAPER", "GRT123"])
+def test_proposals_are_drawn_as_often_as_their_confidence_says(recipe):
+    logits, rng = np.array([1.0, 0.0, -1.0]), np.random.default_rng(0)
+    p = chances(logits, recipe.chance, recipe.chance_floor)
+    pairs = [tuple(draw(rng, logits, 2, recipe)) for _ in range(3000)]
+    for first in range(3):
+        left = np.delete(np.arange(3), first)
+        then = dict(zip(left, chances(logits[left], recipe.chance, recipe.chance_floor), strict=True))
+        for second in left:
+            share = pairs.count((first, second)) / len(pairs)
+            assert share == pytest.approx(p[first] * then[second], abs=0.03)
+
+
+def test_all_proposals_are_taken_where_there_are_no_more_than_places():
+    np.testing.assert_array_equal(draw(np.random.default_rng(0), np.array([3.0, 1, 0]), 5, PAPER), [0, 1, 2])
+    assert len(draw(np.random.default_rng(0), np.zeros(0), 5, PAPER)) == 0
+
+
+def test_a_proposal_shows_a_nodule_that_it_overlaps():
+    nodules = np.array([[10.0, 10, 10, 8]])
+    rows = np.array([[0.0, 11, 10, 9, 8], [0.0, 17.5, 10, 10, 8], [0.0, 30, 10, 10, 8]])
+    np.testing.assert_array_equal(of_nodules(rows, nodules), [True, False, False])
+    np.testing.assert_array_equal(of_nodules(rows, nodules[:0]), [False] * 3)
+
+
+def test_proposals_made_from_the_truth_hit_every_nodule_and_are_else_false_alarms():
+    case = ball_case(boxes=[(30.0, 28, 32, 10), (45.0, 40, 20, 14)], exclusion_regions=[(15.0, 15, 15, 8)])
+    case.scan.dilated[:8] = False
+    for seed in range(10):
+        rows = proposals_from_truth(case, np.random.default_rng(seed))
+        hits = of_nodules(rows, case.nodules)
+        assert hits.sum() == 2
+        assert 4 <= (~hits).sum() <= 12
+        assert (np.diff(rows[:, 0]) <= 0).all()
+        false = rows[~hits]
+        assert case.scan.dilated[tuple(false[:, 1:4].astype(int).T)].all()
+        assert (np.linalg.norm(false[:, 1:4] - (15, 15, 15), axis=1) > 8).all()
+    assert not np.array_equal(rows, proposals_from_truth(case, np.random.default_rng(0)))
+
+
+def test_a_proposal_that_inference_would_not_score_is_not_trained_on():
+    rows = np.array([[2.0, 0, 0, 0, 5], [-0.9, 0, 0, 0, 5], [-1.1, 0, 0, 0, 5]])
+    assert len(scorable(rows, replace(TINY, score_above_logit=-1.0))) == 2

@@ -1,0 +1,116 @@
+"""The detector learns, its run can be stopped, and its model is found where it says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from LungCancerDxLib.detection.detector import detect
+from LungCancerDxLib.errors import Cancelled, UsageError
+from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.models.registry import WEIGHTS_FILE, read_card
+from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.training.detector.loss import new_detector
+from LungCancerDxLib.training.detector.recipe import CPU, PAPER
+from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector
+from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
+from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
+
+BOX = (30.0, 28.0, 34.0, 11.0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return store_of(tmp_path_factory.mktemp("store"), ball_case(boxes=[BOX]))
+
+
+def trained(store, folder, recipe, **options):
+    compute = Compute(dtype=torch.bfloat16)
+    return train_detector(store, recipe, TINY, folder, compute, events_and_curves=False, **options)
+
+
+def test_it_overfits_one_patch_and_finds_its_nodule_first(tmp_path):
+    box = (14.0, 17.0, 16.0, 11.0)
+    store = store_of(tmp_path / "store", ball_case(boxes=[box], shape=(32, 32, 32)))
+    optimizer = replace(CPU.optimizer, warm_up_steps=5, learning_rate=3e-3)
+    always_whole = {"random_places": "within the scan", "margin": 8, "flipped_axes": (), "scale": (1.0, 1.0)}
+    recipe = replace(SMALL, **always_whole, batch=1, steps=25, optimizer=optimizer)
+    net = trained(store, tmp_path / "run", recipe)
+    losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / LOG_FILE)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) / 5
+    first, second, *_ = detect(store.case(0).scan, net, replace(TINY, list_above_logit=-20.0), Compute()).proposals
+    np.testing.assert_allclose(first[1:], box, atol=2.5)
+    assert first[0] > 1 > second[0]
+
+
+def test_a_stopped_and_resumed_training_gives_the_same_weights(store, tmp_path):
+    recipe = replace(SMALL, steps=2, batch=1)
+
+    def stop_halfway(stage, fraction):
+        if fraction >= 0.5:
+            raise Cancelled("asked")
+
+    whole = trained(store, tmp_path / "whole", recipe).state_dict()
+    with pytest.raises(Cancelled):
+        trained(store, tmp_path / "parts", recipe, progress=stop_halfway)
+    parts = trained(store, tmp_path / "parts", recipe, resume=True).state_dict()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, parts[name]), name
+
+
+def test_it_learns_from_nodules_inserted_into_a_background(tmp_path):
+    invented = [replace(ball_case(name, boxes=[]), synthetic=True) for name in ("one", "two")]
+    store = store_of(tmp_path / "store", ball_case(boxes=[]), *invented)
+    recipe = replace(SMALL, steps=2, inserted_share=1.0, inserted_diameter=(8.0, 0.1))
+    trained(store, tmp_path / "run", recipe, inserter=insert_ball)
+    words = "detector: 1 scan and 2 invented patients with inserted nodules, recipe SMALL, steps 2, seed 0"
+    assert read_card(tmp_path / "run" / "model").trained_on == words
+    assert np.isfinite([float(row["loss"]) for row in read_log(tmp_path / "run" / LOG_FILE)]).all()
+
+
+def test_it_begins_with_the_weights_of_a_model_and_says_so(store, tmp_path):
+    start = untrained_model(TINY, seed=5)
+    still = replace(SMALL, steps=1, optimizer=replace(CPU.optimizer, learning_rate=0.0))
+    net = trained(store, tmp_path / "run", still, start=start)
+    for name, weight in start.detector.named_parameters():
+        assert torch.equal(weight, net.get_parameter(name)), name
+    assert read_card(tmp_path / "run" / "model").trained_on.endswith("; started from untrained-default (nothing)")
+    with pytest.raises(UsageError, match="other settings"):
+        trained(store, tmp_path / "run", still, resume=True)
+
+
+def test_it_does_not_begin_with_a_model_of_another_preset(store, tmp_path):
+    with pytest.raises(UsageError, match="of preset DEFAULT, the model 'untrained-grt123' to start from is of GRT123"):
+        trained(store, tmp_path / "run", SMALL, start=untrained_model(replace(TINY, name="GRT123")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_model_of_a_run_says_that_nothing_was_learned_of_malignancy(store, tmp_path):
+    trained(store, tmp_path / "run", replace(SMALL, steps=1))
+    card = read_card(tmp_path / "run" / "model")
+    assert (card.name, card.preset, card.outcome) == ("run", "DEFAULT", "none")
+    assert card.trained_on == "detector: 1 scan, recipe SMALL, steps 1, seed 0"
+
+
+def test_the_default_model_with_one_backbone_in_half_precision_has_less_than_12_mb(tmp_path):
+    from LungCancerDxLib.models.bundle import save_model
+
+    net = new_detector(DEFAULT, CPU, 0)
+    save_model(detector_model(net, DEFAULT, "default", "nothing"), tmp_path / "model", half_precision=True)
+    assert (tmp_path / "model" / WEIGHTS_FILE).stat().st_size < 12e6
+
+
+def test_a_new_detector_starts_near_the_recipes_logit_and_the_anchors():
+    image, place = torch.full((1, 1, 32, 32, 32), -0.5), torch.zeros(1, 3, 8, 8, 8)
+    with torch.inference_mode():
+        output, other = (new_detector(TINY, CPU, seed).eval()(image, place) for seed in (0, 1))
+    assert (output[..., 0] + 4).abs().max() < 0.5
+    assert output[..., 1:].abs().max() < 0.5
+    assert not torch.equal(output, other)
+
+
+def test_the_papers_run_is_a_hundred_epochs(store, tmp_path):
+    assert number_of_steps(store, PAPER) == int(np.ceil(100 * (1 / 0.7) / 32))
+    assert number_of_steps(store, CPU) == 1680

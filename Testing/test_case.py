@@ -6,8 +6,9 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.case import OUTCOMES, SCHEMA, Case, CaseResult, Nodule
+from LungCancerDxLib.case import SCHEMA, Case, CaseResult, Nodule
 from LungCancerDxLib.errors import LungCancerDxError, UsageError
+from LungCancerDxLib.names import OUTCOMES
 
 
 def _nodule(rank, malignancy=None, contribution=None, scored=False):

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from LungCancerDxLib.classification.case_score import score_case
-from LungCancerDxLib.cli.arguments import count, path
+from LungCancerDxLib.cli.arguments import add_progress_options, count, path
 from LungCancerDxLib.cli.terminal import make_progress
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.errors import OutputError
@@ -33,7 +33,6 @@ from LungCancerDxLib.models.find import find_model
 from LungCancerDxLib.networks.cnet import CENTRAL_CELLS
 from LungCancerDxLib.networks.nnet import DEEPEST_STRIDE, STRIDE, NNet
 from LungCancerDxLib.options import add_model_options
-from LungCancerDxLib.pipeline import assemble, listed_nodules
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import Preset
 from LungCancerDxLib.runtime.device import Compute, choose_compute, exact_arithmetic
@@ -299,7 +298,7 @@ def _size_on_disk(path: Path) -> int:
 __all__ = ["Benchmark", "benchmark"]
 
 
-_START = "import LungCancerDxLib.pipeline, LungCancerDxLib.readers"
+_START = "import LungCancerDxLib.pipeline"
 
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:

@@ -9,9 +9,9 @@ import torch
 
 from LungCancerDxLib.cli import cohort
 from LungCancerDxLib.cli.cohort import add_cohort
+from LungCancerDxLib.cohorts import case as scoring
+from LungCancerDxLib.cohorts import run as run_cohort
 from LungCancerDxLib.cohorts.case import Settings
-from LungCancerDxLib.datasets import case as scoring
-from LungCancerDxLib.datasets import run as run_cohort
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.result_folder import write_volume

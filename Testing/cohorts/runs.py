@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from LungCancerDxLib.cohorts import run as module
 from LungCancerDxLib.cohorts.run import run_cohort
-from LungCancerDxLib.datasets import run as module
 from LungCancerDxLib.datasets.folder import list_scans
 from LungCancerDxLib.io.result_folder import write_volume
 from Testing.cohorts.stand_ins import SETTINGS, quick_work, small_volume

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.cohorts.case import Settings
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.phantom.case import SyntheticCase, draw_truth
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.volume import CTVolume
 from Testing.io.dicom.dicom_files import chest_voxels
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from LungCancerDxLib.phantom.insertion.insert.insert import insert_into_preprocessed, insert_nodules
-from LungCancerDxLib.phantom.nodules.grid.grid import nodule_mask
-from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule
 from scipy.ndimage import gaussian_filter
 
+from LungCancerDxLib.phantom.insertion.insert import insert_into_preprocessed, insert_nodules
+from LungCancerDxLib.phantom.nodules.grid import nodule_mask
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.phantom.scanner.image_quality import ImageQuality, scan_image_quality
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from LungCancerDxLib.phantom.nodules.grid.nodule import SyntheticNodule
-from LungCancerDxLib.phantom.nodules.grid.population import draw_nodules
 
 from LungCancerDxLib.phantom.case import (
     AGES_YEARS,
@@ -13,6 +11,8 @@ from LungCancerDxLib.phantom.case import (
     bayes_probabilities,
     draw_truth,
 )
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
+from LungCancerDxLib.phantom.nodules.population import draw_nodules
 from Testing.Benchmarks.phantom_figures import PlainLungs
 
 

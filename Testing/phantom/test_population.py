@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from LungCancerDxLib.phantom.nodules.grid.population import (
+
+from LungCancerDxLib.phantom.nodules.population import (
     APART_MM,
     BIG_MM,
     BRONCHIAL_DEPTH,
@@ -16,7 +17,6 @@ from LungCancerDxLib.phantom.nodules.grid.population import (
     draw_nodules,
     find_place,
 )
-
 from Testing.Benchmarks.phantom_figures import PlainLungs
 
 LUNGS = PlainLungs()

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from LungCancerDxLib.phantom.insertion.insert.scan_places import places_of_scan
-from LungCancerDxLib.phantom.nodules.grid.population import draw_nodule
 
+from LungCancerDxLib.phantom.insertion.scan_places import places_of_scan
+from LungCancerDxLib.phantom.nodules.population import draw_nodule
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
 AFFINE = np.array([[0, 0, 2.0, -120.0], [0, 2.0, 0, -70.0], [2.5, 0, 0, -80.0], [0, 0, 0, 1]])

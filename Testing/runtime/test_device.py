@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.networks.inference import prepare_for_inference
 from LungCancerDxLib.networks.nnet import NNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from LungCancerDxLib.runtime.device import (
@@ -14,7 +15,6 @@ from LungCancerDxLib.runtime.device import (
     choose_compute,
     exact_arithmetic,
     is_out_of_memory,
-    prepare_for_inference,
 )
 from Testing.helpers import tiny
 from Testing.networks.random_nets import randomised

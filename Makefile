@@ -1,27 +1,34 @@
-# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Two commands do everything on a fresh machine: `make demo` and `make test`; `make check` is the quick one while working.
 PYTHON ?= python3
 VENV := .venv
+BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test check lint clean
 
 demo: $(STAMP)
-	$(VENV)/bin/lungcancerdx demo --progress bar
+	$(BIN)/lungcancerdx demo --progress bar
 
 test: $(STAMP) lint
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
+check: $(STAMP) lint
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+# Style, the order of the rooms, the dependencies, the types.
 lint: $(STAMP)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/mypy
 
 # torch first and by its exact version: a range would take the newest build with gigabytes of CUDA libraries.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt torch==2.13.0
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info lungcancerdx-demo
+	rm -rf $(VENV) build dist *.egg-info lungcancerdx-demo .coverage

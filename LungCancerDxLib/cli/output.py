@@ -6,11 +6,14 @@ import argparse
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..case import CaseResult, Nodule
 from ..errors import UsageError
 from ..names import RESEARCH_USE_ONLY
 from ..runtime.progress import Progress, part
+
+if TYPE_CHECKING:
+    from ..case import CaseResult, Nodule
 
 _SCENE_PACKAGES = ("slicer", "vtk", "matplotlib")
 _INSTALL = "pip install 'lungcancerdx[scene]'"
@@ -87,7 +90,7 @@ def _write_scene(result: CaseResult, folder: Path, progress: Progress) -> tuple[
     return () if warning is None else (warning,)
 
 
-def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None, remarks: Sequence[str]) -> str:
+def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = False, remarks: Sequence[str] = ()) -> str:
     """The case as text and a table; `remarks` are on the files, not on the case."""
     case = result.case
     lines = [""]

@@ -1,4 +1,4 @@
-"""`lungcancerdx bench`: where the time of a case goes."""
+"""Where the time of a case goes: `python -m Testing.Benchmarks.bench CT [--repeat N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,25 +21,19 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from LungCancerDxLib.classification.case_score import score_case
-from LungCancerDxLib.cli.arguments import add_progress_options, count, path
+from LungCancerDxLib.cli.arguments import count
 from LungCancerDxLib.cli.terminal import make_progress
-from LungCancerDxLib.detection.detector import detect
-from LungCancerDxLib.errors import OutputError
-from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.result_folder import write_result
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import find_model
 from LungCancerDxLib.networks.cnet import CENTRAL_CELLS
 from LungCancerDxLib.networks.nnet import DEEPEST_STRIDE, STRIDE, NNet
-from LungCancerDxLib.options import add_model_options
-from LungCancerDxLib.preprocessing import preprocess
+from LungCancerDxLib.options import ScoreOptions, add_model_options
+from LungCancerDxLib.pipeline import score_file
 from LungCancerDxLib.preset import Preset
 from LungCancerDxLib.runtime.device import Compute, choose_compute, exact_arithmetic
-from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.runtime.memory import PeakMemory
 from LungCancerDxLib.runtime.progress import Progress, available_processors, part, silent
-from LungCancerDxLib.segmentation import segment_nodules
 
 _SHAPES = {24: (32, 208, 208), 128: (48, 52, 52)}  # maps as large as those that these channels have in N-Net
 _COPIED_BYTES = 200_000_000
@@ -131,7 +125,7 @@ def _flop_of_cube(preset: Preset, size: int, central: int | None) -> float:
     return counted.flop
 
 
-_CONVOLUTIONS = (24, 128)
+_CHANNELS = (24, 128)
 
 
 @dataclass(frozen=True)
@@ -219,50 +213,48 @@ class Benchmark:
         return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
 
-def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress: Progress = silent) -> Benchmark:
+class _Measured:
+    """Observes the stages of cases: seconds of each run, peak memory, operations, and what the last run gave."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.peaks: dict[str, float | None] = {}
+        self.flop: dict[str, float] = {}
+        self.results: dict[str, Any] = {}
+
+    def __call__(self, stage: str, work: Callable[[], Any]) -> Any:
+        with PeakMemory() as memory, counting() as counted:
+            start = time.perf_counter()
+            result = self.results[stage] = work()
+            synchronise(self._compute)
+            self.seconds[stage].append(time.perf_counter() - start)
+        self.peaks[stage] = memory.gb if memory.gb is None else max(memory.gb, self.peaks.get(stage) or 0.0)
+        self.flop[stage] = counted.flop
+        return result
+
+
+def benchmark(path: Path, model: Model, options: ScoreOptions, repeat: int, progress: Progress = silent) -> Benchmark:
     """Run every stage of a case, from the files of the CT to those of the result, `repeat` times.
 
     Raises what reading and scoring raise.
     """
-    seconds: dict[str, list[float]] = defaultdict(list)
-    peaks: dict[str, float | None] = {}
-    flop: dict[str, float] = {}
-    ceilings: dict[int, list[float]] = defaultdict(list)
-
-    def run(stage: str, work: Callable[[], Any]) -> Any:
-        with PeakMemory() as memory, counting() as counted:
-            start = time.perf_counter()
-            result = work()
-            synchronise(compute)
-            seconds[stage].append(time.perf_counter() - start)
-        peaks[stage] = memory.gb if memory.gb is None else max(memory.gb, peaks.get(stage) or 0.0)
-        flop[stage] = counted.flop
-        return result
-
-    preset, no_points = model.preset, np.empty((0, 3))
+    compute = choose_compute(options.device, options.precision, options.max_memory_gb, model.preset)
+    measured, ceilings = _Measured(compute), defaultdict[int, list[float]](list)
     for n in range(repeat):
-        report = part(progress, n / repeat, (n + 1) / repeat)
-        report("reading", 0.0)
-        volume = run("reading", lambda: read_ct(path))
-        report("preprocessing", 0.1)
-        scan = run("preprocessing", lambda: preprocess(volume, preset))  # noqa: B023 - called at once
-        report("detection", 0.2)
-        found = run("detection", lambda: detect(scan, model.detector, preset, compute))  # noqa: B023
-        report("classification", 0.7)
-        scored = run(
-            "classification",
-            lambda: score_case(scan, found.proposals, no_points, model.classifier, preset, compute),  # noqa: B023
+        result = score_file(
+            path,
+            options,
+            model=model,
+            progress=part(progress, n / repeat, (n + 0.9) / repeat),
+            observe=measured,
         )
-        report("single convolutions", 0.8)  # beside the stages they are compared with, as machines change their speed
-        for channels in _CONVOLUTIONS:
+        for channels in _CHANNELS:  # beside the stages they are compared with, as machines change their speed
             ceilings[channels].append(convolution_flop_per_s(channels, compute, repeat=2))
-        report("segmentation", 0.9)
-        nodules = listed_nodules(scan, found.proposals, no_points, scored)
-        outlined = run("segmentation", lambda: segment_nodules(volume, scan.lungs, nodules))  # noqa: B023
-        result = assemble(volume, scan, scored, outlined, model, compute, {}, ())
         with tempfile.TemporaryDirectory() as folder:
-            run("writing", lambda: write_result(result, volume, Path(folder)))  # noqa: B023
+            measured("writing", lambda: write_result(result, result.volume, Path(folder)))  # noqa: B023 - called at once
             written_bytes = _size_on_disk(Path(folder))
+    volume, scan, outlined = (measured.results[stage] for stage in ("reading", "preprocessing", "segmentation"))
     least_bytes = {
         "reading": _size_on_disk(path) + volume.voxels.nbytes,
         "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes,
@@ -272,19 +264,15 @@ def benchmark(path: Path, model: Model, compute: Compute, repeat: int, progress:
     progress("done", 1.0)
     return Benchmark(
         model=result.model_description,
-        machine={
-            "processors": available_processors(),
-            "device": compute.device.type,
-            "precision": compute.precision,
-            "torch": torch.__version__,
-        },
+        machine={"processors": available_processors(), **result.run},
         stages={
-            name: Stage(times, peaks[name], flop[name], least_bytes.get(name, 0)) for name, times in seconds.items()
+            name: Stage(times, measured.peaks[name], measured.flop[name], least_bytes.get(name, 0))
+            for name, times in measured.seconds.items()
         },
         voxels=int(np.prod(volume.shape_kji)),
         box_kji=scan.image.shape,
-        box_flop=detector_flop(preset, scan.image.shape),
-        crop_share=crop_flop(preset, CENTRAL_CELLS) / crop_flop(preset),
+        box_flop=detector_flop(model.preset, scan.image.shape),
+        crop_share=crop_flop(model.preset, CENTRAL_CELLS) / crop_flop(model.preset),
         convolution_flop_per_s={channels: statistics.median(speeds) for channels, speeds in ceilings.items()},
         copied_bytes_per_s=copied_bytes_per_s(repeat),
     )
@@ -299,23 +287,6 @@ __all__ = ["Benchmark", "benchmark"]
 
 
 _START = "import LungCancerDxLib.pipeline"
-
-
-def run(arguments: argparse.Namespace, stop: Stop) -> str:
-    """Do what the arguments of `bench` say; returns the words for the terminal."""
-    began = time.perf_counter()
-    model = find_model(arguments.model)
-    before_s = {"model": [time.perf_counter() - began]}
-    compute = choose_compute(arguments.device, arguments.precision, arguments.max_memory, model.preset)
-    progress = stop.watched(make_progress(arguments.progress))
-    before_s = {"process start": _process_starts_s(arguments.repeat), **before_s}
-    found = benchmark(arguments.ct, model, compute, arguments.repeat, progress)
-    if arguments.json is not None:
-        try:
-            arguments.json.write_text(json.dumps({"before_s": before_s, **found.to_json()}, indent=2) + "\n")
-        except OSError as error:
-            raise OutputError(f"{arguments.json} could not be written ({error.strerror}).") from error
-    return table(found, before_s)
 
 
 def _process_starts_s(repeat: int) -> list[float]:
@@ -379,12 +350,23 @@ def _rate(amount: float, seconds: float, widths: tuple[int, int]) -> str:
     return f"{amount:{first}.0f} {amount / seconds:{second}.0f}" if amount else " " * (first + 1 + second)
 
 
-def add_bench(commands: Any) -> list[argparse.ArgumentParser]:
-    """Its parser."""
-    bench = commands.add_parser("bench", help="where the time of a case goes, beside what the machine can do")
-    bench.add_argument("ct", metavar="CT", type=path)
-    bench.add_argument("--repeat", metavar="N", type=count, default=5, help="runs of each stage (default 5)")
-    bench.add_argument("--json", metavar="FILE", type=path, help="write the figures to a file too")
-    add_model_options(bench)
-    add_progress_options(bench)
-    return [bench]
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table, and keep the figures where asked to."""
+    parser = argparse.ArgumentParser(prog="python -m Testing.Benchmarks.bench", description=__doc__)
+    parser.add_argument("ct", metavar="CT", type=Path)
+    parser.add_argument("--repeat", metavar="N", type=count, default=5, help="runs of each stage (default 5)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file too")
+    add_model_options(parser)
+    parsed = parser.parse_args(arguments)
+    began = time.perf_counter()
+    model = find_model(parsed.model)
+    model_s = time.perf_counter() - began
+    before_s = {"process start": _process_starts_s(parsed.repeat), "model": [model_s]}
+    found = benchmark(parsed.ct, model, ScoreOptions.from_arguments(parsed), parsed.repeat, make_progress("bar"))
+    if parsed.json is not None:
+        parsed.json.write_text(json.dumps({"before_s": before_s, **found.to_json()}, indent=2) + "\n")
+    print(table(found, before_s))
+
+
+if __name__ == "__main__":
+    main()

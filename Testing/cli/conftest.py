@@ -2,7 +2,7 @@
 
 import pytest
 
-from LungCancerDxLib.cli import score
+from LungCancerDxLib import pipeline
 from LungCancerDxLib.io.result_folder import write_volume
 from Testing.helpers import slab, tiny_model
 
@@ -22,10 +22,10 @@ def ct(folder):
 @pytest.fixture
 def tiny_default(monkeypatch):
     """The tiny model, whatever model is asked for."""
-    monkeypatch.setattr(score, "find_model", lambda name: tiny_model())
+    monkeypatch.setattr(pipeline, "find_model", lambda name: tiny_model())
 
 
 @pytest.fixture
 def no_work(monkeypatch):
     """Fail where the work begins although the request should have been refused before."""
-    monkeypatch.setattr(score, "read_ct", lambda path: pytest.fail("the CT was read before the request was refused"))
+    monkeypatch.setattr(pipeline, "read_ct", lambda path: pytest.fail("the CT was read before the request was refused"))

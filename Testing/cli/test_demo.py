@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from LungCancerDxLib.cli import main, score
-from LungCancerDxLib.cli import score as demo
+from LungCancerDxLib import pipeline
+from LungCancerDxLib.cli import main
 from Testing.helpers import check_case_contract, slab, tiny_model
 
 FILES = ["case.json", "lungs.nrrd", "nodules.nrrd", "synthetic-ct.nrrd"]
@@ -14,8 +14,8 @@ FILES = ["case.json", "lungs.nrrd", "nodules.nrrd", "synthetic-ct.nrrd"]
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """A thin patient, a tiny model, and a folder of our own."""
-    monkeypatch.setattr(demo, "synthetic_chest", lambda rng: slab())
-    monkeypatch.setattr(score, "find_model", lambda name: tiny_model())
+    monkeypatch.setattr("LungCancerDxLib.phantom.synthetic_chest", lambda rng: slab())
+    monkeypatch.setattr(pipeline, "find_model", lambda name: tiny_model())
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,12 +1,11 @@
 """The figures of the preprocessing as a command."""
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from LungCancerDxLib.cli import figure, main
+from LungCancerDxLib.cli import main
 from LungCancerDxLib.io.result_folder import write_volume
 from Testing.helpers import slab
 
@@ -40,33 +39,6 @@ def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
     red, green, blue = np.moveaxis(imread(one)[..., :3], -1, 0)
     assert ((red > green + 0.1) & (green > blue + 0.1)).mean() > 0.005  # the left lung, orange
     assert ((blue > green + 0.1) & (green > red + 0.1)).mean() > 0.005  # the right lung, blue
-
-
-def test_synthetic_patients_are_drawn_beside_real_ones(tmp_path, ct, monkeypatch):
-    asked = []
-
-    def made(seed, index):
-        asked.append((seed, index))
-        return SimpleNamespace(patient=slab())
-
-    monkeypatch.setattr(figure, "synthetic_case", made)
-    out = tmp_path / "likeness.png"
-    assert main(["figure", "likeness", ct, "--patients", "2", "--seed", "5", "--out", str(out)]) == 0
-    assert asked == [(5, 0), (5, 1)]
-    assert out.read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_population_is_drawn_and_takes_no_scan(tmp_path, ct, capsys):
-    out = tmp_path / "population.png"
-    assert main(["figure", "population", "--out", str(out)]) == 0
-    assert out.read_bytes().startswith(b"\x89PNG")
-    assert main(["figure", "population", ct, "--out", str(out)]) == 2
-    assert "takes no CT" in capsys.readouterr().err
-
-
-def test_the_steps_are_those_of_one_scan(tmp_path, ct, capsys):
-    assert main(["figure", "steps", ct, ct, "--out", str(tmp_path / "steps.png")]) == 2
-    assert "shows one CT, got 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

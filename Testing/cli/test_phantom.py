@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LungCancerDxLib.cli import phantom
 from LungCancerDxLib.cli.phantom import add_phantom
 from LungCancerDxLib.cohorts.synthetic import CohortPlan
 from LungCancerDxLib.datasets import read_dsb2017
@@ -25,7 +24,8 @@ FILES = ["ct.nrrd", "lungs.nrrd", "nodules.nrrd", "truth.json"]
 def run(*words):
     parser = argparse.ArgumentParser()
     add_phantom(parser.add_subparsers(dest="command"))
-    return phantom.run(parser.parse_args(["phantom", *map(str, words), "--progress", "none"]), Stop())
+    parsed = parser.parse_args(["phantom", *map(str, words), "--progress", "none"])
+    return parsed.run(parsed, Stop())
 
 
 def labels(path):
@@ -108,15 +108,15 @@ def test_lesions_to_keep_away_from_are_balls_around_the_given_spots(scan, tmp_pa
         asked.append(exclusion_regions)
         return PlainLungs()
 
-    monkeypatch.setattr(phantom, "places_of_scan", plain)
+    monkeypatch.setattr("LungCancerDxLib.phantom.insertion.scan_places.places_of_scan", plain)
     (tmp_path / "lesions.csv").write_text("x,y,z,diameter_mm\n1,2,3.5,24\n4,5,6,\n")
-    exclusion_regions = ("--keep-away", tmp_path / "lesions.csv")
+    exclusion_regions = ("--exclusion-regions", tmp_path / "lesions.csv")
     run("insert", scan, "--seed", 2, "--count", 1, "--out", tmp_path / "out", *exclusion_regions)
     assert asked == [[((1, 2, 3.5), 12.0), ((4, 5, 6), 10.0)]]
 
 
 def test_a_folder_that_is_not_empty_is_refused_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(phantom, "read_ct", lambda path: pytest.fail("the CT was read"))
+    monkeypatch.setattr("LungCancerDxLib.io.read_ct", lambda path: pytest.fail("the CT was read"))
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(UsageError, match="not empty"):
         run("insert", "ct.nrrd", "--seed", 1, "--out", tmp_path)

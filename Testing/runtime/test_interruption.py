@@ -21,7 +21,7 @@ from LungCancerDxLib.runtime.interruption import run_until_stopped
 from LungCancerDxLib.runtime.atomic import atomic_folder
 
 def work(stop):
-    stop.words = sys.argv[2] if len(sys.argv) > 2 else stop.words
+    stop.message = sys.argv[2] if len(sys.argv) > 2 else stop.message
     with atomic_folder(Path(sys.argv[1])) as folder:
         print("begun", flush=True)
         for n in range(10**9):  # never looks at `stop`

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from LungCancerDxLib.cli import main
 from LungCancerDxLib.io.result_folder import write_volume
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.Benchmarks import bench
@@ -44,7 +43,7 @@ def test_bench_prints_a_table_and_writes_its_figures(tmp_path, monkeypatch, caps
     monkeypatch.setattr(bench, "find_model", lambda name: tiny_model())
     write_volume(slab().volume, tmp_path / "ct.nrrd")
     options = ["--repeat", "2", "--json", str(tmp_path / "bench.json")]
-    assert main(["bench", str(tmp_path / "ct.nrrd"), *options]) == 0
+    bench.main([str(tmp_path / "ct.nrrd"), *options])
     words, figures = capsys.readouterr().out, json.loads((tmp_path / "bench.json").read_text())
     stages = ["reading", "preprocessing", "detection", "classification", "segmentation", "writing"]
     assert list(figures["stages"]) == stages
@@ -96,6 +95,6 @@ def test_a_figure_that_is_missed_is_told_by_how_much():
 @pytest.mark.parametrize("repeat", ["0", "-1", "many"])
 def test_a_number_of_runs_that_is_none_is_refused(repeat, capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["bench", "ct.nrrd", "--repeat", repeat])
+        bench.main(["ct.nrrd", "--repeat", repeat])
     assert caught.value.code == 2
     assert "--repeat" in capsys.readouterr().err

@@ -200,12 +200,12 @@ def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) 
 
 
 def _points_outside_lungs(points_kji: np.ndarray, scan: Preprocessed) -> list[str]:
-    words = []
+    messages = []
     for n, center in enumerate(np.rint(points_kji).astype(int)):
         inside = ((center >= 0) & (center < scan.dilated.shape)).all() and scan.dilated[tuple(center)]
         if not inside:
-            words.append(f"Point {n + 1} lies outside the lungs; what the classifier says of it means little.")
-    return words
+            messages.append(f"Point {n + 1} lies outside the lungs; what the classifier says of it means little.")
+    return messages
 
 
 def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:

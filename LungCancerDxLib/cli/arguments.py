@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..names import DEVICES, PRECISIONS
 from ..options import expanded_path as path
@@ -21,10 +21,13 @@ EXIT_CODES = (
 Run = Callable[[argparse.Namespace, "Stop"], str]
 """What a command does with its parsed arguments; returns the message for the terminal."""
 
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Commands = argparse._SubParsersAction
 
 
-def add_command(commands: Commands, name: str, run: Run, **options: str) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, run: Run, **options: Any) -> argparse.ArgumentParser:
     """The parser of a command, or of an action of one, that runs a function."""
     parser: argparse.ArgumentParser = commands.add_parser(name, **options)
     parser.add_argument("-v", "--verbose", action="store_true", help="say more when something fails")
@@ -34,7 +37,8 @@ def add_command(commands: Commands, name: str, run: Run, **options: str) -> argp
 
 def add_actions(commands: Commands, name: str, help: str) -> Commands:
     """The actions of a command that has several."""
-    return commands.add_parser(name, help=help).add_subparsers(dest="action", required=True, metavar="ACTION")
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help)
+    return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
 
 def count(text: str) -> int:

@@ -96,7 +96,7 @@ def _quick_and_measured(device: str, preset: Preset | None) -> torch.dtype:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16; without them it may take hundreds of times as long."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
         return False
     has = torch.cpu.get_capabilities()
@@ -129,8 +129,8 @@ def run_with_float32_fallback(run: Callable[[Compute], Computed], compute: Compu
     result = run(compute)
     if not np.isfinite(result.values).all() and compute.dtype != torch.float32:
         result = run(replace(compute, dtype=torch.float32))
-        words = f"The {what} overflowed in {compute.precision}; it ran in float32."
-        result = result._replace(warnings=(*result.warnings, words))
+        warning = f"The {what} overflowed in {compute.precision}; it ran in float32."
+        result = result._replace(warnings=(*result.warnings, warning))
     if not np.isfinite(result.values).all():
         raise ModelError(f"The {what}'s output is not finite: the model's weights are damaged or badly trained.")
     return result
@@ -140,5 +140,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the processor could not give the memory asked for."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    words = str(error)
-    return isinstance(error, RuntimeError) and any(phrase in words for phrase in _NO_MEMORY)
+    message = str(error)
+    return isinstance(error, RuntimeError) and any(phrase in message for phrase in _NO_MEMORY)

@@ -15,6 +15,8 @@ from LungCancerDxLib.cohorts.case import Settings
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.models import find
+from LungCancerDxLib.options import ScoreOptions
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.runtime.interruption import Stop
 from Testing.cohorts.runs import in_this_process, rows
@@ -28,7 +30,7 @@ def command(monkeypatch):
     scoring._model.cache_clear()
     monkeypatch.setattr(run_cohort, "in_processes", in_this_process)
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # float32 on any processor
-    for module in (cohort, scoring):
+    for module in (find, scoring):
         monkeypatch.setattr(module, "find_model", models.get)
 
     def run(*words):
@@ -85,4 +87,4 @@ def test_an_output_folder_among_the_scans_or_with_something_else_in_it_is_refuse
 
 def test_a_worker_with_another_model_of_that_name_ends_the_run(command, scans):
     with pytest.raises(UsageError, match="other weights here"):
-        scoring.score_ct(scans / "slab.nrrd", Settings(model=None, sha256="elsewhere"))
+        scoring.score_ct(scans / "slab.nrrd", Settings(ScoreOptions(), sha256="elsewhere"))

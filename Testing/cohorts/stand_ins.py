@@ -14,12 +14,13 @@ from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.cohorts.case import Settings
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.options import ScoreOptions
 from LungCancerDxLib.phantom.case import SyntheticCase, draw_truth
 from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.volume import CTVolume
 from Testing.io.dicom.dicom_files import chest_voxels
 
-SETTINGS = Settings(model=None, sha256="0")
+SETTINGS = Settings(ScoreOptions(), sha256="0")
 SPACING_MM_KJI = (2.5, 1.625, 1.625)
 
 
@@ -47,12 +48,12 @@ def small_case(plan, index: int) -> SyntheticCase:
     return SyntheticCase(patient, draw_truth(rng, nodules, emphysema=True))
 
 
-def quick_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+def quick_work(path: Path, settings: Settings) -> CaseResult:
     """Read the scan and say something of it that depends on its voxels alone."""
     volume = read_ct(path)
     mean = float(volume.voxels.mean())
     nodules = [Nodule(rank, "detected", (mean, rank, 3.0), 5.0, logit=-rank / 3, scored=rank < 2) for rank in (1, 2)]
-    result = CaseResult(
+    return CaseResult(
         software={"name": "LungCancerDx", "version": "0"},
         model={"name": "stand-in", "sha256": "0", "preset": "DEFAULT", "outcome": "none", "trained_on": "nothing"},
         run={},
@@ -62,29 +63,29 @@ def quick_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
         nodules=tuple(nodules),
         timing_s={"total": time.time() % 60},
         warnings=("A warning.", "Another, with a comma."),
+        volume=volume,
         lung_labels=small_lungs(),
         nodule_labels=small_lungs(),
     )
-    return result, volume
 
 
-def slow_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+def slow_work(path: Path, settings: Settings) -> CaseResult:
     time.sleep(0.4)
     return quick_work(path, settings)
 
 
-def no_room(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+def no_room(path: Path, settings: Settings) -> CaseResult:
     raise OutputError("The disk is full.")
 
 
-def deadly_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+def deadly_work(path: Path, settings: Settings) -> CaseResult:
     """Kills its process at the scan "deadly", as the system does where memory ends; elsewhere `quick_work`."""
     if path.stem == "deadly":
         os.kill(os.getpid(), signal.SIGKILL)
     return quick_work(path, settings)
 
 
-def killed_once_work(path: Path, settings: Settings) -> tuple[CaseResult, CTVolume]:
+def killed_once_work(path: Path, settings: Settings) -> CaseResult:
     """The first process that comes to scan2 is killed there; the scan's folder is told by a mark."""
     mark = path.parent.parent / "killed"
     if path.stem == "scan2" and not mark.exists():

@@ -10,6 +10,7 @@ from LungCancerDxLib.cohorts.engine import in_processes
 from LungCancerDxLib.cohorts.run import run_cohort
 from LungCancerDxLib.datasets.folder import list_scans
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
+from LungCancerDxLib.options import ScoreOptions
 from Testing.cohorts.runs import rows, run_here, tables, write_scans
 from Testing.cohorts.stand_ins import SETTINGS, Settings, deadly_work, no_room, quick_work, small_lungs, small_volume
 
@@ -74,7 +75,7 @@ def test_every_listed_nodule_is_in_the_submission_to_luna16(run):
 
 
 def test_label_maps_are_written_where_they_are_asked_for_only(run, scans, tmp_path):
-    run_here(scans, tmp_path, settings=Settings(model=None, sha256="0", masks=True))
+    run_here(scans, tmp_path, settings=Settings(ScoreOptions(), sha256="0", masks=True))
     assert [path.name for path in (run / "cases" / "scan1").iterdir()] == ["case.json"]
     lungs = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "cases" / "scan1" / "lungs.nrrd")))
     np.testing.assert_array_equal(lungs, small_lungs())

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..datasets.folder import Entry
     from ..models.bundle import Model
 
+_TABLES_S = 10.0  # allowed after Ctrl-C to bring the tables of many cases up to date
+
 
 def add_cohort(commands: Commands) -> None:
     """Its arguments."""
@@ -52,8 +54,7 @@ def add_cohort(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Score every scan; returns the message for the terminal."""
     from .. import __version__
-    from ..cohorts.case import Settings, score_ct
-    from ..cohorts.run import check_run, run_cohort
+    from ..cohorts.run import Settings, check_run, run_cohort, score_ct
     from ..datasets.folder import list_scans
     from ..models.find import find_model
     from ..runtime.device import choose_compute
@@ -75,6 +76,11 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         "masks": arguments.masks,
     }
     check_run(out, record)
+
+    def asked_to_stop() -> bool:
+        stop.grace_s = _TABLES_S
+        return stop.asked
+
     statuses = run_cohort(
         entries,
         out,
@@ -84,7 +90,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         scheduler=arguments.scheduler,
         retry_failed=arguments.retry_failed,
         progress=make_progress(arguments.progress),
-        asked_to_stop=lambda: stop.asked,
+        asked_to_stop=asked_to_stop,
     )
     return _summary(entries, statuses, out, model)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..case import CaseResult
@@ -12,33 +12,26 @@ from ..datasets.folder import Entry
 from ..errors import UsageError
 from ..io.result_folder import CASE_FILE
 from ..io.tables import write_table
-from .case import FAILURE_FILE
 
+CASES, FAILURE_FILE = "cases", "failure.json"
 CASES_TABLE, NODULES_TABLE, SUBMISSION_TABLE = "cases.csv", "nodules.csv", "luna16_submission.csv"
-CASE_COLUMNS = (
-    "id",
-    "path",
-    "status",
-    "reason",
-    "score",
-    "score_name",
-    "outcome",
-    "model",
-    "scored_nodules",
-    "listed_nodules",
-    "leak",
-    "left_lung_ml",
-    "right_lung_ml",
-    "seconds",
-    "warnings",
-)
-NODULE_COLUMNS = (
-    "id",
-    "rank",
-    "source",
-    "x_lps_mm",
-    "y_lps_mm",
-    "z_lps_mm",
+DONE, FAILED, WAITING = "done", "failed", "waiting"
+
+_OF_RESULT: dict[str, Callable[[CaseResult], object]] = {
+    "score": lambda result: result.case.score,
+    "score_name": lambda result: result.case.score_name,
+    "outcome": lambda result: result.model["outcome"],
+    "model": lambda result: result.model["name"],
+    "scored_nodules": lambda result: result.case.scored_nodules,
+    "listed_nodules": lambda result: len(result.nodules),
+    "leak": lambda result: result.case.leak,
+    "left_lung_ml": lambda result: result.lungs["left_volume_ml"],
+    "right_lung_ml": lambda result: result.lungs["right_volume_ml"],
+    "seconds": lambda result: round(result.timing_s.get("total", sum(result.timing_s.values())), 2),
+    "warnings": lambda result: " ".join(result.warnings),
+}
+CASE_COLUMNS = ("id", "path", "status", "reason", *_OF_RESULT)
+_AFTER_CENTER = (
     "box_diameter_mm",
     "diameter_mm",
     "volume_mm3",
@@ -49,14 +42,13 @@ NODULE_COLUMNS = (
     "contribution",
     "scored",
 )
+NODULE_COLUMNS = ("id", "rank", "source", "x_lps_mm", "y_lps_mm", "z_lps_mm", *_AFTER_CENTER)
 SUBMISSION_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability")
-_AFTER_CENTER = NODULE_COLUMNS[6:]
-DONE, FAILED, WAITING = "done", "failed", "waiting"
 
 
 def case_folder(out: Path, entry: Entry) -> Path:
     """Where the result of a case is."""
-    return out / "cases" / entry.id
+    return out / CASES / entry.id
 
 
 def status_of(folder: Path) -> str:
@@ -102,41 +94,18 @@ def write_tables(out: Path, entries: Sequence[Entry]) -> Counter[str]:
         folder = case_folder(out, entry)
         status = status_of(folder)
         statuses[status] += 1
-        if status == DONE:
-            result = _result(folder)
-            cases.append(_case_row(entry, result))
-            for nodule in result.nodules:
-                more = [getattr(nodule, name) for name in _AFTER_CENTER]
-                nodules.append([entry.id, nodule.rank, nodule.source, *nodule.center_lps_mm, *more])
-                submission.append([entry.id, *nodule.center_lps_mm, nodule.confidence])
-        else:
-            reason = _reason(folder) if status == FAILED else None
-            cases.append([entry.id, entry.path, status, reason, *[None] * (len(CASE_COLUMNS) - 4)])
+        reason = _reason(folder) if status == FAILED else None
+        result = _result(folder) if status == DONE else None
+        about = [None if result is None else value(result) for value in _OF_RESULT.values()]
+        cases.append([entry.id, entry.path, status, reason, *about])
+        for nodule in result.nodules if result else ():
+            rest = [getattr(nodule, name) for name in _AFTER_CENTER]
+            nodules.append([entry.id, nodule.rank, nodule.source, *nodule.center_lps_mm, *rest])
+            submission.append([entry.id, *nodule.center_lps_mm, nodule.confidence])
     write_table(out / CASES_TABLE, CASE_COLUMNS, cases)
     write_table(out / NODULES_TABLE, NODULE_COLUMNS, nodules)
     write_table(out / SUBMISSION_TABLE, SUBMISSION_COLUMNS, submission)
     return statuses
-
-
-def _case_row(entry: Entry, result: CaseResult) -> list[object]:
-    case = result.case
-    return [
-        entry.id,
-        entry.path,
-        DONE,
-        None,
-        case.score,
-        case.score_name,
-        result.model["outcome"],
-        result.model["name"],
-        case.scored_nodules,
-        len(result.nodules),
-        case.leak,
-        result.lungs["left_volume_ml"],
-        result.lungs["right_volume_ml"],
-        round(result.timing_s.get("total", sum(result.timing_s.values())), 2),
-        " ".join(result.warnings),
-    ]
 
 
 def _result(folder: Path) -> CaseResult:
@@ -144,4 +113,5 @@ def _result(folder: Path) -> CaseResult:
 
 
 def _reason(folder: Path) -> str:
-    return json.loads((folder / FAILURE_FILE).read_text(encoding="utf-8"))["reason"]
+    reason: str = json.loads((folder / FAILURE_FILE).read_text(encoding="utf-8"))["reason"]
+    return reason

@@ -1,27 +1,57 @@
-"""A cohort's cases, several at a time; killed and started again it goes on where it was."""
+"""A cohort's cases: each result in a folder that appears whole, and a killed run goes on where it was."""
 
 from __future__ import annotations
 
+import functools
 import json
-import re
-import shutil
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..case import CaseResult
 from ..datasets.folder import Entry
-from ..errors import Cancelled, UsageError
+from ..errors import Cancelled, LungCancerDxError, OutputError, UsageError
+from ..io.result_folder import RESULT_FILES, write_result
 from ..io.tables import write_text
+from ..options import ScoreOptions
+from ..runtime.atomic import atomic_folder, remove_leftovers
 from ..runtime.progress import Progress, silent
-from .case import CaseTask, Settings, Work, record_failure, run_case
-from .engine import in_processes, on_cluster
-from .results import DONE, FAILED, case_folder, check_same_scans, status_of, write_tables
+from .engine import on_workers
+from .results import CASES, DONE, FAILED, FAILURE_FILE, WAITING, case_folder, check_same_scans, status_of, write_tables
+
+if TYPE_CHECKING:
+    from ..models.bundle import Model
 
 RUN_FILE = "run.json"
 SCHEMA = "lungcancerdx/cohort/1"
+_ENDS_THE_RUN = (OutputError, UsageError)  # would befall every other case too
+_DIED = "The process that worked on it died twice, most likely for lack of memory; try with fewer workers."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every case of a run is scored, the `sha256` that the model must have, and whether masks are kept."""
+
+    options: ScoreOptions
+    sha256: str
+    masks: bool = False
+
+
+Work = Callable[[Path, Settings], CaseResult]
+"""Reads and scores the CT at a path."""
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """A case to do: `work` must be found by its name in another process."""
+
+    entry: Entry
+    folder: Path
+    settings: Settings
+    work: Work
 
 
 def check_run(folder: Path, options: dict[str, Any]) -> None:
@@ -46,30 +76,11 @@ def check_run(folder: Path, options: dict[str, Any]) -> None:
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is damaged ({error}); choose another output folder.") from error
     if changed:
-        words = "; ".join(f"{key} was {before.get(key)} and is {record.get(key)}" for key in changed)
+        differences = "; ".join(f"{key} was {before.get(key)} and is {record.get(key)}" for key in changed)
         raise UsageError(
-            f"The run in {folder} was started with other options ({words}). Choose another output folder, or the "
+            f"The run in {folder} was started with other options ({differences}). Choose another output folder, or the "
             "options of that run."
         )
-
-
-_IN_WORK = re.compile(r"\..+\.[0-9a-f]{8}(\.old|\.stopped)?")
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `staging` had in work in this folder when its process was killed; nobody else may write there now."""
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if _IN_WORK.fullmatch(path.name):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    path.unlink()
-
-
-_DIED = "The process that worked on it died twice, most likely for lack of memory; try with fewer workers."
 
 
 def run_cohort(
@@ -99,27 +110,95 @@ def run_cohort(
         Once asked to stop; the tables are up to date then.
     UsageError, OutputError
     """
-    for folder in (out, out / "cases"):
+    for folder in (out, out / CASES):
         remove_leftovers(folder)
     check_same_scans(out, entries)
     tasks = [CaseTask(entry, case_folder(out, entry), settings, work) for entry in entries]
-    settled = {DONE} if retry_failed else {DONE, FAILED}
-    tasks = [task for task in tasks if status_of(task.folder) not in settled]
+    unsettled = {WAITING, FAILED} if retry_failed else {WAITING}
+    tasks = [task for task in tasks if status_of(task.folder) in unsettled]
     there = len(entries) - len(tasks)
-    if scheduler is None:
-        run = partial(in_processes, workers=workers, asked_to_stop=asked_to_stop)
-    else:
-        run = partial(on_cluster, address=scheduler, asked_to_stop=asked_to_stop)
     already = f", {there} there before" if there else ""
     progress(f"0 of {len(tasks)} scans{already}", 0.0 if tasks else 1.0)
+    ended = on_workers(run_case, tasks, workers=workers, scheduler=scheduler, asked_to_stop=asked_to_stop)
     try:
-        for number, (task, _) in enumerate(run(run_case, tasks), start=1):
-            if status_of(task.folder) not in (DONE, FAILED):
+        for number, (task, done) in enumerate(ended, start=1):
+            if not done and status_of(task.folder) != DONE:
                 record_failure(task, _DIED)
             progress(f"{number} of {len(tasks)} scans{already}", number / len(tasks))
     except Cancelled as error:
+        if scheduler is None:
+            remove_leftovers(out / CASES)
         statuses = write_tables(out, entries)
         raise Cancelled(
             f"Stopped; {statuses[DONE]} of {len(entries)} scans are done. The same command goes on from here."
         ) from error
     return write_tables(out, entries)
+
+
+def run_case(task: CaseTask) -> None:
+    """Do a case and write `case.json` (and label maps), or `failure.json` with the reason.
+
+    A case that has a result already is left as it is.
+
+    Raises
+    ------
+    OutputError, UsageError
+        What would befall every case: nothing can be written, another model.
+    """
+    if status_of(task.folder) == DONE:
+        return
+    try:
+        result = task.work(task.entry.path, task.settings)
+    except _ENDS_THE_RUN:
+        raise
+    except LungCancerDxError as error:
+        record_failure(task, str(error))
+    except MemoryError:
+        record_failure(task, "Not enough memory.")
+    except Exception as error:  # one case must not cost the run
+        record_failure(task, f"Unexpected {type(error).__name__}: {error}")
+    else:
+        if not task.settings.masks:
+            result = replace(result, lung_labels=None, nodule_labels=None)
+        with atomic_folder(task.folder, (FAILURE_FILE, *RESULT_FILES)) as staging:
+            assert result.volume is not None
+            write_result(result, result.volume, staging)
+
+
+def record_failure(task: CaseTask, reason: str) -> None:
+    """Write why a case has no result, on one line.
+
+    Raises
+    ------
+    OutputError
+    """
+    content = {"id": task.entry.id, "path": os.fspath(task.entry.path), "reason": " ".join(reason.split())}
+    with atomic_folder(task.folder, (FAILURE_FILE,)) as staging:
+        (staging / FAILURE_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def score_ct(path: Path, settings: Settings) -> CaseResult:
+    """Read and score a CT as the settings say, with a model that stays loaded.
+
+    Raises
+    ------
+    CTReadError, NoLungsError, OutOfMemoryError, ModelError
+    UsageError
+        Where the model of that name has other weights here than where the run was started.
+    """
+    from ..pipeline import score_file
+
+    model = _model(settings.options.model)
+    if model.sha256 != settings.sha256:
+        raise UsageError(
+            f"The model '{model.name}' has other weights here (sha256 {model.sha256[:16]}...) than where the run was "
+            f"started ({settings.sha256[:16]}...). Install the same model everywhere, or give its folder."
+        )
+    return score_file(path, settings.options, model=model)
+
+
+@functools.lru_cache(maxsize=1)
+def _model(name: str | None) -> Model:
+    from ..models.find import find_model
+
+    return find_model(name)

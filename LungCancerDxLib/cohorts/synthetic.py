@@ -1,4 +1,4 @@
-"""Synthetic cohorts in the formats of the real ones; killed and started again, the work goes on where it was."""
+"""Synthetic cohorts in the formats of LUNA16 and the Data Science Bowl 2017; a killed build goes on where it was."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..io.dicom.writer import derived_id, derived_uid
 from ..io.tables import write_text
 from ..phantom.case import SyntheticCase, synthetic_case
 from ..phantom.nodules.population import Population
+from ..runtime.atomic import remove_leftovers
 from ..runtime.progress import Progress, silent
-from .engine import in_processes
-from .run import remove_leftovers
+from .engine import on_workers
 
 Format = Literal["luna16", "dsb2017"]
 PLAN_FILE, RECORDS = "cohort.json", "records"
@@ -97,8 +97,8 @@ def build_cohort(
             f"{folder} holds more than {cases} patients already. Ask for as many, or choose another folder."
         )
     missing = [patient for patient in patients if not patient.record_path.is_file()]
-    for number, (patient, name) in enumerate(_written(missing, workers, asked_to_stop), start=1):
-        if name is None:
+    for number, (patient, written) in enumerate(_written(missing, workers, asked_to_stop), start=1):
+        if not written:
             raise OutputError(
                 f"The process that made patient {patient.index} died twice, most likely for lack of memory; start the "
                 "same command again with fewer workers."
@@ -110,19 +110,20 @@ def build_cohort(
 
 def _written(
     patients: Sequence[_Patient], workers: int, asked_to_stop: Callable[[], bool]
-) -> Iterator[tuple[_Patient, str | None]]:
-    """Every patient as it is whole, with its id; made in this process where one at a time is enough."""
+) -> Iterator[tuple[_Patient, bool]]:
+    """Every patient as it is whole, see `on_workers`; made in this process where one at a time is enough."""
     if workers > 1:
-        yield from in_processes(_write_patient, patients, workers, asked_to_stop)
+        yield from on_workers(_write_patient, patients, workers=workers, asked_to_stop=asked_to_stop)
         return
     for patient in patients:
         if asked_to_stop():
             raise Cancelled("Stopped. The same command goes on from here.")
-        yield patient, _write_patient(patient)
+        _write_patient(patient)
+        yield patient, True
 
 
-def _write_patient(patient: _Patient) -> str:
-    """Make a patient, write the scan and then the record; returns the id."""
+def _write_patient(patient: _Patient) -> None:
+    """Make a patient, write the scan and then the record."""
     plan, name = patient.plan, patient.plan.id_of(patient.index)
     case = patient.make(plan, patient.index)
     truth, volume = case.truth, case.patient.volume
@@ -139,7 +140,6 @@ def _write_patient(patient: _Patient) -> str:
         ) from error
     record = {"id": name, "seed": plan.seed, "index": patient.index, **case.record()}
     write_text(patient.record_path, json.dumps(record, indent=2, allow_nan=False) + "\n")
-    return name
 
 
 def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, Any]]) -> None:
@@ -158,7 +158,8 @@ def _scan(record: dict[str, Any], source: str, folder: Path) -> CohortScan:
 
 
 def _record(patient: _Patient) -> dict[str, Any]:
-    return json.loads(patient.record_path.read_text(encoding="utf-8"))
+    record: dict[str, Any] = json.loads(patient.record_path.read_text(encoding="utf-8"))
+    return record
 
 
 def _check_plan(plan: CohortPlan, folder: Path) -> None:

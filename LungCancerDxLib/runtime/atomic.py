@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -13,6 +14,7 @@ from pathlib import Path
 from ..errors import OutputError, UsageError
 
 _in_work: set[Path] = set()
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}(\.part|\.old)?(\.stopped)?")
 
 
 def check_target(target: Path, replaceable: Sequence[str] = ()) -> None:
@@ -108,6 +110,14 @@ def remove_unfinished() -> None:
         except OSError:
             doomed = path
         _remove(doomed)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what was in work in this folder when its process was killed; nobody else may be writing there now."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _LEFTOVER.fullmatch(path.name):
+                _remove(path)
 
 
 def _remove(path: Path) -> None:

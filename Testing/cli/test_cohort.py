@@ -9,9 +9,8 @@ import torch
 
 from LungCancerDxLib.cli import cohort
 from LungCancerDxLib.cli.cohort import add_cohort
-from LungCancerDxLib.cohorts import case as scoring
-from LungCancerDxLib.cohorts import run as run_cohort
-from LungCancerDxLib.cohorts.case import Settings
+from LungCancerDxLib.cohorts import run as scoring
+from LungCancerDxLib.cohorts.run import Settings
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.result_folder import write_volume
@@ -28,15 +27,14 @@ def command(monkeypatch):
     """A function that runs the command in this process with the tiny model, or one of other weights."""
     models = {None: tiny_model(), "other": replace(tiny_model(), sha256="other")}
     scoring._model.cache_clear()
-    monkeypatch.setattr(run_cohort, "in_processes", in_this_process)
+    monkeypatch.setattr(scoring, "on_workers", in_this_process)
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # float32 on any processor
-    for module in (find, scoring):
-        monkeypatch.setattr(module, "find_model", models.get)
+    monkeypatch.setattr(find, "find_model", models.get)
 
-    def run(*words):
+    def run(*arguments):
         parser = argparse.ArgumentParser()
         add_cohort(parser.add_subparsers(dest="command"))
-        return cohort.run(parser.parse_args(["cohort", *map(str, words), "--progress", "none"]), Stop())
+        return cohort.run(parser.parse_args(["cohort", *map(str, arguments), "--progress", "none"]), Stop())
 
     yield run
     scoring._model.cache_clear()
@@ -53,11 +51,11 @@ def scans(tmp_path_factory):
 def test_a_cohort_is_scored_as_its_scans_are_and_goes_on_only_with_the_same_options(
     command, scans, tmp_path, no_outlines
 ):
-    words = command(scans, "--out", tmp_path)
-    assert "1 of 2 scans scored, 1 failed." in words
-    assert "--retry-failed does them again" in words
-    assert "NO TRAINED MODEL" in words
-    assert "trained on: nothing" in words
+    message = command(scans, "--out", tmp_path)
+    assert "1 of 2 scans scored, 1 failed." in message
+    assert "--retry-failed does them again" in message
+    assert "NO TRAINED MODEL" in message
+    assert "trained on: nothing" in message
     broken, scored = rows(tmp_path)
     assert (broken["id"], broken["status"]) == ("broken", "failed")
     alone = detect_and_score(read_ct(scans / "slab.nrrd"), tiny_model())

@@ -14,16 +14,6 @@ from LungCancerDxLib.io.result_folder import write_volume
 from Testing.cohorts.stand_ins import SETTINGS, quick_work, small_volume
 
 TABLES = ("cases.csv", "nodules.csv", "luna16_submission.csv")
-UNDER_WAY = """
-import sys
-from pathlib import Path
-from LungCancerDxLib.datasets.folder import list_scans
-from LungCancerDxLib.cohorts.run import run_cohort
-from Testing.cohorts.stand_ins import SETTINGS, slow_work
-if __name__ == "__main__":
-    run_cohort(list_scans(Path(sys.argv[1])), Path(sys.argv[2]), SETTINGS, slow_work, workers=int(sys.argv[3]))
-"""
-"""A run of slow work on the folder argv[1] into argv[2] with argv[3] workers, for a process of its own."""
 
 
 def write_scans(folder: Path, names) -> Path:
@@ -33,16 +23,17 @@ def write_scans(folder: Path, names) -> Path:
     return folder
 
 
-def in_this_process(function, tasks, workers, asked_to_stop):
-    """Stands in for `pool.in_processes`."""
+def in_this_process(function, tasks, **options):
+    """Stands in for `engine.on_workers`."""
     for task in tasks:
-        yield task, function(task)
+        function(task)
+        yield task, True
 
 
 def run_here(scans: Path, out: Path, work=quick_work, settings=SETTINGS, **options):
     """A run without other processes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "in_processes", in_this_process)
+        patch.setattr(module, "on_workers", in_this_process)
         return run_cohort(list_scans(scans), out, settings, work, **options)
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
-from LungCancerDxLib.cohorts.case import Settings
+from LungCancerDxLib.cohorts.run import Settings
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.options import ScoreOptions
@@ -72,6 +72,34 @@ def quick_work(path: Path, settings: Settings) -> CaseResult:
 def slow_work(path: Path, settings: Settings) -> CaseResult:
     time.sleep(0.4)
     return quick_work(path, settings)
+
+
+def note_share(path: Path) -> None:
+    """Write down how many threads and which processors this process has; takes a while."""
+    time.sleep(0.4)
+    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [os.getpid()]
+    path.write_text(" ".join([f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}", *map(str, processors)]))
+
+
+def wait_long(path: Path) -> None:
+    """Leave a mark and compute for a minute, without a pause for Python's signals."""
+    Path(path).touch()
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        pass
+
+
+def die_at(path: Path) -> None:
+    """Kill this process at "deadly" and, the first time, at "once"; writes down how many tasks were in work."""
+    at_work = path.with_name(f"{path.name}.at_work")
+    at_work.touch()
+    again = path.exists()
+    with path.open("a") as file:
+        file.write(str(len(list(path.parent.glob("*.at_work")))))
+    time.sleep(0.2)
+    at_work.unlink()
+    if path.name == "deadly" or (path.name == "once" and not again):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def no_room(path: Path, settings: Settings) -> CaseResult:

@@ -1,18 +1,15 @@
 """A cohort's run: its tables, broken scans, what is done again and what is not."""
 
-import json
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LungCancerDxLib.cohorts.engine import in_processes
 from LungCancerDxLib.cohorts.run import run_cohort
 from LungCancerDxLib.datasets.folder import list_scans
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from LungCancerDxLib.options import ScoreOptions
 from Testing.cohorts.runs import rows, run_here, tables, write_scans
-from Testing.cohorts.stand_ins import SETTINGS, Settings, deadly_work, no_room, quick_work, small_lungs, small_volume
+from Testing.cohorts.stand_ins import SETTINGS, Settings, deadly_work, no_room, quick_work, small_lungs
 
 NAMES = ("scan2", "scan10", "scan1")
 
@@ -38,40 +35,6 @@ def with_broken(tmp_path):
     folder = write_scans(tmp_path / "scans", ["a", "c"])
     (folder / "b.nrrd").write_text("no image\n")
     return folder
-
-
-def test_the_tables_have_the_columns_that_are_promised(run):
-    assert list(rows(run)[0]) == [
-        *("id", "path", "status", "reason", "score", "score_name", "outcome", "model", "scored_nodules"),
-        *("listed_nodules", "leak", "left_lung_ml", "right_lung_ml", "seconds", "warnings"),
-    ]
-    assert list(rows(run, "nodules.csv")[0]) == [
-        *("id", "rank", "source", "x_lps_mm", "y_lps_mm", "z_lps_mm", "box_diameter_mm", "diameter_mm", "volume_mm3"),
-        *("type", "logit", "confidence", "malignancy", "contribution", "scored"),
-    ]
-
-
-def test_rows_are_in_natural_order_and_hold_what_the_cases_hold(run, scans):
-    cases, nodules = rows(run), rows(run, "nodules.csv")
-    assert [row["id"] for row in cases] == ["scan1", "scan2", "scan10"]
-    assert [(row["id"], row["rank"]) for row in nodules] == [(row["id"], rank) for row in cases for rank in "12"]
-    for row in cases:
-        case = json.loads((run / "cases" / row["id"] / "case.json").read_text())
-        assert (row["status"], row["reason"], row["path"]) == ("done", "", str(scans / f"{row['id']}.nrrd"))
-        assert float(row["score"]) == case["case"]["score"]
-        assert float(row["seconds"]) == pytest.approx(case["timing_s"]["total"], abs=0.01)
-        assert (row["scored_nodules"], row["listed_nodules"], row["leak"]) == ("1", "2", "0.01")
-        assert row["warnings"] == "A warning. Another, with a comma."
-    assert len({row["score"] for row in cases}) == 3
-    assert (nodules[0]["logit"], nodules[0]["scored"], nodules[1]["scored"]) == (str(-1 / 3), "1", "0")
-
-
-def test_every_listed_nodule_is_in_the_submission_to_luna16(run):
-    submitted = rows(run, "luna16_submission.csv")
-    assert list(submitted[0]) == ["seriesuid", "coordX", "coordY", "coordZ", "probability"]
-    assert [(row["seriesuid"], row["coordY"]) for row in submitted] == [
-        (row["id"], row["y_lps_mm"]) for row in rows(run, "nodules.csv")
-    ]
 
 
 def test_label_maps_are_written_where_they_are_asked_for_only(run, scans, tmp_path):
@@ -132,6 +95,7 @@ def test_a_result_of_another_scan_of_the_same_name_is_refused(run, tmp_path):
         run_here(others, run, never)
 
 
+@pytest.mark.slow
 def test_a_scan_that_kills_its_process_twice_is_a_row_and_costs_no_other(tmp_path):
     folder = write_scans(tmp_path / "scans", ["a", "deadly", "z"])
     assert run_cohort(list_scans(folder), tmp_path / "out", SETTINGS, deadly_work) == {"done": 2, "failed": 1}
@@ -144,13 +108,7 @@ def test_a_run_that_is_asked_to_stop_stops_with_its_tables_up_to_date(scans, tmp
         yield
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("LungCancerDxLib.cohorts.run.in_processes", stopped)
+        patch.setattr("LungCancerDxLib.cohorts.run.on_workers", stopped)
         with pytest.raises(Cancelled, match=r"0 of 3 scans are done\. The same command goes on"):
             run_cohort(list_scans(scans), tmp_path, SETTINGS, never)
     assert [row["status"] for row in rows(tmp_path)] == ["waiting"] * 3
-
-
-def test_processes_end_at_once_where_they_are_asked_to_stop():
-    asked = iter([False, True])
-    with pytest.raises(Cancelled):
-        list(in_processes(small_volume, [1], 1, lambda: next(asked)))

@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Make a patient, write the CT, read and score it as any other; returns the message for the terminal."""
     import numpy as np
 
-    from ..io.result_folder import RESULT_FILES, write_volume
+    from ..io.image_file import write_volume
+    from ..io.result_folder import RESULT_FILES
     from ..phantom import synthetic_chest
     from ..pipeline import score_file
     from ..runtime.atomic import atomic_folder

@@ -146,14 +146,13 @@ def run_insert(arguments: argparse.Namespace, stop: Stop) -> str:
 
 
 def _write(folder: Path, volume: CTVolume, lungs: np.ndarray, nodules: np.ndarray, truth: dict[str, Any]) -> None:
-    from ..io.label_maps import write_labels
-    from ..io.result_folder import write_volume
+    from ..io.image_file import write_image, write_volume
     from ..runtime.atomic import atomic_folder
 
     with atomic_folder(folder) as staging:
         write_volume(volume, staging / "ct.nrrd")
-        write_labels(lungs, volume, staging / "lungs.nrrd")
-        write_labels(nodules, volume, staging / "nodules.nrrd")
+        write_image(lungs, volume, staging / "lungs.nrrd")
+        write_image(nodules, volume, staging / "nodules.nrrd")
         (staging / "truth.json").write_text(json.dumps(truth, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -163,9 +162,12 @@ def _spacing(arguments: argparse.Namespace) -> tuple[float, float, float] | None
 
 def _lesions(path: Path) -> list[tuple[tuple[float, float, float], float]]:
     """Balls (centre in LPS mm, radius in mm) around known lesions."""
-    from ..io.tables import read_rows
+    import numpy as np
 
-    return [
-        ((row.number("x"), row.number("y"), row.number("z")), (row.number_if_any("diameter_mm") or _LESION_MM) / 2)
-        for row in read_rows(path, ("x", "y", "z"))
-    ]
+    from ..errors import CTReadError
+    from ..io.tables import read_table
+
+    table = read_table(path, ("x", "y", "z"), CTReadError)
+    sizes_mm = table.numbers("diameter_mm", empty_allowed=True) if table.has("diameter_mm") else np.zeros(len(table))
+    rows = np.column_stack([*(table.numbers(axis) for axis in "xyz"), sizes_mm]).tolist()
+    return [((x, y, z), (size_mm if size_mm > 0 else _LESION_MM) / 2) for x, y, z, size_mm in rows]

@@ -8,15 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..datasets.dsb2017 import IMAGES, write_dsb2017_patient, write_dsb2017_tables
+from ..datasets.dsb2017 import IMAGES, NODULE_COLUMNS, NODULES, write_dsb2017_patient, write_dsb2017_tables
 from ..datasets.dsb2017 import SOURCE as DSB2017
 from ..datasets.luna16 import SOURCE as LUNA16
 from ..datasets.luna16 import write_luna16_scan, write_luna16_tables
 from ..datasets.scan import CohortScan, NoduleLabel
-from ..datasets.truth import write_truth
 from ..errors import Cancelled, OutputError, UsageError
 from ..io.dicom.writer import derived_id, derived_uid
-from ..io.tables import write_text
+from ..io.tables import write_table, write_text
 from ..phantom.case import SyntheticCase, synthetic_case
 from ..phantom.nodules.population import Population
 from ..runtime.atomic import remove_leftovers
@@ -24,7 +23,9 @@ from ..runtime.progress import Progress, silent
 from .engine import on_workers
 
 Format = Literal["luna16", "dsb2017"]
-PLAN_FILE, RECORDS = "cohort.json", "records"
+PLAN_FILE, RECORDS, TRUTH = "cohort.json", "records", "truth.csv"
+_PATIENT_COLUMNS = ("id", "label", "bayes_probability", "leak", "age_years", "female", "emphysema", "nodule_count")
+_NODULE_COLUMNS = ("probability", "kind", "margin", "place", "upper_lobe")
 _POPULATIONS: dict[Format, Population] = {"luna16": "luna", "dsb2017": "dsb"}
 _SUBSETS = 10
 
@@ -149,7 +150,19 @@ def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, An
         write_luna16_tables(folder, scans)
     else:
         write_dsb2017_tables(folder, scans)
-    write_truth(folder, records)
+    _write_truth(folder, records)
+
+
+def _write_truth(folder: Path, records: Sequence[dict[str, Any]]) -> None:
+    """What is known of the patients and of their nodules: `truth.csv` and `nodule_labels.csv`."""
+    patients = [{**record, "nodule_count": len(record["nodules"])} for record in records]
+    write_table(folder / TRUTH, _PATIENT_COLUMNS, [[known[name] for name in _PATIENT_COLUMNS] for known in patients])
+    rows = [
+        (record["id"], *nodule["center_lps_mm"], nodule["diameter_mm"], *(nodule[name] for name in _NODULE_COLUMNS))
+        for record in records
+        for nodule in record["nodules"]
+    ]
+    write_table(folder / NODULES, (*NODULE_COLUMNS, *_NODULE_COLUMNS), rows)
 
 
 def _scan(record: dict[str, Any], source: str, folder: Path) -> CohortScan:

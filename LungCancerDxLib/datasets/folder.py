@@ -1,4 +1,4 @@
-"""Which scans a cohort has: of a folder, a list, LUNA16 or the Data Science Bowl."""
+"""Which scans there are: of a folder, a list, LUNA16 or the Data Science Bowl."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from pathlib import Path
 
 from ..errors import CTReadError, UsageError
 from ..io.image_file import image_extension
-from ..io.tables import read_rows
+from ..io.tables import read_table, read_text
 from .dsb2017 import is_dsb2017, read_dsb2017
 from .luna16 import is_luna16, read_luna16
-from .scan import natural_order
+from .scan import Dataset, natural_order
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A scan to work on: its id, which names its result, and what `readers.read_ct` takes."""
+    """A scan to work on: its id, which names its result, and what `io.read_ct` takes."""
 
     id: str
     path: Path
+
+
+def read_dataset(folder: Path) -> Dataset | None:
+    """LUNA16 or the Data Science Bowl 2017, known by their tables; None where the folder is neither.
+
+    Raises
+    ------
+    CTReadError
+    """
+    if is_luna16(folder):
+        return read_luna16(folder)
+    return read_dsb2017(folder) if is_dsb2017(folder) else None
 
 
 def list_scans(path: Path) -> tuple[Entry, ...]:
@@ -53,10 +65,8 @@ def list_scans(path: Path) -> tuple[Entry, ...]:
 
 def _of_folder(folder: Path) -> list[Entry]:
     folder = folder.resolve()
-    if is_luna16(folder):
-        return [Entry(scan.id, scan.path) for scan in read_luna16(folder, complete=False)]
-    if is_dsb2017(folder):
-        return [Entry(scan.id, scan.path) for scan in read_dsb2017(folder, complete=False)]
+    if dataset := read_dataset(folder):
+        return [Entry(scan.id, scan.path) for scan in dataset.scans]
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     found = [_entry_of(path) for path in inside if path.is_dir() or image_extension(path)]
     return found or [Entry(folder.name, folder)] * bool(inside)
@@ -70,17 +80,15 @@ def _entry_of(path: Path) -> Entry:
 
 
 def _of_csv(path: Path) -> list[Entry]:
-    entries = []
-    for row in read_rows(path, ("path",)):
-        scan = path.resolve().parent / Path(row.text("path")).expanduser()
-        name = (row.cells.get("id") or "").strip()
-        entries.append(Entry(name, scan) if name else _entry_of(scan))
-    return entries
+    table = read_table(path, ("path",), CTReadError)
+    scans = [path.resolve().parent / Path(text).expanduser() for text in table.texts("path")]
+    names = table.columns.get("id", [""] * len(table))
+    return [Entry(name, scan) if name else _entry_of(scan) for name, scan in zip(names, scans, strict=True)]
 
 
 def _of_text(path: Path) -> list[Entry]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CTReadError(f"{path} cannot be read ({error}); expected a text file with a path a line.") from error
     return [_entry_of(path.resolve().parent / Path(line.strip()).expanduser()) for line in lines if line.strip()]

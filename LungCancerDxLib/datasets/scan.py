@@ -1,4 +1,4 @@
-"""One scan of a cohort: what is known of it before it is read."""
+"""A data set, and one scan of it: what is known before any image is read."""
 
 from __future__ import annotations
 
@@ -8,32 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ..io import read_ct
-from ..io.label_maps import read_lung_labels
-from ..volume import CTVolume
-
 
 @dataclass(frozen=True)
 class NoduleLabel:
-    """A nodule as it was marked: its centre in LPS mm and its diameter in mm.
-
-    `probability` and `kind` are known of synthetic nodules only.
-    """
+    """A nodule as it was marked: its centre in LPS mm and its diameter in mm."""
 
     center_lps_mm: tuple[float, float, float]
     diameter_mm: float
-    probability: float | None = None
-    kind: str | None = None
 
 
 @dataclass(frozen=True)
 class CohortScan:
-    """A scan of a cohort; the image is read on demand.
+    """A scan of a data set.
 
     Parameters
     ----------
     path
-        What `readers.read_ct` takes.
+        What `io.read_ct` takes.
     label
         Whether the person was diagnosed with lung cancer; None where nobody says.
     nodules
@@ -41,11 +32,9 @@ class CohortScan:
     source
         "LUNA16" or "DSB2017".
     part
-        Of the cohort: "subset0" to "subset9", or "training", "validation", "test"; empty where unknown.
-    excluded
-        Findings that count neither as nodules nor as false alarms (LUNA16's `annotations_excluded.csv`).
+        Of the data set: "subset0" to "subset9", or "training", "validation", "test"; empty where unknown.
     lungs_path
-        Of the lung labels that came with the scan.
+        Of the lung labels that came with the scan (`luna16.read_lung_labels` reads them).
     """
 
     id: str
@@ -54,26 +43,26 @@ class CohortScan:
     nodules: tuple[NoduleLabel, ...]
     source: str
     part: str = ""
-    excluded: tuple[NoduleLabel, ...] = ()
     lungs_path: Path | None = None
 
-    def read(self) -> CTVolume:
-        """The scan; raises CTReadError where it cannot be read."""
-        return read_ct(self.path)
 
-    def read_lungs(self, volume: CTVolume) -> np.ndarray | None:
-        """The lung labels that came with the scan, None where none did.
+@dataclass(frozen=True)
+class Dataset:
+    """The scans that are there, in natural order of their ids, and the ids that only the tables know."""
 
-        uint8, shape (K, J, I) of `volume`, which is this scan as read: 1 left lung, 2 right lung. Raises CTReadError
-        where they cannot be read or lie on another grid.
-        """
-        return None if self.lungs_path is None else read_lung_labels(self.lungs_path, volume)
+    scans: tuple[CohortScan, ...]
+    missing: tuple[str, ...] = ()
+
+
+def nodule_labels(spheres: np.ndarray | None) -> tuple[NoduleLabel, ...]:
+    """The rows (N, 4) x, y, z, diameter in LPS mm of one scan, as `io.points.read_spheres` gives them."""
+    return tuple(NoduleLabel((x, y, z), size) for x, y, z, size in ([] if spheres is None else spheres.tolist()))
 
 
 _DIGITS = tuple("0123456789")
 
 
-def natural_order(text: str) -> tuple:
+def natural_order(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     """A sorting key by which scan2 comes before scan10."""
     return tuple(
         (0, int(part), "") if part[:1] in _DIGITS else (1, 0, part) for part in re.split(r"([0-9]+)", text)

@@ -14,7 +14,7 @@ from .image_file import image_extension, read_image_file
 __all__ = ["read_ct"]
 
 
-def read_ct(path: str | os.PathLike) -> CTVolume:
+def read_ct(path: str | os.PathLike[str]) -> CTVolume:
     """Read a chest CT.
 
     Parameters
@@ -35,16 +35,13 @@ def read_ct(path: str | os.PathLike) -> CTVolume:
         Where there is no readable chest CT; the message names the file, what was found, and what to do.
     """
     path = Path(path)
-    volume = _read(path)
+    if path.is_dir():
+        volume = read_dicom_folder(path)
+    elif not path.exists():
+        raise CTReadError(f"{path}: no such file or folder; check the path.")
+    elif image_extension(path):
+        volume = read_image_file(path)
+    else:
+        volume = read_dicom_file(path)
     check_chest_ct(volume, path)
     return volume
-
-
-def _read(path: Path) -> CTVolume:
-    if path.is_dir():
-        return read_dicom_folder(path)
-    if not path.exists():
-        raise CTReadError(f"{path}: no such file or folder; check the path.")
-    if image_extension(path):
-        return read_image_file(path)
-    return read_dicom_file(path)

@@ -1,4 +1,4 @@
-"""Is it a chest CT? Enough of the patient, and numbers that can be Hounsfield units."""
+"""Is it a chest CT? Enough of the patient, and numbers that can be Hounsfield units (which they are made)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ..volume import CTVolume
 
 MIN_SLICES = 20  # along every axis
 MIN_EXTENT_MM = 50.0  # along every axis
-LUNG_AND_AIR_HU = (-1024, -500)
+AIR_HU = -1024  # the lowest value kept: padding outside the field of view (-2000, -2048, -3024) is air for us
+LUNG_AND_AIR_HU = (AIR_HU, -500)
 TISSUE_HU = (-200, 300)
 MAX_EXTENT_MM = 2500.0  # along every axis: no scanner reaches further
 MIN_SHARE = 0.002  # of all voxels, for air and for tissue
@@ -36,6 +37,27 @@ def check_extent(count: int, spacing_mm: float, direction_lps: np.ndarray, path:
         f"{path}: {slices} along the {axis} axis: too few for a chest; "
         f"expected at least {MIN_SLICES} slices over {MIN_EXTENT_MM:.0f} mm. Give the whole series."
     )
+
+
+def to_hounsfield(values: np.ndarray, path: Path | str) -> np.ndarray:
+    """Any numeric array to int16 HU of the same shape: rounded, clamped to -1024 below and the int16 limit above.
+
+    Raises CTReadError where values are NaN or infinite.
+    """
+    lowest, highest = AIR_HU, np.iinfo(np.int16).max
+    if values.dtype.kind == "f":
+        broken = values.size - np.count_nonzero(np.isfinite(values))
+        if broken:
+            raise CTReadError(
+                f"{path}: {broken} of {values.size} voxels are NaN or infinite, where Hounsfield units were expected; "
+                f"export the scan again, with -1024 outside the field of view."
+            )
+        values = np.rint(values)
+    else:
+        own = np.iinfo(values.dtype)
+        lowest, highest = max(lowest, own.min), min(highest, own.max)
+    clamped: np.ndarray = np.clip(values, lowest, highest)
+    return clamped.astype(np.int16)
 
 
 def _check_grid(volume: CTVolume, path: Path) -> None:
@@ -78,26 +100,3 @@ def _check_hounsfield(voxels: np.ndarray, path: Path) -> None:
 def _share(voxels: np.ndarray, range_hu: tuple[int, int]) -> float:
     low, high = range_hu
     return np.count_nonzero((voxels >= low) & (voxels <= high)) / voxels.size
-
-
-AIR_HU = -1024  # the lowest value kept: padding outside the field of view (-2000, -2048, -3024) is air for us
-
-
-def to_hounsfield(values: np.ndarray, path: Path | str) -> np.ndarray:
-    """Any numeric array to int16 HU of the same shape: rounded, clamped to -1024 below and the int16 limit above.
-
-    Raises CTReadError where values are NaN or infinite.
-    """
-    lowest, highest = AIR_HU, np.iinfo(np.int16).max
-    if values.dtype.kind == "f":
-        broken = values.size - np.count_nonzero(np.isfinite(values))
-        if broken:
-            raise CTReadError(
-                f"{path}: {broken} of {values.size} voxels are NaN or infinite, where Hounsfield units were expected; "
-                f"export the scan again, with -1024 outside the field of view."
-            )
-        values = np.rint(values)
-    else:
-        own = np.iinfo(values.dtype)
-        lowest, highest = max(lowest, own.min), min(highest, own.max)
-    return np.clip(values, lowest, highest).astype(np.int16)

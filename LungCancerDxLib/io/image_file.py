@@ -1,4 +1,4 @@
-"""NIfTI, NRRD and MetaImage files, read by SimpleITK."""
+"""NIfTI, NRRD and MetaImage files, read and written by SimpleITK."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,15 +18,157 @@ from ..errors import CTReadError
 from ..volume import CTVolume
 from .checks import to_hounsfield
 
+IMAGE_IO = {
+    ".nii.gz": "NiftiImageIO",
+    ".nii": "NiftiImageIO",
+    ".nrrd": "NrrdImageIO",
+    ".nhdr": "NrrdImageIO",
+    ".mhd": "MetaImageIO",
+    ".mha": "MetaImageIO",
+}
+SHEAR_TOLERANCE = 1e-3  # cosine between two axes that still count as orthogonal
+_COMPLEX = (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
 _HEADER_BYTES = 1 << 16  # no text header is longer
 _BLOCK_BYTES = 1 << 22
 _NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540  # of the header, its own first number
 _NIFTI_FLOATS = {"16": "f4", "64": "f8"}
 
 
-def check_voxel_size(reader: sitk.ImageFileReader, path: Path) -> None:
+def image_extension(path: Path) -> str | None:
+    """The extension by which the file is known to be an image (`.nii.gz` counts as one), else None."""
+    return next((extension for extension in IMAGE_IO if path.name.lower().endswith(extension)), None)
+
+
+def read_image_file(path: Path) -> CTVolume:
+    """One NIfTI, NRRD or MetaImage file as a CTVolume (K, J, I), its place in LPS mm taken from the file.
+
+    Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, or lies on a
+    sheared grid.
+    """
+    reader = image_reader(path, IMAGE_IO[image_extension(path) or ""])
+    try:
+        reader.ReadImageInformation()
+        _check_kind(reader, path)
+        _check_voxel_size(reader, path)
+        if _is_nifti(reader):
+            _check_nifti_data(reader, path)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    if image.GetDimension() == 4:
+        image = image[:, :, :, 0]
+    return CTVolume(
+        voxels=to_hounsfield(sitk.GetArrayViewFromImage(image), path),
+        kji_to_lps=_affine(image, path),
+        info={"path": str(path)},
+        warnings=_orientation_warning(reader),
+    )
+
+
+def image_reader(path: Path, image_io: str) -> Any:
+    """A SimpleITK reader of one file in one format (SimpleITK has no types)."""
+    reader: Any = sitk.ImageFileReader()  # type: ignore[no-untyped-call]
+    reader.SetImageIO(image_io)
+    reader.SetFileName(str(path))
+    return reader
+
+
+def write_volume(volume: CTVolume, path: Path, compressed: bool = True) -> None:
+    """A CT to an image file (NRRD, NIfTI, MetaImage).
+
+    Raises
+    ------
+    OSError
+        Where the file could not be written whole.
+    """
+    write_image(volume.voxels, volume, path, compressed)
+
+
+def write_image(array: np.ndarray, volume: CTVolume, path: Path, compressed: bool = True) -> None:
+    """An array (K, J, I) on a volume's grid, such as a label map, to an image file.
+
+    It is read back, because ITK can lose the end of a file without a word.
+
+    Raises
+    ------
+    OSError
+        Where the file could not be written whole.
+    """
+    image: Any = sitk.GetImageFromArray(array)
+    image.SetSpacing([float(s) for s in volume.spacing_mm_kji[::-1]])
+    image.SetOrigin([float(x) for x in volume.kji_to_lps[:3, 3]])
+    image.SetDirection([float(d) for d in (volume.kji_to_lps[:3, :3] / volume.spacing_mm_kji)[:, ::-1].ravel()])
+    try:
+        sitk.WriteImage(image, str(path), useCompression=compressed)
+        whole = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), array)
+    except RuntimeError as error:
+        raise OSError(f"{path.name} could not be written: {error}") from error
+    if not whole:
+        raise OSError(f"{path.name} could not be written whole")
+
+
+def reason(error: RuntimeError) -> str:
+    """The last words of a SimpleITK error, without source lines and memory addresses."""
+    text = re.sub(r"\s+", " ", re.split(r"(?i)itk(?:::)? ?error:", str(error))[-1])
+    return re.sub(r"\(0x[0-9a-f]+\)|\S*/ITK/\S*|\S+\.cxx:\d+:?", "", text).strip(" .")
+
+
+def _check_kind(reader: Any, path: Path) -> None:
+    channels, size = reader.GetNumberOfComponents(), reader.GetSize()
+    if channels > 1:
+        found = f"{channels} values a voxel (a colour or vector image)"
+    elif reader.GetPixelIDValue() in _COMPLEX:
+        found = "complex values"
+    elif len(size) < 3:
+        found = f"a {len(size)}D image"
+    elif len(size) > 3 and any(n > 1 for n in size[3:]):
+        found = f"{int(np.prod(size[3:]))} volumes in one file"
+    elif len(size) > 4:
+        found = f"a {len(size)}D image"
+    else:
+        return
+    raise CTReadError(f"{path}: found {found}, expected one 3D volume of Hounsfield units; export the CT as such.")
+
+
+def _affine(image: Any, path: Path) -> np.ndarray:
+    """(k, j, i, 1) to LPS mm, from ITK's origin, spacing and direction (which count i, j, k)."""
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    if np.abs(direction.T @ direction - np.eye(3)).max() > SHEAR_TOLERANCE:
+        raise _sheared(path)
+    affine = np.eye(4)
+    affine[:3, :3] = (direction * image.GetSpacing())[:, ::-1]
+    affine[:3, 3] = image.GetOrigin()
+    return affine
+
+
+def _orientation_warning(reader: Any) -> tuple[str, ...]:
+    is_nrrd = reader.GetImageIO() == "NrrdImageIO"
+    silent_nrrd = is_nrrd and not reader.HasMetaDataKey("NRRD_space")
+    silent_nifti = _is_nifti(reader) and all(reader.GetMetaData(key) == "0" for key in ("qform_code", "sform_code"))
+    if silent_nrrd or silent_nifti:
+        return ("The file does not say how the patient lies in it: check left and right.",)
+    return ()
+
+
+def _unreadable(path: Path, error: RuntimeError) -> CTReadError:
+    if "orthonormal" in str(error):
+        return _sheared(path)
+    return CTReadError(
+        f"{path}: cannot be read ({reason(error)}); it may be damaged or incomplete, or its data file "
+        f"(.raw, .zraw) may be missing. Copy or export it again."
+    )
+
+
+def _sheared(path: Path) -> CTReadError:
+    return CTReadError(
+        f"{path}: the voxel grid is sheared (its axes are not orthogonal, as after an uncorrected gantry tilt), "
+        f"expected an orthogonal grid; resample the scan, or give the original DICOM folder."
+    )
+
+
+def _check_voxel_size(reader: Any, path: Path) -> None:
     """Refuse a file that does not say its voxel size in mm: ITK would take 1 mm."""
-    if is_nifti(reader):
+    if _is_nifti(reader):
         sizes = _nifti_voxel_size(next(_blocks(path)))
         stated: str | None = " ".join(f"{size:g}" for size in sizes)
         known = all(math.isfinite(size) and size > 0 for size in sizes)
@@ -39,12 +182,12 @@ def check_voxel_size(reader: sitk.ImageFileReader, path: Path) -> None:
         )
 
 
-def is_nifti(reader: sitk.ImageFileReader) -> bool:
+def _is_nifti(reader: Any) -> bool:
     """Whether ITK read the header as NIfTI."""
-    return reader.HasMetaDataKey("vox_offset")
+    return bool(reader.HasMetaDataKey("vox_offset"))
 
 
-def check_nifti_data(reader: sitk.ImageFileReader, path: Path) -> None:
+def _check_nifti_data(reader: Any, path: Path) -> None:
     """Refuse a NIfTI file that is cut off or holds NaN: ITK makes zeros of both."""
     offset = int(float(reader.GetMetaData("vox_offset")))
     voxels = int(np.prod(reader.GetSize()))
@@ -103,107 +246,3 @@ def _blocks(path: Path) -> Iterator[bytes]:
                 yield block
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CTReadError(f"{path}: the compressed data is damaged ({error}); copy or export the file again.") from None
-
-
-def reason(error: RuntimeError) -> str:
-    """The last words of a SimpleITK error, without source lines and memory addresses."""
-    words = re.sub(r"\s+", " ", re.split(r"(?i)itk(?:::)? ?error:", str(error))[-1])
-    return re.sub(r"\(0x[0-9a-f]+\)|\S*/ITK/\S*|\S+\.cxx:\d+:?", "", words).strip(" .")
-
-
-IMAGE_IO = {
-    ".nii.gz": "NiftiImageIO",
-    ".nii": "NiftiImageIO",
-    ".nrrd": "NrrdImageIO",
-    ".nhdr": "NrrdImageIO",
-    ".mhd": "MetaImageIO",
-    ".mha": "MetaImageIO",
-}
-SHEAR_TOLERANCE = 1e-3  # cosine between two axes that still count as orthogonal
-_COMPLEX = (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
-
-
-def image_extension(path: Path) -> str | None:
-    """The extension by which the file is known to be an image (`.nii.gz` counts as one), else None."""
-    return next((extension for extension in IMAGE_IO if path.name.lower().endswith(extension)), None)
-
-
-def read_image_file(path: Path) -> CTVolume:
-    """One NIfTI, NRRD or MetaImage file as a CTVolume (K, J, I), its place in LPS mm taken from the file.
-
-    Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, or lies on a
-    sheared grid.
-    """
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(IMAGE_IO[image_extension(path) or ""])
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        _check_kind(reader, path)
-        check_voxel_size(reader, path)
-        if is_nifti(reader):
-            check_nifti_data(reader, path)
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from error
-    if image.GetDimension() == 4:
-        image = image[:, :, :, 0]
-    return CTVolume(
-        voxels=to_hounsfield(sitk.GetArrayViewFromImage(image), path),
-        kji_to_lps=_affine(image, path),
-        info={"path": str(path)},
-        warnings=_orientation_warning(reader),
-    )
-
-
-def _check_kind(reader: sitk.ImageFileReader, path: Path) -> None:
-    channels, size = reader.GetNumberOfComponents(), reader.GetSize()
-    if channels > 1:
-        found = f"{channels} values a voxel (a colour or vector image)"
-    elif reader.GetPixelIDValue() in _COMPLEX:
-        found = "complex values"
-    elif len(size) < 3:
-        found = f"a {len(size)}D image"
-    elif len(size) > 3 and any(n > 1 for n in size[3:]):
-        found = f"{int(np.prod(size[3:]))} volumes in one file"
-    elif len(size) > 4:
-        found = f"a {len(size)}D image"
-    else:
-        return
-    raise CTReadError(f"{path}: found {found}, expected one 3D volume of Hounsfield units; export the CT as such.")
-
-
-def _affine(image: sitk.Image, path: Path) -> np.ndarray:
-    """(k, j, i, 1) to LPS mm, from ITK's origin, spacing and direction (which count i, j, k)."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    if np.abs(direction.T @ direction - np.eye(3)).max() > SHEAR_TOLERANCE:
-        raise _sheared(path)
-    affine = np.eye(4)
-    affine[:3, :3] = (direction * image.GetSpacing())[:, ::-1]
-    affine[:3, 3] = image.GetOrigin()
-    return affine
-
-
-def _orientation_warning(reader: sitk.ImageFileReader) -> tuple[str, ...]:
-    is_nrrd = reader.GetImageIO() == "NrrdImageIO"
-    silent_nrrd = is_nrrd and not reader.HasMetaDataKey("NRRD_space")
-    silent_nifti = is_nifti(reader) and all(reader.GetMetaData(key) == "0" for key in ("qform_code", "sform_code"))
-    if silent_nrrd or silent_nifti:
-        return ("The file does not say how the patient lies in it: check left and right.",)
-    return ()
-
-
-def _unreadable(path: Path, error: RuntimeError) -> CTReadError:
-    if "orthonormal" in str(error):
-        return _sheared(path)
-    return CTReadError(
-        f"{path}: cannot be read ({reason(error)}); it may be damaged or incomplete, or its data file "
-        f"(.raw, .zraw) may be missing. Copy or export it again."
-    )
-
-
-def _sheared(path: Path) -> CTReadError:
-    return CTReadError(
-        f"{path}: the voxel grid is sheared (its axes are not orthogonal, as after an uncorrected gantry tilt), "
-        f"expected an orthogonal grid; resample the scan, or give the original DICOM folder."
-    )

@@ -1,4 +1,4 @@
-"""Reading the spots that a user wants classified."""
+"""Places in the patient from files: spots to classify, and spheres (nodules, regions) of many scans."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import LungCancerDxError, UsageError
 from .tables import read_table
+
+CENTER_COLUMNS = ("x_lps_mm", "y_lps_mm", "z_lps_mm")
 
 
 def read_points(path: Path) -> list[tuple[float, float, float]]:
@@ -23,26 +25,33 @@ def read_points(path: Path) -> list[tuple[float, float, float]]:
     return list(zip(x, y, z, strict=True))
 
 
-CENTER_COLUMNS = ("x_lps_mm", "y_lps_mm", "z_lps_mm")
-
-
-def read_spheres(path: Path, length: str) -> dict[str, np.ndarray]:
-    """The rows of a file with the columns id, x_lps_mm, y_lps_mm, z_lps_mm and `length`, by their scan's id.
+def read_spheres(
+    path: Path,
+    length: str,
+    scan: str = "id",
+    center: tuple[str, str, str] = CENTER_COLUMNS,
+    error: type[LungCancerDxError] = UsageError,
+) -> dict[str, np.ndarray]:
+    """The spheres of a table by their scan, whose id stands in the column `scan`.
 
     Returns
     -------
-    (N, 4) x, y, z, length in LPS mm for each id.
+    (N, 4) x, y, z (the columns `center`) and `length` in LPS mm for each scan.
 
     Raises
     ------
-    UsageError
-        Where the file cannot be read, lacks a column, or holds something else than numbers or a length that is none.
+    error
+        Where the file cannot be read, lacks a column, holds something else than numbers or a length that is none, or
+        has a row twice.
     """
-    columns = (*CENTER_COLUMNS, length)
-    table = read_table(path, ("id", *columns))
-    spheres = np.column_stack([table.numbers(name) for name in columns])
-    for line, size in zip(table.lines, spheres[:, 3], strict=True):
-        if size <= 0:
-            raise UsageError(f"{path}, line {line}, column {length}: expected a length above zero in mm, got {size:g}.")
-    ids = np.array(table.texts("id"))
-    return {str(name): spheres[ids == name] for name in dict.fromkeys(ids)}
+    columns = (*center, length)
+    table = read_table(path, (scan, *columns), error)
+    rows = np.column_stack([table.numbers(name) for name in columns])
+    spheres: dict[str, list[tuple[float, ...]]] = {}
+    for line, name, sphere in zip(table.lines, table.texts(scan), map(tuple, rows.tolist()), strict=True):
+        if sphere[3] <= 0:
+            raise table.complaint(line, f"expected a length above zero in mm, got {sphere[3]:g}.", length)
+        if sphere in spheres.setdefault(name, []):
+            raise table.complaint(line, f"the same sphere of {name} twice.")
+        spheres[name].append(sphere)
+    return {name: np.array(found) for name, found in spheres.items()}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import NoLungsError
 from ..names import LEFT, RIGHT
 from ..preset import Preset
 from ..runtime.progress import Progress, silent
@@ -16,7 +17,7 @@ from ..volume import CTVolume
 from .alignment import aligned_to_patient, labels_onto
 from .hull import dilate_lungs, hull_lung
 from .lung_mask import bounding_box
-from .lungs import find_lungs, lung_warnings
+from .lungs import Lungs, find_lungs, lung_warnings
 from .working_grid import lung_grid, mask_grey, resample_grey, resample_mask, to_grey
 
 __all__ = ["LEFT", "RIGHT", "Preprocessed", "preprocess"]
@@ -55,8 +56,15 @@ class Preprocessed:
         return float(abs(np.linalg.det(self.kji_to_lps[:3, :3])) ** (1 / 3))
 
 
-def preprocess(volume: CTVolume, preset: Preset, progress: Progress = silent) -> Preprocessed:
+def preprocess(
+    volume: CTVolume, preset: Preset, progress: Progress = silent, lung_labels: np.ndarray | None = None
+) -> Preprocessed:
     """Section III-B on a CT in any orientation.
+
+    Parameters
+    ----------
+    lung_labels
+        The lungs where they are known already, (K, J, I) of the volume: 1 left lung, 2 right lung.
 
     Raises
     ------
@@ -67,9 +75,14 @@ def preprocess(volume: CTVolume, preset: Preset, progress: Progress = silent) ->
     ct, within = aligned_to_patient(canonical)
     spacing = ct.spacing_mm_kji
     progress("finding the lungs", 0.0)
-    lungs = find_lungs(ct.voxels, spacing, preset)
+    if lung_labels is None:
+        lungs = find_lungs(ct.voxels, spacing, preset)
+    else:
+        lungs = Lungs(labels_onto(volume.axis_order().apply(lung_labels), canonical.kji_to_lps, ct))
     if within is not None:
         lungs.labels[~within] = 0
+    if not lungs.mask.any():
+        raise NoLungsError("The lung labels of this scan hold no lung.")
     progress("masking", 0.7)
     hulls = hull_lung(lungs.labels == LEFT, preset) | hull_lung(lungs.labels == RIGHT, preset)
     dilated = dilate_lungs(hulls, spacing, preset)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.Benchmarks import bench
 from Testing.Benchmarks.bench import Benchmark, Stage, counting, crop_flop, detector_flop

@@ -7,7 +7,7 @@ import pytest
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from Testing.Benchmarks.case_panels import PanelCase, draw_case_panels
 from Testing.evaluation.made import evaluate, write
 from Testing.helpers import slab

@@ -3,7 +3,7 @@
 import pytest
 
 from LungCancerDxLib import pipeline
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from Testing.helpers import slab, tiny_model
 
 

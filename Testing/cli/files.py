@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.volume import CTVolume
 from Testing.helpers import affine
 

@@ -13,7 +13,7 @@ from LungCancerDxLib.cohorts import run as scoring
 from LungCancerDxLib.cohorts.run import Settings
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.models import find
 from LungCancerDxLib.options import ScoreOptions
 from LungCancerDxLib.pipeline import detect_and_score

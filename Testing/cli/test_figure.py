@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.cli import main
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from Testing.helpers import slab
 
 pytest.importorskip("matplotlib")

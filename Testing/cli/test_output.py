@@ -11,7 +11,8 @@ from LungCancerDxLib.case import CaseResult
 from LungCancerDxLib.cli import main, output
 from LungCancerDxLib.cli.output import scene_is_wanted
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.io.result_folder import RESULT_FILES, write_volume
+from LungCancerDxLib.io.image_file import write_volume
+from LungCancerDxLib.io.result_folder import RESULT_FILES
 from Testing.helpers import slab, tiny_model
 
 

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.runtime.device import choose_compute

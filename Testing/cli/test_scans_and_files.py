@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from LungCancerDxLib.cli import main
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from Testing.cli.files import FILES, case, head, names, write_ct
 from Testing.helpers import chest, run_tiny
 

@@ -10,8 +10,8 @@ import torch
 from LungCancerDxLib.cli import train
 from LungCancerDxLib.cli.train import add_train
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.io.points import read_spheres
-from LungCancerDxLib.io.result_folder import write_volume
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import CaseStore

@@ -10,7 +10,7 @@ import pytest
 from LungCancerDxLib.cohorts import run as module
 from LungCancerDxLib.cohorts.run import run_cohort
 from LungCancerDxLib.datasets.folder import list_scans
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from Testing.cohorts.stand_ins import SETTINGS, quick_work, small_volume
 
 TABLES = ("cases.csv", "nodules.csv", "luna16_submission.csv")

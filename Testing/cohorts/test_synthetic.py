@@ -10,8 +10,11 @@ import pytest
 
 from LungCancerDxLib.cohorts.synthetic import CohortPlan, build_cohort
 from LungCancerDxLib.datasets import read_dsb2017, read_luna16
-from LungCancerDxLib.datasets.truth import read_truth
-from LungCancerDxLib.errors import CTReadError, UsageError
+from LungCancerDxLib.datasets.dsb2017 import NODULES
+from LungCancerDxLib.datasets.luna16 import read_lung_labels
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.io.tables import read_table
 from Testing.cohorts.stand_ins import small_case, small_lungs
 
 FORMATS = ("luna16", "dsb2017")
@@ -59,31 +62,32 @@ def test_a_whole_patient_is_not_made_again_and_a_half_one_is(cohort, tmp_path):
 
 def test_the_reader_of_the_real_cohort_reads_it_with_the_voxels_and_the_truth_that_were_drawn(cohort):
     format, folder = cohort
-    scans = {scan.id: scan for scan in (read_luna16 if format == "luna16" else read_dsb2017)(folder)}
-    plan, truth = CohortPlan(format, 5), read_truth(folder)
-    assert list(truth) == [plan.id_of(index) for index in range(3)]
+    scans = {scan.id: scan for scan in (read_luna16 if format == "luna16" else read_dsb2017)(folder).scans}
+    plan, truth, labels = CohortPlan(format, 5), read_table(folder / "truth.csv"), read_table(folder / NODULES)
+    assert truth.texts("id") == [plan.id_of(index) for index in range(3)]
     for index in range(3):
         scan, drawn = scans[plan.id_of(index)], small_case(plan, index)
-        volume = scan.read()
+        volume = read_ct(scan.path)
         np.testing.assert_array_equal(volume.voxels, drawn.patient.volume.voxels)
         np.testing.assert_allclose(volume.kji_to_lps, drawn.patient.volume.kji_to_lps, rtol=0, atol=1e-12)
         assert [(n.center_lps_mm, n.diameter_mm) for n in scan.nodules] == [
             (n.center_lps_mm, n.diameter_mm) for n in drawn.patient.nodules
         ]
-        known = truth[scan.id]
-        assert (known.label, known.bayes_probability) == (drawn.truth.label, drawn.truth.bayes_probability)
-        assert (known.age_years, known.emphysema, known.nodule_count) == (drawn.truth.age_years, True, index)
+        known = (drawn.truth.label, drawn.truth.bayes_probability, drawn.truth.age_years, True, index)
+        columns = ("label", "bayes_probability", "age_years", "emphysema", "nodule_count")
+        assert tuple(truth.numbers(name)[index] for name in columns) == known
         if format == "luna16":
-            np.testing.assert_array_equal(scan.read_lungs(volume), small_lungs())
+            np.testing.assert_array_equal(read_lung_labels(scan.lungs_path, volume), small_lungs())
         else:
             assert scan.label == drawn.truth.label
-            assert [nodule.probability for nodule in scan.nodules] == list(drawn.truth.nodule_probabilities)
-            assert {nodule.kind for nodule in scan.nodules} <= {"solid"}
+            own = labels.where(np.array([name == scan.id for name in labels.texts("id")]))
+            assert own.numbers("probability").tolist() == list(drawn.truth.nodule_probabilities)
+            assert set(own.texts("kind")) <= {"solid"}
 
 
 def test_patients_of_luna16_are_spread_over_ten_subsets(tmp_path):
     build(tmp_path, 11)
-    assert sorted(scan.part for scan in read_luna16(tmp_path)) == sorted(
+    assert sorted(scan.part for scan in read_luna16(tmp_path).scans) == sorted(
         [*(f"subset{n}" for n in range(10)), "subset0"]
     )
 
@@ -111,10 +115,3 @@ def test_another_cohort_a_smaller_one_and_foreign_folders_are_refused(cohort, tm
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UsageError, match="is no synthetic cohort"):
         build(tmp_path, 1, format)
-
-
-def test_a_patient_twice_in_the_truth_is_refused(cohort, tmp_path):
-    lines = (cohort[1] / "truth.csv").read_text().splitlines()
-    (tmp_path / "truth.csv").write_text("\n".join([*lines[:2], lines[1]]))
-    with pytest.raises(CTReadError, match=r"truth\.csv, line 3: the patient .* a second time"):
-        read_truth(tmp_path)

@@ -8,6 +8,7 @@ from LungCancerDxLib.datasets import NoduleLabel, read_dsb2017
 from LungCancerDxLib.datasets.dsb2017 import write_dsb2017_patient, write_dsb2017_tables
 from LungCancerDxLib.datasets.scan import CohortScan
 from LungCancerDxLib.errors import CTReadError, UsageError
+from LungCancerDxLib.io import read_ct
 from Testing.cohorts.stand_ins import SPACING_MM_KJI, small_volume
 from Testing.helpers import reoriented, rotated, rotation
 
@@ -45,8 +46,8 @@ def test_there_is_a_folder_a_patient_with_a_file_a_slice_and_a_table_of_diagnose
 
 
 def test_voxels_and_places_read_back_as_they_were(written):
-    for number, scan in enumerate(read_dsb2017(written)):
-        volume = scan.read()
+    for number, scan in enumerate(read_dsb2017(written).scans):
+        volume = read_ct(scan.path)
         np.testing.assert_array_equal(volume.voxels, small_volume(number).voxels)
         np.testing.assert_allclose(volume.kji_to_lps, small_volume(number).kji_to_lps, rtol=0, atol=1e-12)
         assert volume.warnings == ()
@@ -56,9 +57,9 @@ def test_an_oblique_scan_stored_backwards_keeps_its_place_in_the_patient(tmp_pat
     volume = rotated(reoriented(small_volume(), (1, 0, 2), (True, False, True)), rotation(7.0, (1.0, 2.0, 3.0)))
     write_dsb2017_patient(tmp_path, "oblique", volume)
     (tmp_path / "stage1_labels.csv").write_text("id,cancer\n")
-    [scan] = read_dsb2017(tmp_path)
-    np.testing.assert_array_equal(scan.read().voxels, volume.canonical().voxels)
-    np.testing.assert_allclose(scan.read().kji_to_lps, volume.canonical().kji_to_lps, rtol=0, atol=1e-6)
+    [scan] = read_dsb2017(tmp_path).scans
+    np.testing.assert_array_equal(read_ct(scan.path).voxels, volume.canonical().voxels)
+    np.testing.assert_allclose(read_ct(scan.path).kji_to_lps, volume.canonical().kji_to_lps, rtol=0, atol=1e-6)
 
 
 def test_a_slice_is_a_ct_image_that_says_nothing_of_when_or_with_what_it_was_written(written):
@@ -77,11 +78,10 @@ def test_patients_come_with_diagnosis_part_and_nodules(cohort):
     (cohort / "stage1" / "unknown").mkdir()
     (cohort / "stage1_labels.csv").write_text("id,cancer\naa9,1\n")
     (cohort / "stage1_solution.csv").write_text("id,cancer,Usage\naa10,0,Public\n")
-    marked = cohort / "marked.csv"
-    marked.write_text(f"{HEADER},probability,kind\naa9,1,2,3.5,6,0.25,solid\naa9,4,5,6,7,,\n")
-    first, second, third = read_dsb2017(cohort, marked)
+    (cohort / "nodule_labels.csv").write_text(f"{HEADER},probability,kind\naa9,1,2,3.5,6,0.25,solid\naa9,4,5,6,7,,\n")
+    first, second, third = read_dsb2017(cohort).scans
     assert (first.id, first.label, first.part, first.source) == ("aa9", True, "training", "DSB2017")
-    assert first.nodules == (NoduleLabel((1, 2, 3.5), 6, 0.25, "solid"), NoduleLabel((4, 5, 6), 7))
+    assert first.nodules == (NoduleLabel((1, 2, 3.5), 6), NoduleLabel((4, 5, 6), 7))
     assert (second.id, second.label, second.part, second.nodules) == ("aa10", False, "validation", ())
     assert (third.id, third.label, third.part) == ("unknown", None, "")
 
@@ -90,17 +90,16 @@ def test_patients_may_lie_beside_the_table(cohort):
     for name in PATIENTS:
         (cohort / "stage1" / name).rename(cohort / name)
     (cohort / "stage1").rmdir()
-    assert [scan.id for scan in read_dsb2017(cohort)] == ["aa9", "aa10"]
+    assert [scan.id for scan in read_dsb2017(cohort).scans] == ["aa9", "aa10"]
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("aa9,1\naa9,1", r"stage1_labels\.csv, line 3: the patient aa9 a second time"),
-        ("aa9,yes", r"line 2: 'yes' in column cancer, expected a number"),
-        ("aa9,2", r"line 2: '2' in column cancer, expected 0 or 1"),
-        (",1", "line 2: nothing in column id"),
-        ("who,1", "line 2: the patient who, who has no folder"),
+        ("aa9,1\naa9,1", r"stage1_labels\.csv, line 3: the case aa9 is there twice"),
+        ("aa9,yes", r"line 2, column cancer: expected a number, got 'yes'"),
+        ("aa9,2", r"line 2, column cancer: expected the label 0 or 1, got 2"),
+        (",1", "line 2, column id: the cell is empty"),
     ],
 )
 def test_a_bad_diagnosis_is_named_with_its_file_and_line(cohort, rows, words):
@@ -112,9 +111,8 @@ def test_a_bad_diagnosis_is_named_with_its_file_and_line(cohort, rows, words):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("who,1,2,3,4", r"nodule_labels\.csv, line 2: the patient who, who has no folder"),
-        ("aa9,1,2,3,-4", "line 2: a diameter of -4 mm"),
-        ("aa9,1,2,3,4\naa9,1,2,3,4", "line 3: the same nodule twice"),
+        ("aa9,1,2,3,-4", r"nodule_labels\.csv, line 2, column diameter_mm: expected a length above zero in mm, got -4"),
+        ("aa9,1,2,3,4\naa9,1,2,3,4", "line 3: the same sphere of aa9 twice"),
     ],
 )
 def test_a_bad_nodule_is_named_with_its_file_and_line(cohort, rows, words):
@@ -123,9 +121,18 @@ def test_a_bad_nodule_is_named_with_its_file_and_line(cohort, rows, words):
         read_dsb2017(cohort)
 
 
-def test_a_patient_in_both_stages_is_refused_and_one_without_a_folder_left_out_where_asked(cohort):
+def test_patients_without_a_folder_are_told_and_the_others_read(cohort):
     (cohort / "stage1_labels.csv").write_text("id,cancer\naa9,1\nwho,0\n")
-    assert [scan.id for scan in read_dsb2017(cohort, complete=False)] == ["aa9", "aa10"]
+    (cohort / "nodule_labels.csv").write_text(f"{HEADER}\nelse,1,2,3,4\n")
+    dataset = read_dsb2017(cohort)
+    assert [scan.id for scan in dataset.scans] == ["aa9", "aa10"]
+    assert dataset.missing == ("else", "who")
+
+
+def test_a_patient_in_both_stages_or_in_two_tables_of_diagnoses_is_refused(cohort):
+    (cohort / "stage1_solution.csv").write_text("id,cancer\naa10,0\n")
+    with pytest.raises(CTReadError, match=r"stage1_solution\.csv: the patient aa10 is in another table"):
+        read_dsb2017(cohort)
     (cohort / "stage2" / "aa9").mkdir(parents=True)
     with pytest.raises(CTReadError, match="aa9 is there twice"):
         read_dsb2017(cohort)

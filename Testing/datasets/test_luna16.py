@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.datasets import NoduleLabel, read_luna16
-from LungCancerDxLib.datasets.luna16 import write_luna16_scan, write_luna16_tables
+from LungCancerDxLib.datasets.luna16 import read_lung_labels, write_luna16_scan, write_luna16_tables
 from LungCancerDxLib.datasets.scan import CohortScan
 from LungCancerDxLib.errors import CTReadError
+from LungCancerDxLib.io import read_ct
 from Testing.cohorts.stand_ins import small_lungs, small_volume
 
 IDS = ("1.3.6.1.4.1.9", "1.3.6.1.4.1.10")
@@ -52,7 +53,7 @@ def test_the_files_are_laid_out_as_the_challenge_has_them(written):
 
 
 def test_scans_come_with_their_nodules_in_natural_order_before_any_image_is_read(written):
-    scans = read_luna16(written)
+    scans = read_luna16(written).scans
     assert [(scan.id, scan.part, scan.label, scan.source) for scan in scans] == [
         (IDS[0], "subset0", None, "LUNA16"),
         (IDS[1], "subset1", None, "LUNA16"),
@@ -61,41 +62,35 @@ def test_scans_come_with_their_nodules_in_natural_order_before_any_image_is_read
 
 
 def test_voxels_and_places_and_lungs_read_back_as_they_were(written):
-    for number, scan in enumerate(read_luna16(written)):
-        volume = scan.read()
+    for number, scan in enumerate(read_luna16(written).scans):
+        volume = read_ct(scan.path)
         np.testing.assert_array_equal(volume.voxels, small_volume(number).voxels)
         np.testing.assert_allclose(volume.kji_to_lps, small_volume(number).kji_to_lps, rtol=0, atol=1e-12)
-        np.testing.assert_array_equal(scan.read_lungs(volume), small_lungs())
+        np.testing.assert_array_equal(read_lung_labels(scan.lungs_path, volume), small_lungs())
 
 
 def test_lungs_of_another_grid_are_refused(written):
-    first, second = read_luna16(written)
+    first, second = read_luna16(written).scans
     with pytest.raises(CTReadError, match=r"do not lie on the grid .* 1\.00 mm apart"):
-        first.read_lungs(second.read())
+        read_lung_labels(first.lungs_path, read_ct(second.path))
 
 
-def test_the_tables_may_lie_where_the_challenge_packs_them_and_excluded_findings_come_along(cohort):
+def test_the_tables_may_lie_where_the_challenge_packs_them(cohort):
     tables = cohort / "evaluationScript" / "annotations"
     tables.mkdir(parents=True)
     for name in ("annotations.csv", "seriesuids.csv"):
         (cohort / name).rename(tables / name)
-    (tables / "annotations_excluded.csv").write_text(
-        f"seriesuid,coordX,coordY,coordZ,diameter_mm\n{IDS[1]},1,2,3,-1\n{IDS[1]},4,5,6,7\n"
-    )
-    first, second = read_luna16(cohort)
-    assert (first.excluded, first.nodules) == ((), NODULES[IDS[0]])
-    assert second.excluded == (NoduleLabel((1, 2, 3), 10.0), NoduleLabel((4, 5, 6), 7.0))
+    assert {scan.id: scan.nodules for scan in read_luna16(cohort).scans} == NODULES
 
 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("5.5,1,2,3,4", r"annotations\.csv, line 2: a nodule of scan 5\.5, which is in no subset folder"),
-        (f"{IDS[0]},1,2,three,4", r"line 2: 'three' in column coordZ, expected a number"),
-        (f"{IDS[0]},1,2,3,0", "line 2: a diameter of 0 mm"),
+        (f"{IDS[0]},1,2,three,4", r"annotations\.csv, line 2, column coordZ: expected a number, got 'three'"),
+        (f"{IDS[0]},1,2,3,0", "line 2, column diameter_mm: expected a length above zero in mm, got 0"),
         (f"{IDS[0]},1,2,3", "line 2: 4 cells, but the header line has 5"),
         (f"{IDS[0]},1,2,3,4,5", "line 2: 6 cells, but the header line has 5"),
-        (f"{IDS[0]},1,2,3,4\n{IDS[0]},1,2,3,4", "line 3: the same nodule twice"),
+        (f"{IDS[0]},1,2,3,4\n{IDS[0]},1,2,3,4", "line 3: the same sphere of .* twice"),
     ],
 )
 def test_a_bad_row_is_named_with_its_file_and_line(cohort, row, words):
@@ -120,8 +115,15 @@ def test_a_scan_that_is_there_twice_is_refused_with_both_files(cohort):
         read_luna16(cohort)
 
 
-def test_a_missing_scan_is_refused_or_left_out_as_asked(cohort):
+def test_scans_that_are_not_there_are_told_and_the_others_read(cohort):
     (cohort / "subset1" / f"{IDS[1]}.mhd").unlink()
-    with pytest.raises(CTReadError, match=rf"seriesuids\.csv, line 2: the scan {IDS[1]}"):
-        read_luna16(cohort)
-    assert [scan.id for scan in read_luna16(cohort, complete=False)] == [IDS[0]]
+    with (cohort / "annotations.csv").open("a") as file:
+        file.write("5.5,1,2,3,4\n")
+    dataset = read_luna16(cohort)
+    assert [scan.id for scan in dataset.scans] == [IDS[0]]
+    assert dataset.missing == (IDS[1], "5.5")
+
+
+def test_only_the_scans_of_the_challenges_list_are_read(cohort):
+    (cohort / "seriesuids.csv").write_text(f"{IDS[1]}\n")
+    assert [scan.id for scan in read_luna16(cohort).scans] == [IDS[1]]

@@ -8,8 +8,9 @@ import pytest
 import SimpleITK as sitk
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
-from LungCancerDxLib.io import read_ct, result_folder
-from LungCancerDxLib.io.result_folder import write_result, write_volume
+from LungCancerDxLib.io import image_file, read_ct
+from LungCancerDxLib.io.image_file import write_volume
+from LungCancerDxLib.io.result_folder import write_result
 from LungCancerDxLib.volume import index_to_world
 from Testing.helpers import CASE_KEYS, check_case_contract, chest, reoriented, rotated, rotation
 
@@ -93,7 +94,7 @@ def test_an_image_of_which_the_end_was_lost_is_noticed(tmp_path, monkeypatch):
         array[-1] = 0
         return sitk.GetImageFromArray(array)
 
-    monkeypatch.setattr(result_folder.sitk, "ReadImage", lose_the_end)
+    monkeypatch.setattr(image_file.sitk, "ReadImage", lose_the_end)
     with pytest.raises(OSError, match=r"ct.nrrd could not be written whole"):
         write_volume(chest().volume, tmp_path / "ct.nrrd")
 

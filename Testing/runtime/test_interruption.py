@@ -9,7 +9,7 @@ import time
 import pytest
 
 from LungCancerDxLib.errors import Cancelled
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.runtime.interruption import Stop, run_until_stopped
 from Testing.helpers import COMMAND, chest, environment
 

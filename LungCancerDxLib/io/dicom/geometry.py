@@ -12,11 +12,48 @@ from scipy.ndimage import affine_transform
 from ...errors import CTReadError
 from ...volume import CTVolume
 from ..checks import AIR_HU, check_extent
-from .header import SliceHeader, distances_mm
+from .header import SliceHeader, slice_positions_mm
 from .pixels import stacked
 
 DRIFT_TOLERANCE_PX = 0.2  # sideways, between any two slices, before they are shifted
 MAX_TILT_DEGREES = 45.0  # no gantry tilts that far
+JITTER_SHARE = 0.05  # of the spacing, by which a slice may stray from its even position unnoticed
+MAX_GAP_SPACINGS = 2.5  # a wider gap is refused
+MAX_GAP_MM = 10.0  # and so is this, where the spacing is not that wide throughout
+MAX_MISSING_SHARE = 0.05  # of the slices of the whole stack
+_ROUNDING_MM = 1e-3
+_LISTED = 5  # gaps named in a warning
+
+
+def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
+    """Slices of one size and orientation, sorted along their normal, one a position, as a CTVolume.
+
+    k runs along the slice normal, j down the columns, i along the rows; tilt and small gaps are repaired with a
+    warning. Raises CTReadError where there are too few slices, too many missing, or pixels that cannot be decoded.
+    """
+    first = slices[0]
+    along_i, along_j, normal = _directions(first)
+    corners_lps_mm = np.array([s.position_lps_mm for s in slices])
+    positions_mm = slice_positions_mm(slices)
+    typical_mm = float(np.median(np.diff(positions_mm))) if len(slices) > 1 else 0.0
+    check_extent(len(slices), typical_mm, normal, path)
+    even_mm, gap_warnings = regular_positions(positions_mm, path)
+
+    pixel_mm = np.array(first.pixel_mm)
+    offsets_mm = (corners_lps_mm - corners_lps_mm[0]) @ np.stack([along_j, along_i], axis=1)
+    tilt_warnings = tilt_warning(offsets_mm, positions_mm[-1] - positions_mm[0], pixel_mm, path)
+
+    voxels, origin_px = stacked(slices), np.zeros(2)
+    if tilt_warnings:
+        voxels, origin_px = shift_slices(voxels, offsets_mm / pixel_mm)
+    if gap_warnings:
+        voxels = resample_slices(voxels, positions_mm, even_mm)
+
+    kji_to_lps = np.eye(4)
+    steps = np.stack([normal * (even_mm[1] - even_mm[0]), along_j * pixel_mm[0], along_i * pixel_mm[1]])
+    kji_to_lps[:3, :3] = steps.T
+    kji_to_lps[:3, 3] = corners_lps_mm[0] + origin_px @ steps[1:]
+    return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
 
 
 def tilt_warning(offsets_mm: np.ndarray, length_mm: float, pixel_mm: np.ndarray, path: Path) -> tuple[str, ...]:
@@ -64,35 +101,27 @@ def shift_slices(voxels: np.ndarray, offsets_px: np.ndarray) -> tuple[np.ndarray
     return shifted, origin_px
 
 
-JITTER_SHARE = 0.05  # of the spacing, by which a slice may stray from its even place unnoticed
-MAX_GAP_SPACINGS = 2.5  # a wider gap is refused
-MAX_GAP_MM = 10.0  # and so is this, where the spacing is not that wide throughout
-MAX_MISSING_SHARE = 0.05  # of the slices of the whole stack
-_ROUNDING_MM = 1e-3
-_LISTED = 5  # gaps named in a warning
-
-
-def regular_positions(slice_positions_mm: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def regular_positions(positions_mm: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """Evenly spaced positions (m,) over the range of the growing ones (n,), and a warning where the two differ.
 
     Without a warning m is n and the slices can be taken as they are. Raises CTReadError where too much is missing.
     """
-    even = np.linspace(slice_positions_mm[0], slice_positions_mm[-1], len(slice_positions_mm))
+    even = np.linspace(positions_mm[0], positions_mm[-1], len(positions_mm))
     spacing = even[1] - even[0]
-    if np.abs(slice_positions_mm - even).max() <= JITTER_SHARE * spacing:
+    if np.abs(positions_mm - even).max() <= JITTER_SHARE * spacing:
         return even, ()
-    steps = np.diff(slice_positions_mm)
+    steps = np.diff(positions_mm)
     usual = float(np.median(steps))
     missing = np.maximum(np.rint(steps / usual).astype(int) - 1, 0)
-    _check_gaps(slice_positions_mm, steps, usual, missing, path)
-    count = round((slice_positions_mm[-1] - slice_positions_mm[0]) / usual) + 1
+    _check_gaps(positions_mm, steps, usual, missing, path)
+    count = round((positions_mm[-1] - positions_mm[0]) / usual) + 1
     if missing.any():
         total = int(missing.sum())
-        words = "missing slice was" if total == 1 else "missing slices were"
-        what = f"{total} {words} interpolated ({_gaps(slice_positions_mm, missing > 0)})"
+        slices = "missing slice was" if total == 1 else "missing slices were"
+        what = f"{total} {slices} interpolated ({_gaps(positions_mm, missing > 0)})"
     else:
         what = f"The slices are {steps.min():.2f} to {steps.max():.2f} mm apart and were interpolated"
-    return np.linspace(slice_positions_mm[0], slice_positions_mm[-1], count), (f"{what}, {usual:.2f} mm apart.",)
+    return np.linspace(positions_mm[0], positions_mm[-1], count), (f"{what}, {usual:.2f} mm apart.",)
 
 
 def resample_slices(voxels: np.ndarray, from_mm: np.ndarray, to_mm: np.ndarray) -> np.ndarray:
@@ -105,17 +134,15 @@ def resample_slices(voxels: np.ndarray, from_mm: np.ndarray, to_mm: np.ndarray) 
     return resampled
 
 
-def _check_gaps(
-    slice_positions_mm: np.ndarray, steps: np.ndarray, usual: float, missing: np.ndarray, path: Path
-) -> None:
+def _check_gaps(positions_mm: np.ndarray, steps: np.ndarray, usual: float, missing: np.ndarray, path: Path) -> None:
     widest = int(np.argmax(steps))
-    share = missing.sum() / (len(slice_positions_mm) + missing.sum())
+    share = missing.sum() / (len(positions_mm) + missing.sum())
     limit = min(MAX_GAP_SPACINGS * usual, MAX_GAP_MM) + _ROUNDING_MM
     if steps[widest] > limit:
-        found = f"a gap of {steps[widest]:.1f} mm ({_gaps(slice_positions_mm, np.arange(len(steps)) == widest)})"
+        found = f"a gap of {steps[widest]:.1f} mm ({_gaps(positions_mm, np.arange(len(steps)) == widest)})"
         expected = f"gaps of {limit:.1f} mm at most"
     elif share > MAX_MISSING_SHARE:
-        found = f"{missing.sum()} slices missing ({_gaps(slice_positions_mm, missing > 0)})"
+        found = f"{missing.sum()} slices missing ({_gaps(positions_mm, missing > 0)})"
         expected = f"{MAX_MISSING_SHARE:.0%} of the slices at most"
     else:
         return
@@ -125,42 +152,11 @@ def _check_gaps(
     )
 
 
-def _gaps(slice_positions_mm: np.ndarray, chosen: Sequence[bool] | np.ndarray) -> str:
-    """The gaps in words, by their places along the slice normal."""
-    ends = [f"{slice_positions_mm[n]:.1f} and {slice_positions_mm[n + 1]:.1f} mm" for n in np.flatnonzero(chosen)]
+def _gaps(positions_mm: np.ndarray, chosen: np.ndarray) -> str:
+    """The gaps as text, by their ends along the slice normal."""
+    ends = [f"{positions_mm[n]:.1f} and {positions_mm[n + 1]:.1f} mm" for n in np.flatnonzero(chosen)]
     more = f" and {len(ends) - _LISTED} more gaps" if len(ends) > _LISTED else ""
     return "between " + ", ".join(ends[:_LISTED]) + more + " along the slice normal"
-
-
-def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
-    """Slices of one size and orientation, sorted along their normal, one a place, as a CTVolume.
-
-    k runs along the slice normal, j down the columns, i along the rows; tilt and small gaps are repaired with a
-    warning. Raises CTReadError where there are too few slices, too many missing, or pixels that cannot be decoded.
-    """
-    first = slices[0]
-    along_i, along_j, normal = _directions(first)
-    positions_mm = np.array([s.position_lps_mm for s in slices])
-    slice_positions_mm = distances_mm(slices)
-    typical_mm = float(np.median(np.diff(slice_positions_mm))) if len(slices) > 1 else 0.0
-    check_extent(len(slices), typical_mm, normal, path)
-    even_mm, gap_warnings = regular_positions(slice_positions_mm, path)
-
-    pixel_mm = np.array(first.pixel_mm)
-    offsets_mm = (positions_mm - positions_mm[0]) @ np.stack([along_j, along_i], axis=1)
-    tilt_warnings = tilt_warning(offsets_mm, slice_positions_mm[-1] - slice_positions_mm[0], pixel_mm, path)
-
-    voxels, origin_px = stacked(slices), np.zeros(2)
-    if tilt_warnings:
-        voxels, origin_px = shift_slices(voxels, offsets_mm / pixel_mm)
-    if gap_warnings:
-        voxels = resample_slices(voxels, slice_positions_mm, even_mm)
-
-    kji_to_lps = np.eye(4)
-    steps = np.stack([normal * (even_mm[1] - even_mm[0]), along_j * pixel_mm[0], along_i * pixel_mm[1]])
-    kji_to_lps[:3, :3] = steps.T
-    kji_to_lps[:3, 3] = positions_mm[0] + origin_px @ steps[1:]
-    return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
 
 
 def _directions(header: SliceHeader) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

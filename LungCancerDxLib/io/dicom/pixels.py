@@ -1,4 +1,8 @@
-"""DICOM slices to Hounsfield units, several files at a time: plain ones read, the others decoded by GDCM."""
+"""DICOM slices to Hounsfield units, several files at a time.
+
+Slices as nearly all scanners write them, uncompressed 16 bit numbers, are read without a decoder; the others are
+decoded by GDCM.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,56 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ...errors import CTReadError
 from ..checks import to_hounsfield
-from ..image_file import reason
-from .header import SliceHeader
-from .plain_pixels import read_plain
+from ..image_file import image_reader, reason
+from .header import PlainPixels, SliceHeader
 
 _THREADS = 4
 _UNKNOWN_LENGTH = 0xFFFFFFFF  # how DICOM marks compressed pixel data
 _DEFER_BYTES = 1024  # longer elements are not read when only their length is asked
+_BITS = 16
+_LARGEST_RESCALE = 2**14  # so that 16 bit numbers stay within 32 bits
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+
+
+def plain_pixels(dataset: Dataset, file: BinaryIO) -> PlainPixels | None:
+    """How to read the pixels that follow in the file; None for whatever is better left to the decoder.
+
+    Parameters
+    ----------
+    dataset
+        The header of a single CT slice.
+    file
+        Where the header ends.
+    """
+    syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None) if hasattr(dataset, "file_meta") else None
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    stored_bits, high_bit = dataset.get("BitsStored"), dataset.get("HighBit")
+    if (
+        syntax not in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+        or dataset.get("SOPClassUID") != CTImageStorage
+        or dataset.get("BitsAllocated") != _BITS
+        or stored_bits not in range(1, _BITS + 1)
+        or high_bit != stored_bits - 1
+        or dataset.get("PixelRepresentation") not in (0, 1)
+        or not (_is_whole(slope) and _is_whole(intercept) and slope)
+    ):
+        return None
+    begin = file.tell()
+    header = file.read(8 if syntax == ImplicitVRLittleEndian else 12)
+    length = int.from_bytes(header[-4:], "little")
+    if not header.startswith(_PIXEL_DATA) or length < int(dataset.Rows) * int(dataset.Columns) * _BITS // 8:
+        return None
+    return PlainPixels(begin + len(header), stored_bits, dataset.PixelRepresentation == 1, int(slope), int(intercept))
 
 
 def decoded(slices: Sequence[SliceHeader]) -> Iterator[tuple[int, np.ndarray]]:
@@ -45,6 +85,10 @@ def stacked(slices: Sequence[SliceHeader]) -> np.ndarray:
     return voxels
 
 
+def _is_whole(number: object) -> bool:
+    return isinstance(number, float) and number.is_integer() and abs(number) <= _LARGEST_RESCALE
+
+
 def _hounsfield(header: SliceHeader, frames: np.ndarray) -> np.ndarray:
     if header.frame >= len(frames) or frames.shape[1:] != header.shape:
         raise CTReadError(
@@ -59,17 +103,30 @@ def _hounsfield(header: SliceHeader, frames: np.ndarray) -> np.ndarray:
 
 def _frames(header: SliceHeader) -> np.ndarray:
     """The frames of a slice's file (frames, rows, columns)."""
-    pixels = None if header.plain is None else read_plain(header.path, header.shape, header.plain)
+    pixels = None if header.plain is None else _read_plain(header.path, header.shape, header.plain)
     return _decode_file(header.path) if pixels is None else pixels[None]
+
+
+def _read_plain(path: Path, shape: tuple[int, int], plain: PlainPixels) -> np.ndarray | None:
+    """The int32 Hounsfield units (rows, columns) of a slice; None where the file ends too early."""
+    count = shape[0] * shape[1]
+    stored = np.fromfile(path, "<i2" if plain.signed else "<u2", count, offset=plain.offset)
+    if len(stored) < count:
+        return None
+    unused = _BITS - plain.stored_bits
+    if unused:  # they may hold anything, and shifting out repeats the sign
+        stored = stored << unused >> unused
+    hu = stored.reshape(shape).astype(np.int32)
+    if plain.slope != 1:
+        hu *= plain.slope
+    hu += plain.intercept
+    return hu
 
 
 def _decode_file(path: Path) -> np.ndarray:
     """The frames of a file (frames, rows, columns) with the rescale of the header, or of its first frame, applied."""
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
     try:
-        frames = sitk.GetArrayFromImage(reader.Execute())
+        frames = sitk.GetArrayFromImage(image_reader(path, "GDCMImageIO").Execute())
     except RuntimeError as error:
         raise CTReadError(
             f"{path}: the pixels cannot be decoded ({reason(error)}): the slice is truncated, damaged, or compressed "

@@ -15,7 +15,7 @@ import vtk
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ...io.result_folder import write_volume
+from ...io.image_file import write_volume
 from ..scene import CaseNodes, case_result, cases_of, check_linear, ct_volume, remove, show_case, update
 from .nodule_table import can_overrule, classified_beyond_model, ticked, users_points_lps_mm
 from .parameters import Parameters

@@ -26,6 +26,7 @@ def prepare_case(
     nodules_lps_mm: np.ndarray = NONE,
     keep_away_lps_mm: np.ndarray = NONE,
     progress: Progress = silent,
+    lung_labels: np.ndarray | None = None,
 ) -> TrainingCase:
     """Preprocess a scan (III-B) and take its nodules and spheres to the working grid.
 
@@ -35,6 +36,8 @@ def prepare_case(
         (N, 4) x, y, z, diameter.
     keep_away_lps_mm
         (M, 4) x, y, z, radius.
+    lung_labels
+        The lungs where they are known already, (K, J, I) of the volume: 1 left lung, 2 right lung.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def prepare_case(
     UsageError
         Where a nodule lies outside the lungs' part of the scan.
     """
-    scan = preprocess(volume, preset, progress)
+    scan = preprocess(volume, preset, progress, lung_labels)
     scan = replace(scan, lungs=labels_on_working_grid(scan, volume.kji_to_lps))
     nodules = to_working(nodules_lps_mm, scan)
     outside = ((nodules[:, :3] < 0) | (nodules[:, :3] > np.array(scan.image.shape) - 1)).any(axis=1)

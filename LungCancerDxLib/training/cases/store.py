@@ -59,10 +59,7 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
     """
     if not case.name or Path(case.name).name != case.name or case.name.startswith("."):
         raise UsageError(f"'{case.name}' cannot name a case; use a file's name without folders.")
-    rows = {row["id"]: row for row in _listed(folder)} if (folder / LIST_FILE).exists() else {}
-    foreign = next((row for row in rows.values() if row["preset"] != preset), None)
-    if foreign is not None:
-        raise UsageError(f"{folder} holds cases of preset {foreign['preset']}, this one is of {preset}; use another.")
+    rows = _rows(folder, preset)
     arrays = {name: getattr(case.scan, name) for name in _SCAN_FIELDS}
     with atomic_file(folder / f"{case.name}.npz") as staging, staging.open("wb") as file:
         np.savez_compressed(
@@ -84,6 +81,17 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows.values())
+
+
+def case_names(folder: Path, preset: str) -> set[str]:
+    """The cases that are in a folder already, none where it is no store yet.
+
+    Raises
+    ------
+    UsageError
+        Where the store is of another preset.
+    """
+    return {name for name in _rows(folder, preset) if (folder / f"{name}.npz").is_file()}
 
 
 def read_case(folder: Path, name: str) -> TrainingCase:
@@ -160,6 +168,15 @@ def _size(case: Future[TrainingCase]) -> int:
         return 0
     scan = case.result().scan
     return scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes
+
+
+def _rows(folder: Path, preset: str) -> dict[str, dict[str, str]]:
+    """The list of a store of this preset by its ids, empty where there is none yet."""
+    rows = {row["id"]: row for row in _listed(folder)} if (folder / LIST_FILE).exists() else {}
+    foreign = next((row for row in rows.values() if row["preset"] != preset), None)
+    if foreign is not None:
+        raise UsageError(f"{folder} holds cases of preset {foreign['preset']}, this one is of {preset}; use another.")
+    return rows
 
 
 def _listed(folder: Path) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.options import ScoreOptions
 from Testing.helpers import TINY_PROGRAM, slab
 

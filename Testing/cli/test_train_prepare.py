@@ -1,0 +1,178 @@
+"""`lungcancerdx train prepare --dataset`: LUNA16 and the Data Science Bowl to stores that the trainings take."""
+
+import argparse
+import csv
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.cli import train_prepare
+from LungCancerDxLib.cli.train import add_train
+from LungCancerDxLib.datasets import CohortScan, NoduleLabel
+from LungCancerDxLib.datasets.dsb2017 import write_dsb2017_patient, write_dsb2017_tables
+from LungCancerDxLib.datasets.luna16 import write_luna16_scan, write_luna16_tables
+from LungCancerDxLib.errors import Cancelled, CTReadError, UsageError
+from LungCancerDxLib.preset import PRESETS
+from LungCancerDxLib.runtime.interruption import Stop
+from LungCancerDxLib.training.cases.store import CaseStore, read_case
+from Testing.helpers import slab, tiny
+
+LUNA16 = {"1.2.9": "subset0", "1.2.10": "subset1", "1.2.11": "subset1"}
+BOWL = {"aa": True, "ab": False, "ac": True, "ad": False, "va": True}
+SMALL, LARGE = NoduleLabel((60.0, 0.0, -20.0), 5.9), NoduleLabel((-60.0, 10.0, -40.0), 9.0)
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS, "DEFAULT", tiny())
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return slab()
+
+
+@pytest.fixture(scope="module")
+def luna16(patient, tmp_path_factory):
+    """Two scans with two nodules each, and lung labels that end 20 mm below the top; a third that is cut off."""
+    folder = tmp_path_factory.mktemp("luna16")
+    lungs = patient.lungs.copy()
+    lungs[-8:] = 0
+    for uid, subset in LUNA16.items():
+        write_luna16_scan(folder, uid, subset, patient.volume, lungs)
+    write_luna16_tables(folder, [CohortScan(uid, folder, None, (SMALL, LARGE), "LUNA16") for uid in LUNA16])
+    raw = folder / "subset1" / "1.2.11.raw"
+    raw.write_bytes(raw.read_bytes()[:1000])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bowl(patient, tmp_path_factory):
+    """Four patients of the training set, one of the validation set."""
+    folder = tmp_path_factory.mktemp("bowl")
+    for name in BOWL:
+        write_dsb2017_patient(folder, name, patient.volume)
+    training = [CohortScan(name, folder, label, (), "") for name, label in BOWL.items() if name != "va"]
+    write_dsb2017_tables(folder, training)
+    (folder / "stage1_solution.csv").write_text("id,cancer,Usage\nva,1,Public\n")
+    (folder / "nodule_labels.csv").write_text("id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\naa,60,0,-20,5.9\n")
+    return folder
+
+
+def run(*arguments):
+    parser = argparse.ArgumentParser()
+    add_train(parser.add_subparsers(dest="command"))
+    parsed = parser.parse_args(["train", *map(str, arguments)])
+    return parsed.run(parsed, Stop())
+
+
+def prepare(data, *arguments):
+    return run("prepare", "--data", data, "--progress", "none", *arguments)
+
+
+def outcomes(data):
+    with (data / "labels.csv").open(newline="") as file:
+        return {row["id"]: row["cancer"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def joined(luna16, bowl, tmp_path_factory):
+    """The training sets of both, and what was said."""
+    data = tmp_path_factory.mktemp("data") / "training"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "DEFAULT", tiny())
+        return data, prepare(data, "--dataset", luna16, "--dataset", bowl, "--part", "training")
+
+
+def test_the_training_sets_of_both_are_joined_and_a_broken_scan_costs_itself_alone(joined):
+    data, message = joined
+    assert CaseStore(data).names == ("1.2.9", "1.2.10", "aa", "ab", "ac", "ad")
+    assert "Left out: 1.2.11: " in message
+    assert "1.2.11.mhd: cannot be read" in message
+    assert outcomes(data) == {name: str(int(label)) for name, label in BOWL.items() if name != "va"}
+
+
+def test_small_nodules_of_luna16_are_no_nodules_and_the_bowls_are(joined):
+    case = read_case(joined[0], "1.2.9")
+    (box,) = case.nodules
+    assert (case.scan.kji_to_lps @ [*box[:3], 1])[:3] == pytest.approx(LARGE.center_lps_mm)
+    assert box[3] * case.scan.spacing_mm == pytest.approx(LARGE.diameter_mm)
+    assert len(read_case(joined[0], "aa").nodules) == 1
+
+
+def test_the_lungs_of_luna16_are_the_challenges_own(joined):
+    tops_mm = []
+    for name in ("1.2.9", "ab"):
+        scan = read_case(joined[0], name).scan
+        tops_mm.append((scan.kji_to_lps @ [*scan.lung_ends_kji[1], 1])[2])
+        assert set(np.unique(scan.lungs)) == {0, 1, 2}
+    assert tops_mm[1] - tops_mm[0] == pytest.approx(20, abs=3)
+
+
+def test_a_run_that_was_stopped_goes_on_and_leaves_what_is_there(bowl, tmp_path, monkeypatch):
+    data, kept = tmp_path / "data", train_prepare._kept
+
+    def stopped_at_the_third(case, arguments):
+        if case.name == "ac":
+            raise Cancelled("Stopped.")
+        return kept(case, arguments)
+
+    monkeypatch.setattr(train_prepare, "_kept", stopped_at_the_third)
+    with pytest.raises(Cancelled):
+        prepare(data, "--dataset", bowl)
+    before = {path: path.stat().st_mtime_ns for path in data.glob("*.npz")}
+    monkeypatch.setattr(train_prepare, "_kept", kept)
+    message = prepare(data, "--dataset", bowl)
+    assert "already, and left as they are: 2 scans" in message
+    assert CaseStore(data).names == tuple(BOWL)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert outcomes(data)["va"] == "1"
+
+
+@pytest.mark.slow
+def test_training_and_validation_are_split_anew_and_train_a_detector(bowl, tmp_path):
+    for part in ("training", "validation"):
+        prepare(tmp_path / part, "--dataset", bowl, "--resplit", "--seed", 2, "--part", part)
+    training, validation = (CaseStore(tmp_path / part).names for part in ("training", "validation"))
+    assert len(validation) == 1
+    assert set(training) | set(validation) == set(BOWL)
+    assert "va" in training
+    options = ("--steps", 1, "--patch", 32, "--batch", 1, "--precision", "fp32", "--progress", "none")
+    stores = ("--data", tmp_path / "training", "--validation", tmp_path / "validation")
+    assert "The detector's model is in" in run("detector", *stores, "--out", tmp_path / "run", *options)
+
+
+def test_where_no_scan_can_be_read_the_first_reason_is_the_error(tmp_path):
+    (tmp_path / "annotations.csv").write_text("seriesuid,coordX,coordY,coordZ,diameter_mm\n")
+    (tmp_path / "subset4").mkdir()
+    (tmp_path / "subset4" / "1.2.3.mhd").write_text("hello")
+    with pytest.raises(CTReadError, match=r"1\.2\.3\.mhd"):
+        prepare(tmp_path / "data", "--dataset", tmp_path)
+
+
+def test_what_the_tables_name_and_is_not_there_is_told(bowl, tmp_path):
+    for name in ("stage1", "stage1_solution.csv"):
+        (tmp_path / name).symlink_to(bowl / name)
+    (tmp_path / "stage1_labels.csv").write_text((bowl / "stage1_labels.csv").read_text() + "zz,1\n")
+    message = prepare(tmp_path / "data", "--dataset", tmp_path, "--part", "validation")
+    assert f"Named by tables and not in {tmp_path}: zz" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--dataset", "."), "is neither LUNA16"),
+        (("--part", "training"), "--part and --resplit choose among the scans of a --dataset"),
+        (("--resplit",), "--dataset"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.nrrd").touch()
+    with pytest.raises(UsageError, match=message):
+        prepare(tmp_path / "data", tmp_path / "a.nrrd", *arguments)
+
+
+def test_a_part_that_is_not_there_is_refused(luna16, tmp_path):
+    with pytest.raises(UsageError, match="No scan is of the part 'validation'; there are subset0, subset1, training"):
+        prepare(tmp_path / "data", "--dataset", luna16, "--part", "validation")

@@ -19,7 +19,7 @@ import SimpleITK as sitk
 
 from LungCancerDxLib import CaseResult, CTVolume, detect_and_score, find_model
 from LungCancerDxLib.io import read_ct
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.phantom.case import synthetic_case
 from LungCancerDxLib.runtime.device import choose_compute
 from Testing.helpers import affine, reoriented, rotated, rotation

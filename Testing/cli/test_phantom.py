@@ -78,12 +78,12 @@ def test_another_index_is_another_patient(case):
 def test_the_first_patient_of_a_cohort_is_case_0_of_its_seed(case, tmp_path):
     options = ("--format", "dsb2017", "--seed", 1, "--out", tmp_path / "out", *COARSE)
     assert "1 patients made: dsb2017 in" in run("cohort", "--cases", 1, *options)
-    [scan] = read_dsb2017(tmp_path / "out")
+    [scan] = read_dsb2017(tmp_path / "out").scans
     name = CohortPlan("dsb2017", 1).id_of(0)
     record = json.loads((tmp_path / "out" / "records" / "000000.json").read_text())
     assert (scan.id, scan.label) == (name, record["label"])
     assert record == {"id": name, **truth_of(case[1])}
-    np.testing.assert_array_equal(scan.read().voxels, read_ct(case[1] / "ct.nrrd").voxels)
+    np.testing.assert_array_equal(read_ct(scan.path).voxels, read_ct(case[1] / "ct.nrrd").voxels)
     assert "0 patients made, 1 were there before" in run("cohort", "--cases", 1, *options)
 
 

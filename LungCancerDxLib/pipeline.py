@@ -146,7 +146,9 @@ def detect_and_score(
         working = scan.working
         detected = stage(
             "detection",
-            lambda report: kept.proposals(model, compute, lambda: detect(working, model.detector, preset, compute, report)),
+            lambda report: kept.proposals(
+                model, compute, lambda: detect(working, model.detector, preset, compute, report)
+            ),
         )
         proposals = detected.proposals
         points_kji = world_to_index(working.kji_to_lps, points)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..case import Evidence, combine
-from ..networks.cnet import CNet
-from ..preprocessing import WorkingScan
 from ..detection.proposals import Proposals
 from ..errors import UsageError
+from ..networks.cnet import CNet
+from ..preprocessing import WorkingScan
 from ..preset import Preset
 from ..runtime.device import Compute
 from ..runtime.progress import Progress, silent

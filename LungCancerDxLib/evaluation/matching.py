@@ -132,7 +132,9 @@ def _hits(detections: Detections, marks: np.ndarray, findings: np.ndarray, rules
     hits = np.zeros((len(centers), len(places)), dtype=bool)
     if len(places):
         of_findings = zip(places, diameters_mm, strict=True)
-        overlaps = np.stack([cube_iou(*box, centers, detections.mark_diameter_mm[marks]) for box in of_findings], axis=1)
+        overlaps = np.stack(
+            [cube_iou(*box, centers, detections.mark_diameter_mm[marks]) for box in of_findings], axis=1
+        )
         best = np.arange(len(centers)), overlaps.argmax(axis=1)
         hits[best] = overlaps[best] > _HIT_IOU
     return hits

@@ -22,7 +22,7 @@ CENTER_MM, SCORE = 0.01, 0.001
 
 
 class Comparison(NamedTuple):
-    """Nodules of either side; greatest differences of centres (of the nodules that both have), logits, malignancy, score."""
+    """Nodules of either side; greatest differences of what both have."""
 
     nodules: tuple[int, int]
     center_mm: float

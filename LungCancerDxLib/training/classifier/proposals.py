@@ -53,8 +53,8 @@ def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> Propos
     """Proposals that no detector found: the described nodules, a little off, and random places as false alarms.
 
     For trying out a training without a good detector: confidences are drawn, no nodule is ever missed, and false alarms
-    are places like any other, so a classifier trained on these meets an easier task than it will have. Best first; false
-    alarms are centred in the dilated mask, and neither on a nodule nor in an exclusion region.
+    are places like any other, so a classifier trained on these meets an easier task than it will have. False alarms are
+    centred in the dilated mask, and neither on a nodule nor in an exclusion region. Best first.
     """
     boxes = np.array(case.nodules, dtype=float).reshape(-1, 4)
     diameters = boxes[:, 3:].copy()

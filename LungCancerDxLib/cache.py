@@ -1,4 +1,4 @@
-"""Preprocessed scans and their proposals kept on disk, so that a second question about a scan takes seconds."""
+"""Preprocessed scans and their proposals kept on disk, so that a second request about a scan takes seconds."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from . import __version__
 from .detection.detector import Detected
+from .detection.proposals import Proposals
 from .errors import OutputError
 from .models.bundle import Model
-from .preprocessing import Preprocessed
+from .preprocessing import CTLungs, Preprocessed, WorkingScan
 from .preset import Preset
 from .runtime.atomic import cleanup_on_exit
 from .runtime.device import Compute
@@ -39,34 +40,38 @@ class ScanCache:
         digest.update(repr((__version__, volume.shape_kji, sorted(asdict(preset).items()))).encode())
         self._stem = Path(folder) / digest.hexdigest()[:32]
 
-    def preprocessed(self, make: Callable[[], Preprocessed]) -> Preprocessed:
+    def preprocessed(self, compute: Callable[[], Preprocessed]) -> Preprocessed:
         """The kept preprocessing, or a new one, which is then kept."""
         if self._stem is None:
-            return make()
+            return compute()
         path = self._stem.with_suffix(".scan.npz")
         kept = _read(path)
         try:
             if kept is not None:
-                warnings = tuple(str(word) for word in kept.pop("warnings"))
-                return Preprocessed(**kept, warnings=warnings)
+                warnings = tuple(str(message) for message in kept.pop("warnings"))
+                lungs = CTLungs(kept.pop("lung_labels"), kept.pop("ct_kji_to_lps"))
+                return Preprocessed(WorkingScan(**kept), lungs, warnings)
         except (TypeError, KeyError):
             pass
-        scan = make()
-        _write(path, {**vars(scan), "warnings": np.array(scan.warnings, dtype=str)})
+        scan = compute()
+        of_ct = {"lung_labels": scan.lungs.labels, "ct_kji_to_lps": scan.lungs.kji_to_lps}
+        _write(path, {**vars(scan.working), **of_ct, "warnings": np.array(scan.warnings, dtype=str)})
         return scan
 
-    def proposals(self, model: Model, compute: Compute, make: Callable[[], Detected]) -> Detected:
-        """The kept proposals (N, 5) of the detector, or new ones and warnings; kept are those that came without any."""
+    def proposals(self, model: Model, compute: Compute, detect: Callable[[], Detected]) -> Detected:
+        """The kept proposals of the detector, or new ones and warnings; kept are those that came without any."""
         if self._stem is None or not model.sha256:
-            return make()
-        way = f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz"
-        path = self._stem.with_suffix(way)
+            return detect()
+        path = self._stem.with_suffix(f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz")
         kept = _read(path)
-        if kept is not None and set(kept) == {"proposals"}:
-            return Detected(kept["proposals"], (), compute)
-        detected = make()
+        try:
+            if kept is not None:
+                return Detected(Proposals(**kept), (), compute)
+        except TypeError:
+            pass
+        detected = detect()
         if not detected.warnings:
-            _write(path, {"proposals": detected.proposals})
+            _write(path, vars(detected.proposals))
         return detected
 
 

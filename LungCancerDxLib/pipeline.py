@@ -1,4 +1,4 @@
-"""The whole method, once: from the path of a CT to a scored case.
+"""The whole method: from the path of a CT to a scored case.
 
 path -> read_ct -> CTVolume -> preprocess -> detect (N-Net) -> score_case (C-Net) -> segment_nodules -> CaseResult
 """
@@ -13,12 +13,14 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from . import __version__
 from .cache import ScanCache
 from .case import Case, CaseResult, Nodule
 from .classification.case_score import ScoredCase, score_case
-from .detection.detector import Detected, detect
+from .detection.detector import detect
+from .detection.proposals import Proposals
 from .errors import UsageError
 from .io import read_ct
 from .io.points import read_points
@@ -26,7 +28,7 @@ from .models.bundle import Model
 from .models.find import find_model
 from .names import LEFT, OUTCOMES, RIGHT
 from .options import ScoreOptions
-from .preprocessing import Preprocessed, preprocess
+from .preprocessing import CTLungs, WorkingScan, preprocess
 from .runtime.device import Compute, choose_compute
 from .runtime.memory import PeakMemory
 from .runtime.progress import Progress, part, silent
@@ -34,17 +36,20 @@ from .segmentation import SegmentedNodules, segment_nodules
 from .suitability import suitability_warnings
 from .volume import CTVolume, index_to_world, world_to_index
 
-Result = TypeVar("Result")
+Output = TypeVar("Output")
+
+_READING = 0.1  # share of the progress of `score_file`
+_PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9, "segmentation": 1.0}
 _TOLERATED = 1.1  # of the memory allowed
 
 
 class StageObserver(Protocol):
     """Runs the work of a stage ("reading", "preprocessing", ...) and returns what it gave: for benchmarks."""
 
-    def __call__(self, stage: str, work: Callable[[], Result], /) -> Result: ...
+    def __call__(self, stage: str, work: Callable[[], Output], /) -> Output: ...
 
 
-def unobserved(stage: str, work: Callable[[], Result], /) -> Result:
+def unobserved(stage: str, work: Callable[[], Output], /) -> Output:
     """Just do the work."""
     return work()
 
@@ -81,9 +86,9 @@ def score_file(
     points = read_points(options.points) if options.points else []
     model = model or find_model(options.model)
     compute = choose_compute(options.device, options.precision, options.max_memory_gb, model.preset)
-    timed = _Timed(observe)
     progress("reading the CT", 0.0)
-    volume = timed("reading", lambda: read_ct(path))
+    reading = _Stages(observe, progress)
+    volume = reading("reading", lambda _: read_ct(path))
     result = detect_and_score(
         volume,
         model,
@@ -92,10 +97,10 @@ def score_file(
         classify=options.classify,
         classify_all=options.classify_all,
         cache=options.cache,
-        progress=part(progress, 0.1, 1.0),
+        progress=part(progress, _READING, 1.0),
         observe=observe,
     )
-    timing_s = {**timed.seconds, **result.timing_s, "total": time.perf_counter() - start}
+    timing_s = {**reading.seconds, **result.timing_s, "total": time.perf_counter() - start}
     return replace(result, timing_s=timing_s)
 
 
@@ -132,66 +137,62 @@ def detect_and_score(
         For a point outside the scan, or a rank to classify that this case does not have.
     """
     compute = compute or Compute()
-    preset = model.preset
+    preset, classifier = model.preset, model.classifier
     points = _points_in_scan(points_lps_mm, volume)
     kept = ScanCache(cache, volume, preset)
-    timed = _Timed(observe)
+    stage = _Stages(observe, progress)
     with PeakMemory() as memory:
-        scan = timed(
-            "preprocessing",
-            lambda: kept.preprocessed(lambda: preprocess(volume, preset, part(progress, 0.0, 0.3))),
-        )
-        detected: Detected = timed(
+        scan = stage("preprocessing", lambda report: kept.preprocessed(lambda: preprocess(volume, preset, report)))
+        working = scan.working
+        detected = stage(
             "detection",
-            lambda: kept.proposals(
-                model, compute, lambda: detect(scan, model.detector, preset, compute, part(progress, 0.3, 0.75))
+            lambda report: kept.proposals(
+                model, compute, lambda: detect(working, model.detector, preset, compute, report)
             ),
         )
         proposals = detected.proposals
-        points_kji = world_to_index(scan.kji_to_lps, points)
+        points_kji = world_to_index(working.kji_to_lps, points)
         also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
-        scored = timed(
+        scored = stage(
             "classification",
-            lambda: score_case(
-                scan, proposals, points_kji, model.classifier, preset, compute, also, part(progress, 0.75, 0.9)
-            ),
+            lambda report: score_case(working, proposals, points_kji, classifier, preset, compute, also, report),
         )
-        nodules = _detected(scan, proposals, scored) + _users(points, len(proposals), scored)
-        segmented = timed(
-            "segmentation", lambda: segment_nodules(volume, scan.lungs, nodules, part(progress, 0.9, 1.0))
-        )
+        nodules = _detected_nodules(working, proposals, scored) + _user_nodules(points, len(proposals), scored)
+        segmented = stage("segmentation", lambda report: segment_nodules(volume, scan.lungs, nodules, report))
     warnings = (
         *volume.warnings,
         *suitability_warnings(volume),
         *scan.warnings,
         *detected.warnings,
         *scored.warnings,
-        *_points_outside_lungs(points_kji, scan),
+        *_points_outside_lungs(points_kji, working),
         *segmented.warnings,
         *_beyond_the_limit(memory.gb, compute),
     )
-    return _case_result(volume, scan, scored, segmented, model, detected.compute, timed.seconds, warnings)
+    return _case_result(volume, scan.lungs, scored, segmented, model, detected.compute, stage.seconds, warnings)
 
 
-class _Timed:
-    """Runs stages under an observer and keeps the seconds of each."""
+class _Stages:
+    """Runs stages one after the other, each under an observer and with its part of the progress, and times them."""
 
-    def __init__(self, observe: StageObserver) -> None:
-        self._observe = observe
+    def __init__(self, observe: StageObserver, progress: Progress) -> None:
+        self._observe, self._progress, self._done = observe, progress, 0.0
         self.seconds: dict[str, float] = {}
 
-    def __call__(self, stage: str, work: Callable[[], Result]) -> Result:
+    def __call__(self, stage: str, work: Callable[[Progress], Output]) -> Output:
+        end = _PROGRESS_ENDS.get(stage, 1.0)
+        report, self._done = part(self._progress, self._done, end), end
         start = time.perf_counter()
-        result = self._observe(stage, work)
+        output = self._observe(stage, lambda: work(report))
         self.seconds[stage] = time.perf_counter() - start
-        return result
+        return output
 
 
 def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) -> np.ndarray:
     points = np.array(points_lps_mm, dtype=float).reshape(-1, 3)
-    index = world_to_index(volume.kji_to_lps, points)
-    for n, (place, (x, y, z)) in enumerate(zip(index, points, strict=True)):
-        if not ((place > -0.5) & (place < np.array(volume.shape_kji) - 0.5)).all():
+    points_kji = world_to_index(volume.kji_to_lps, points)
+    for n, (point_kji, (x, y, z)) in enumerate(zip(points_kji, points, strict=True)):
+        if not ((point_kji > -0.5) & (point_kji < np.array(volume.shape_kji) - 0.5)).all():
             raise UsageError(
                 f"Point {n + 1} at x = {x:g}, y = {y:g}, z = {z:g} mm lies outside the scan. Points are in LPS mm (x "
                 "to the patient's left, y to the back, z to the head); in Slicer's RAS x and y have the other sign."
@@ -199,17 +200,15 @@ def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) 
     return points
 
 
-def _points_outside_lungs(points_kji: np.ndarray, scan: Preprocessed) -> list[str]:
-    messages = []
-    for n, center in enumerate(np.rint(points_kji).astype(int)):
-        inside = ((center >= 0) & (center < scan.dilated.shape)).all() and scan.dilated[tuple(center)]
-        if not inside:
-            messages.append(f"Point {n + 1} lies outside the lungs; what the classifier says of it means little.")
-    return messages
+def _points_outside_lungs(points_kji: np.ndarray, scan: WorkingScan) -> list[str]:
+    return [
+        f"Point {n + 1} lies outside the lungs; what the classifier says of it means little."
+        for n in np.flatnonzero(~scan.inside_lungs(points_kji))
+    ]
 
 
 def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:
-    """Words on a processor's memory that the limit did not hold down; a graphics card's limit is on its own memory."""
+    """A processor's memory that the limit did not hold down; a graphics card's limit is on its own memory."""
     if compute.device.type != "cpu" or peak_gb is None or peak_gb <= _TOLERATED * compute.memory_gb:
         return []
     return [f"The run took {peak_gb:.1f} GB of memory at its peak; {compute.memory_gb:g} GB were allowed."]
@@ -217,7 +216,7 @@ def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:
 
 def _case_result(
     volume: CTVolume,
-    scan: Preprocessed,
+    lungs: CTLungs,
     scored: ScoredCase,
     segmented: SegmentedNodules,
     model: Model,
@@ -226,7 +225,6 @@ def _case_result(
     warnings: tuple[str, ...],
 ) -> CaseResult:
     """All that was found out about a case, in the terms of `case.json`."""
-    millilitres = float(np.prod(volume.spacing_mm_kji)) / 1e3
     return CaseResult(
         software={"name": "LungCancerDx", "version": __version__},
         model={
@@ -254,45 +252,45 @@ def _case_result(
             blank_share=scored.evidence.blank_share,
             scored_nodules=scored.scored,
         ),
-        lungs={
-            "left_volume_ml": float((scan.lungs == LEFT).sum() * millilitres),
-            "right_volume_ml": float((scan.lungs == RIGHT).sum() * millilitres),
-        },
+        lungs={"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)},
         nodules=segmented.nodules,
         timing_s=timing_s,
         warnings=warnings,
         volume=volume,
-        lung_labels=scan.lungs,
+        lung_labels=lungs.labels,
         nodule_labels=segmented.labels,
     )
 
 
-def _detected(scan: Preprocessed, proposals: np.ndarray, scored: ScoredCase) -> tuple[Nodule, ...]:
-    centers_lps_mm = index_to_world(scan.kji_to_lps, proposals[:, 1:4])
+def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCase) -> tuple[Nodule, ...]:
+    centers_lps_mm = index_to_world(scan.kji_to_lps, proposals.center_kji).tolist()
+    diameters_mm = (proposals.diameter * scan.spacing_mm).tolist()
     return tuple(
         Nodule(
             rank=n + 1,
             source="detected",
-            center_lps_mm=tuple(center.tolist()),
-            box_diameter_mm=float(proposal[4] * scan.spacing_mm),
-            diameter_mm=float(proposal[4] * scan.spacing_mm),
-            logit=float(proposal[0]),
-            confidence=float(1 / (1 + np.exp(-proposal[0]))),
+            center_lps_mm=tuple(center),
+            box_diameter_mm=diameter,
+            diameter_mm=diameter,
+            logit=logit,
+            confidence=float(expit(logit)),
             malignancy=scored.malignancy[n],
             contribution=scored.evidence.shares[n] if n < scored.scored else None,
             scored=n < scored.scored,
         )
-        for n, (proposal, center) in enumerate(zip(proposals, centers_lps_mm, strict=True))
+        for n, (center, diameter, logit) in enumerate(
+            zip(centers_lps_mm, diameters_mm, proposals.logit.tolist(), strict=True)
+        )
     )
 
 
-def _users(points_lps_mm: np.ndarray, detected: int, scored: ScoredCase) -> tuple[Nodule, ...]:
+def _user_nodules(points_lps_mm: np.ndarray, detected: int, scored: ScoredCase) -> tuple[Nodule, ...]:
     return tuple(
         Nodule(
             rank=detected + n + 1,
             source="user",
-            center_lps_mm=tuple(point.tolist()),
+            center_lps_mm=tuple(point),
             malignancy=scored.malignancy[detected + n],
         )
-        for n, point in enumerate(points_lps_mm)
+        for n, point in enumerate(points_lps_mm.tolist())
     )

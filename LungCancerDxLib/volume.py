@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 # Axes of the canonical order as LPS directions: k to the head (+S), j to the back (+P), i to the patient's left (+L).
 _CANONICAL_LPS_AXES = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
@@ -64,22 +65,23 @@ class CTVolume:
 
     @property
     def shape_kji(self) -> tuple[int, int, int]:
-        return self.voxels.shape  # type: ignore[return-value]
+        k, j, i = self.voxels.shape
+        return k, j, i
 
     @property
-    def spacing_mm_kji(self) -> np.ndarray:
+    def spacing_mm_kji(self) -> npt.NDArray[np.float64]:
         """Voxel size along k, j, i in mm, shape (3,)."""
-        return np.linalg.norm(self.kji_to_lps[:3, :3], axis=0)
+        return np.asarray(np.linalg.norm(self.kji_to_lps[:3, :3], axis=0), dtype=float)
 
     def axis_order(self) -> AxisOrder:
         """The permutation and flips that bring this volume closest to the canonical order."""
         directions = self.kji_to_lps[:3, :3] / self.spacing_mm_kji
         cosines = _CANONICAL_LPS_AXES @ directions  # (canonical axis, own axis)
-        axes = max(permutations(range(3)), key=lambda order: float(np.abs(cosines[range(3), order]).sum()))
-        flipped = [bool(cosines[n, axes[n]] < 0) for n in range(3)]
-        return AxisOrder(axes, tuple(flipped))  # type: ignore[arg-type]
+        k, j, i = max(permutations(range(3)), key=lambda order: float(np.abs(cosines[range(3), order]).sum()))
+        backwards = [bool(cosine < 0) for cosine in cosines[range(3), (k, j, i)]]
+        return AxisOrder((k, j, i), (backwards[0], backwards[1], backwards[2]))
 
-    def canonical_spacing_mm(self) -> np.ndarray:
+    def canonical_spacing_mm(self) -> npt.NDArray[np.float64]:
         """Voxel size along head-foot, front-back and left-right in mm, shape (3,)."""
         return self.spacing_mm_kji[list(self.axis_order().axes)]
 
@@ -97,11 +99,11 @@ class CTVolume:
         return CTVolume(order.apply(self.voxels), self.kji_to_lps @ to_source, self.info, self.warnings)
 
 
-def index_to_world(kji_to_lps: np.ndarray, index_kji: np.ndarray) -> np.ndarray:
+def index_to_world(kji_to_lps: npt.NDArray[np.float64], index_kji: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Voxel indices (..., 3), fractional allowed, to LPS mm (..., 3)."""
     return np.asarray(index_kji, dtype=float) @ kji_to_lps[:3, :3].T + kji_to_lps[:3, 3]
 
 
-def world_to_index(kji_to_lps: np.ndarray, point_lps_mm: np.ndarray) -> np.ndarray:
+def world_to_index(kji_to_lps: npt.NDArray[np.float64], point_lps_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """LPS mm (..., 3) to fractional voxel indices (..., 3)."""
     return (np.asarray(point_lps_mm, dtype=float) - kji_to_lps[:3, 3]) @ np.linalg.inv(kji_to_lps[:3, :3]).T

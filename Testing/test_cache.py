@@ -1,4 +1,4 @@
-"""A second question about a scan is answered from the cache, and only from what belongs to it."""
+"""A second request about a scan is met from the cache, and only from what belongs to it."""
 
 import functools
 from dataclasses import replace
@@ -10,6 +10,7 @@ import torch
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.cache import ScanCache
 from LungCancerDxLib.detection.detector import Detected
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preprocessing import preprocess
@@ -42,7 +43,7 @@ def calls(monkeypatch):
         return run
 
     def detect(scan, net, preset, compute, *_):
-        return Detected(np.array([[1.5, 10.25, 20, 30, 4], [0.5, 9, 30, 60, 3]]), (), compute)
+        return Detected(Proposals.from_rows([[1.5, 10.25, 20, 30, 4], [0.5, 9, 30, 60, 3]]), (), compute)
 
     def remembered(volume, preset, *_):
         return preprocessed(volume.voxels.tobytes(), volume.kji_to_lps.tobytes(), preset)
@@ -56,7 +57,7 @@ def ask(cache, model=None, **options):
     return detect_and_score(slab().volume, model or tiny_model(), cache=cache, **options)
 
 
-def test_the_second_question_neither_preprocesses_nor_detects_and_has_the_same_answer(tmp_path, calls):
+def test_the_second_request_neither_preprocesses_nor_detects_and_has_the_same_result(tmp_path, calls):
     first = ask(tmp_path)
     second = ask(tmp_path)
     assert calls == {"preprocess": 1, "detect": 1}
@@ -66,7 +67,7 @@ def test_the_second_question_neither_preprocesses_nor_detects_and_has_the_same_a
 
 
 def test_proposals_of_a_fallback_are_not_kept_and_the_result_says_how_it_ran(tmp_path, calls, monkeypatch):
-    fallback = Detected(np.empty((0, 5)), ("the detector ran in float32",), Compute())
+    fallback = Detected(Proposals.from_rows([]), ("the detector ran in float32",), Compute())
     monkeypatch.setattr(pipeline, "detect", lambda *_: fallback)
     first = ask(tmp_path, compute=Compute(dtype=torch.bfloat16))
     assert first.run["precision"] == "fp32"
@@ -82,7 +83,7 @@ def test_a_model_that_was_never_saved_or_loaded_leaves_no_proposals(tmp_path, ca
     assert calls == {"preprocess": 1, "detect": 2}
 
 
-def test_the_second_question_may_be_another(tmp_path, calls):
+def test_the_second_request_may_be_another(tmp_path, calls):
     ask(tmp_path)
     second = ask(tmp_path, points_lps_mm=[(80.0, 10.0, -30.0)])
     assert calls == {"preprocess": 1, "detect": 1}
@@ -133,14 +134,14 @@ def test_a_damaged_entry_is_made_anew(tmp_path, calls, damage):
 def test_an_entry_with_any_byte_flipped_is_read_right_or_made_anew(tmp_path):
     """Every byte of a small entry, so that every kind of damage to a zip file is met."""
     cache = ScanCache(tmp_path, slab().volume, tiny(DEFAULT))
-    detected = Detected(np.arange(10.0).reshape(2, 5), (), Compute())
+    detected = Detected(Proposals.from_rows(np.arange(10.0)), (), Compute())
     cache.proposals(tiny_model(), Compute(), lambda: detected)
     (entry,) = tmp_path.iterdir()
     whole = entry.read_bytes()
     for place in range(len(whole)):
         entry.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         found = cache.proposals(tiny_model(), Compute(), lambda: detected)
-        np.testing.assert_array_equal(found.proposals, detected.proposals)
+        np.testing.assert_array_equal(found.proposals.rows(), detected.proposals.rows())
         assert found.warnings == ()
 
 

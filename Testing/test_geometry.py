@@ -47,7 +47,7 @@ def center_of_change_lps_mm(before, after):
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123], ids=lambda preset: preset.name)
 def test_a_spot_in_the_lung_is_found_at_its_place_on_the_working_grid(stored, preset):
     volume = chest(nodules=(), **UNEVEN_SLAB).volume
-    scans = [preprocess(STORED[stored](v), preset) for v in (volume, with_blob(volume, BLOB_LPS_MM))]
+    scans = [preprocess(STORED[stored](v), preset).working for v in (volume, with_blob(volume, BLOB_LPS_MM))]
     np.testing.assert_allclose(center_of_change_lps_mm(*scans), BLOB_LPS_MM, atol=0.15)
 
 
@@ -55,16 +55,16 @@ def test_a_spot_in_the_lung_is_found_at_its_place_on_the_working_grid(stored, pr
 def test_a_spot_in_an_oblique_scan_is_found_at_its_place_on_the_working_grid(preset):
     volume = chest(nodules=()).volume
     tilted = [rotated(v, TILT) for v in (volume, with_blob(volume, BLOB_LPS_MM))]
-    scans = [preprocess(reoriented(v, (1, 0, 2), (True, False, True)), preset) for v in tilted]
+    scans = [preprocess(reoriented(v, (1, 0, 2), (True, False, True)), preset).working for v in tilted]
     np.testing.assert_allclose(center_of_change_lps_mm(*scans), TILT @ BLOB_LPS_MM, atol=0.15)
 
 
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123], ids=lambda preset: preset.name)
 def test_every_way_to_store_a_scan_gives_the_same_working_image(preset):
     volume = chest(**UNEVEN_SLAB).volume
-    straight = preprocess(volume, preset)
+    straight = preprocess(volume, preset).working
     for store in STORED.values():
-        scan = preprocess(store(volume), preset)
+        scan = preprocess(store(volume), preset).working
         np.testing.assert_array_equal(scan.image, straight.image)
         np.testing.assert_allclose(scan.kji_to_lps, straight.kji_to_lps, atol=1e-9)
 
@@ -107,7 +107,7 @@ def test_the_lung_labels_lie_on_the_lungs_whichever_way_the_scan_is_stored(tilt)
     patient = chest()
     stored = STORED["permuted"](rotated(patient.volume, tilt))
     truth = STORED["permuted"](replace(patient.volume, voxels=patient.lungs.astype(np.int16))).voxels
-    labels = preprocess(stored, DEFAULT).lungs
+    labels = preprocess(stored, DEFAULT).lungs.labels
     assert labels.shape == stored.shape_kji
     for label in (1, 2):
         overlap = 2 * np.sum((labels == label) & (truth == label)) / (np.sum(labels == label) + np.sum(truth == label))

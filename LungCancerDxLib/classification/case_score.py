@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..case import Evidence, combine
+from ..detection.proposals import Proposals
 from ..errors import UsageError
 from ..networks.cnet import CNet
-from ..preprocessing import Preprocessed
+from ..preprocessing import WorkingScan
 from ..preset import Preset
 from ..runtime.device import Compute
 from ..runtime.progress import Progress, silent
@@ -43,8 +44,8 @@ class ScoredCase:
 
 
 def score_case(
-    scan: Preprocessed,
-    proposals: np.ndarray,
+    scan: WorkingScan,
+    proposals: Proposals,
     points_kji: np.ndarray,
     net: CNet,
     preset: Preset,
@@ -57,7 +58,7 @@ def score_case(
     Parameters
     ----------
     proposals
-        (N, 5) logit, k, j, i, d in working voxels, best first.
+        Best first.
     points_kji
         (M, 3) further spots to classify, in working voxels; they do not count.
     also
@@ -70,11 +71,11 @@ def score_case(
     UsageError
         For a rank that this case does not have.
     """
-    scored = int((proposals[: preset.scored_nodules, 0] > preset.score_above_logit).sum())
+    scored = int((proposals.logit[: preset.scored_nodules] > preset.score_above_logit).sum())
     _check_ranks(also, len(proposals) + len(points_kji))
     classified = sorted({*range(scored), *(rank - 1 for rank in also if rank <= len(proposals))})
-    centers = np.concatenate([proposals[classified, 1:4], points_kji])
-    nodules = classify_nodules(scan, centers, net, preset, compute, progress)
+    centers_kji = np.concatenate([proposals.center_kji[classified], points_kji])
+    nodules = classify_nodules(scan, centers_kji, net, preset, compute, progress)
     blank_count = preset.scored_nodules - scored if preset.blanks_scored else 0
     blank = classify_blank(net, preset, compute) if blank_count else None
     blank_malignancy = None if blank is None or blank.malignancy is None else float(blank.malignancy[0])
@@ -85,7 +86,7 @@ def score_case(
         if blank is not None:
             features = np.concatenate([features, np.repeat(blank.features, blank_count, axis=0)])
         evidence = Evidence(case_probability(features, net), (None,) * scored, None, None)
-        known = [None] * len(centers)
+        known = [None] * len(centers_kji)
     else:
         known = nodules.malignancy.tolist()
         evidence = combine(net.join.name, known[:scored], leak, blank_malignancy, blank_count)

@@ -13,7 +13,7 @@ from ..errors import OutOfMemoryError
 from ..networks.cnet import CENTRAL_CELLS, CaseScore, CNet, central_max
 from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE
-from ..preprocessing import Preprocessed
+from ..preprocessing import WorkingScan
 from ..preset import Preset
 from ..runtime.device import Compute, Computed, exact_arithmetic, is_out_of_memory, run_with_float32_fallback
 from ..runtime.progress import Progress, silent
@@ -70,7 +70,7 @@ class NoduleScores:
 
 
 def classify_nodules(
-    scan: Preprocessed,
+    scan: WorkingScan,
     centers_kji: np.ndarray,
     net: CNet,
     preset: Preset,

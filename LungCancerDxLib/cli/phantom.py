@@ -127,7 +127,7 @@ def run_insert(arguments: argparse.Namespace, stop: Stop) -> str:
     progress("reading the CT", 0.0)
     volume = read_ct(arguments.ct).canonical()
     lesions = _lesions(arguments.exclusion_regions) if arguments.exclusion_regions else []
-    lungs = preprocess(volume, DEFAULT, part(progress, 0.1, 0.6)).lungs
+    lungs = preprocess(volume, DEFAULT, part(progress, 0.1, 0.6)).lungs.labels
     places = places_of_scan(volume, lungs, exclusion_regions=lesions)
     nodules = draw_nodules(np.random.default_rng(arguments.seed), places, count=arguments.count)
     if not nodules:

@@ -1,7 +1,7 @@
-"""Boxes and what the network says of them: anchors, encoding, decoding (sections IV-B and IV-D).
+"""Anchors and what the network says of them: encoding, decoding, labels to learn from (sections IV-B, IV-D, IV-F).
 
-A box is (k, j, i, d): the centre in working voxels and the edge of a cube, which is the nodule's diameter. A cell of
-the output, numbered (z, y, x) from the image's first voxel, has its centre at 1.5 + 4 * cell.
+Coordinates are voxels of the image that the network sees: the working grid, or a patch of it. A cell of the output,
+numbered (z, y, x) from the image's first voxel, has its centre at 1.5 + 4 * cell.
 """
 
 from __future__ import annotations
@@ -12,46 +12,12 @@ import numpy as np
 
 from ..networks.nnet import STRIDE
 from .location import FIRST_CELL_CENTER
-
-_LARGEST_LOG_RATIO = 10.0  # of a box to its anchor: keeps every diameter finite
-
-
-def cell_centers(cells: np.ndarray) -> np.ndarray:
-    """Cell numbers (..., 3) to the voxel index of their centres (..., 3)."""
-    return FIRST_CELL_CENTER + STRIDE * np.asarray(cells, dtype=float)
-
-
-def encode(boxes: np.ndarray, cells: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Regression targets of boxes (N, 4) at cells (N, 3) for anchors of edge (N,): (N, 4) dz, dy, dx, log ratio."""
-    anchors = np.asarray(anchors, dtype=float)
-    offsets = (boxes[:, :3] - cell_centers(cells)) / anchors[:, None]
-    return np.column_stack([offsets, np.log(boxes[:, 3] / anchors)])
-
-
-def decode(output: np.ndarray, anchors_mm: tuple[float, ...], above_logit: float) -> np.ndarray:
-    """Proposals of a network output.
-
-    Parameters
-    ----------
-    output
-        (Z, Y, X, anchors, 5) float: logit, dz, dy, dx, log(d / anchor).
-    above_logit
-        Only proposals whose logit is greater are returned.
-
-    Returns
-    -------
-    (N, 5) float64: logit, k, j, i, d in working voxels, highest logit first; ties in the order of the cells.
-    """
-    *cells, which = np.nonzero(output[..., 0] > above_logit)
-    raw = output[(*cells, which)].astype(float)
-    anchor = np.asarray(anchors_mm, dtype=float)[which]
-    centers = cell_centers(np.column_stack(cells)) + raw[:, 1:4] * anchor[:, None]
-    proposals = np.column_stack([raw[:, 0], centers, anchor * np.exp(np.minimum(raw[:, 4], _LARGEST_LOG_RATIO))])
-    return proposals[np.argsort(-proposals[:, 0], kind="stable")]
-
+from .proposals import Boxes, Proposals
 
 POSITIVE, IGNORED, NEGATIVE, POOLED = 1, 0, -1, -2
 """Labels of anchors; a pooled one is a negative that was drawn into the pool of hard negative mining."""
+
+_LARGEST_LOG_RATIO = 10.0  # of a box to its anchor: keeps every diameter finite
 
 
 class AnchorLabels(NamedTuple):
@@ -62,22 +28,57 @@ class AnchorLabels(NamedTuple):
     targets: np.ndarray
 
 
-def anchor_iou(box: np.ndarray, cells_kji: tuple[int, int, int], anchors_mm: tuple[float, ...]) -> np.ndarray:
-    """Intersection over union of a cube (k, j, i, d) with every anchor: (Z, Y, X, A)."""
+def cell_centers(cells: np.ndarray) -> np.ndarray:
+    """Cell numbers (..., 3) to the voxel index of their centres (..., 3)."""
+    return FIRST_CELL_CENTER + STRIDE * np.asarray(cells, dtype=float)
+
+
+def encode(boxes: Boxes, cells: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Regression targets of N boxes at cells (N, 3) for anchors of edge (N,): (N, 4) dz, dy, dx, log ratio."""
+    anchors = np.asarray(anchors, dtype=float)
+    offsets = (boxes.center_kji - cell_centers(cells)) / anchors[:, None]
+    return np.column_stack([offsets, np.log(boxes.diameter / anchors)])
+
+
+def decode(output: np.ndarray, anchors_mm: tuple[float, ...], above_logit: float) -> Proposals:
+    """Proposals of a network output, highest logit first; ties in the order of the cells.
+
+    Parameters
+    ----------
+    output
+        (Z, Y, X, anchors, 5) float: logit, dz, dy, dx, log(d / anchor).
+    above_logit
+        Only proposals whose logit is greater are returned.
+    """
+    *cells, which = np.nonzero(output[..., 0] > above_logit)
+    raw = output[(*cells, which)].astype(float)
+    anchor = np.asarray(anchors_mm, dtype=float)[which]
+    proposals = Proposals(
+        logit=raw[:, 0],
+        center_kji=cell_centers(np.column_stack(cells)) + raw[:, 1:4] * anchor[:, None],
+        diameter=anchor * np.exp(np.minimum(raw[:, 4], _LARGEST_LOG_RATIO)),
+    )
+    return proposals[np.argsort(-proposals.logit, kind="stable")]
+
+
+def anchor_iou(
+    center_kji: np.ndarray, diameter: float, cells_kji: tuple[int, int, int], anchors_mm: tuple[float, ...]
+) -> np.ndarray:
+    """Intersection over union of a cube with every anchor: (Z, Y, X, A)."""
     anchors = np.asarray(anchors_mm, dtype=float)
     shared = []
-    for axis, count in enumerate(cells_kji):
+    for center, count in zip(center_kji, cells_kji, strict=True):
         centers = cell_centers(np.arange(count))[:, None]
-        low = np.maximum(box[axis] - box[3] / 2, centers - anchors / 2)
-        high = np.minimum(box[axis] + box[3] / 2, centers + anchors / 2)
+        low = np.maximum(center - diameter / 2, centers - anchors / 2)
+        high = np.minimum(center + diameter / 2, centers + anchors / 2)
         shared.append(np.maximum(high - low, 0))
     intersection = shared[0][:, None, None] * shared[1][None, :, None] * shared[2][None, None]
-    return intersection / (box[3] ** 3 + anchors**3 - intersection)
+    return np.asarray(intersection / (diameter**3 + anchors**3 - intersection))
 
 
 def label_anchors(
-    targets: np.ndarray,
-    others: np.ndarray,
+    targets: Boxes,
+    others: Boxes,
     cells_kji: tuple[int, int, int],
     anchors_mm: tuple[float, ...],
     rng: np.random.Generator,
@@ -94,27 +95,36 @@ def label_anchors(
     Parameters
     ----------
     targets, others
-        (N, 4) boxes k, j, i, d in the patch's voxels: those to be found, and those to be neither found nor not.
+        In the patch's voxels: those to be found, and those to be neither found nor not.
     """
     labels = np.full((*cells_kji, len(anchors_mm)), NEGATIVE, dtype=np.int8)
     chosen = []
-    for box in targets:
-        iou = anchor_iou(box, cells_kji, anchors_mm)
+    for center_kji, diameter in zip(targets.center_kji, targets.diameter, strict=True):
+        iou = anchor_iou(center_kji, diameter, cells_kji, anchors_mm)
         labels[iou > negative_iou] = IGNORED
         candidates = np.argwhere(iou >= positive_iou)
-        chosen.append(rng.choice(candidates) if len(candidates) else _nearest(box, cells_kji, anchors_mm))
-    for box in others:
-        labels[anchor_iou(box, cells_kji, anchors_mm) > negative_iou] = IGNORED
+        nearest = _nearest_anchor(center_kji, diameter, cells_kji, anchors_mm)
+        chosen.append(rng.choice(candidates) if len(candidates) else nearest)
+    for center_kji, diameter in zip(others.center_kji, others.diameter, strict=True):
+        labels[anchor_iou(center_kji, diameter, cells_kji, anchors_mm) > negative_iou] = IGNORED
     positives = np.array(chosen, dtype=np.int64).reshape(-1, 4)
     labels[tuple(positives.T)] = POSITIVE
-    wanted = encode(np.asarray(targets).reshape(-1, 4), positives[:, :3], np.asarray(anchors_mm)[positives[:, 3]])
+    wanted = encode(targets, positives[:, :3], np.asarray(anchors_mm)[positives[:, 3]])
     return AnchorLabels(labels, positives, wanted.astype(np.float32))
 
 
-def ignore_spheres(labels: np.ndarray, spheres: np.ndarray) -> None:
-    """Ignore, in place, the negative anchors whose cell is centred in a sphere (N, 4) k, j, i, radius."""
-    for *center, radius in spheres:
-        k, j, i = (cell_centers(np.arange(n)) - c for n, c in zip(labels.shape[:3], center, strict=True))
+def _nearest_anchor(
+    center_kji: np.ndarray, diameter: float, cells_kji: tuple[int, int, int], anchors_mm: tuple[float, ...]
+) -> list[int]:
+    cell = np.rint((center_kji - FIRST_CELL_CENTER) / STRIDE).astype(int)
+    size = int(np.argmin(np.abs(np.log(diameter / np.asarray(anchors_mm)))))
+    return [*np.clip(cell, 0, np.array(cells_kji) - 1), size]
+
+
+def ignore_spheres(labels: np.ndarray, centers_kji: np.ndarray, radii: np.ndarray) -> None:
+    """Ignore, in place, the negative anchors whose cell is centred in one of N spheres: (N, 3) and (N,) in voxels."""
+    for center_kji, radius in zip(centers_kji, radii, strict=True):
+        k, j, i = (cell_centers(np.arange(n)) - c for n, c in zip(labels.shape[:3], center_kji, strict=True))
         inside = k[:, None, None] ** 2 + j[None, :, None] ** 2 + i[None, None] ** 2 <= radius**2
         labels[inside[..., None] & (labels == NEGATIVE)] = IGNORED
 
@@ -124,9 +134,3 @@ def draw_pool(labels: np.ndarray, count: int, rng: np.random.Generator) -> None:
     negatives = np.flatnonzero(labels == NEGATIVE)
     drawn = rng.choice(negatives, min(count, len(negatives)), replace=False)
     labels.reshape(-1)[drawn] = POOLED
-
-
-def _nearest(box: np.ndarray, cells_kji: tuple[int, int, int], anchors_mm: tuple[float, ...]) -> list[int]:
-    cell = np.rint((box[:3] - FIRST_CELL_CENTER) / STRIDE).astype(int)
-    size = int(np.argmin(np.abs(np.log(box[3] / np.asarray(anchors_mm)))))
-    return [*np.clip(cell, 0, np.array(cells_kji) - 1), size]

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from ..errors import OutOfMemoryError
 from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE, NNet
-from ..preprocessing import Preprocessed
+from ..preprocessing import WorkingScan
 from ..preset import Preset
 from ..runtime.device import Compute, Computed, is_out_of_memory, run_with_float32_fallback
 from ..runtime.progress import Progress, silent
 from .anchors import decode
 from .location import location_scale
-from .proposals import suppress
+from .proposals import Proposals, suppress
 from .tiles import tiled_output
 from .whole_scan import slab_thickness, whole_scan_output
 
 
 class Detected(NamedTuple):
-    """proposals (N, 5) float64: logit, k, j, i, d in working voxels; words for the user; how it was computed."""
+    """The proposals, best first; messages for the user; how it was computed."""
 
-    proposals: np.ndarray
+    proposals: Proposals
     warnings: tuple[str, ...]
     compute: Compute
 
 
-def detect(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent) -> Detected:
+def detect(scan: WorkingScan, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent) -> Detected:
     """The scan's proposals, best first, at most `preset.listed_nodules`.
 
-    Memory that runs out halves the slab, then moves the work to the processor; the answer stays the same.
+    Memory that runs out halves the slab, then moves the work to the processor; the result stays the same.
 
     Raises
     ------
@@ -41,13 +39,13 @@ def detect(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, prog
     output, warnings, used = network_output(scan, net, preset, compute, progress)
     proposals = decode(output, preset.anchors_mm, preset.list_above_logit)
     if preset.inside_lungs_only:
-        proposals = proposals[_inside(scan.dilated, proposals[:, 1:4])]
+        proposals = proposals[scan.inside_lungs(proposals.center_kji)]
     kept = suppress(proposals, preset.nms_iou, preset.listed_nodules, preset.voting_iou)
     return Detected(kept, warnings, used)
 
 
 def network_output(
-    scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
+    scan: WorkingScan, net: NNet, preset: Preset, compute: Compute, progress: Progress = silent
 ) -> Computed:
     """N-Net's raw output over the scan, (Z', Y', X', anchors, 5) float32, by the preset's way through it.
 
@@ -60,7 +58,7 @@ def network_output(
     return run_with_float32_fallback(lambda way: _within_memory(scan, net, preset, way, progress), compute, "detector")
 
 
-def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compute, progress: Progress) -> Computed:
+def _within_memory(scan: WorkingScan, net: NNet, preset: Preset, compute: Compute, progress: Progress) -> Computed:
     location = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
     slab = slab_thickness(scan.image.shape, compute.dtype, compute.available_gb)
     warnings: tuple[str, ...] = ()
@@ -86,12 +84,3 @@ def _within_memory(scan: Preprocessed, net: NNet, preset: Preset, compute: Compu
                 "Not enough memory to run the detector, even in the thinnest slabs. Close other programs or use a "
                 "machine with more memory."
             )
-
-
-def _inside(mask: np.ndarray, centers_kji: np.ndarray) -> np.ndarray:
-    """Whether each centre (N, 3), in voxels, lies in a mask (Z, Y, X): (N,) bool."""
-    nearest = np.rint(centers_kji).astype(int)
-    within = ((nearest >= 0) & (nearest < mask.shape)).all(axis=1)
-    inside = np.zeros(len(centers_kji), dtype=bool)
-    inside[within] = mask[tuple(nearest[within].T)]
-    return inside

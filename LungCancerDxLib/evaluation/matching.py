@@ -129,11 +129,12 @@ def _hits(detections: Detections, marks: np.ndarray, findings: np.ndarray, rules
     diameters_mm = detections.finding_diameter_mm[findings]
     if rules == "luna16":
         return np.linalg.norm(centers[:, None] - places[None], axis=2) < diameters_mm / 2
-    boxes = np.column_stack([centers, detections.mark_diameter_mm[marks]])
-    labels = np.column_stack([places, diameters_mm])
-    hits = np.zeros((len(boxes), len(labels)), dtype=bool)
-    if len(labels):
-        overlaps = np.stack([cube_iou(label, boxes) for label in labels], axis=1)
-        best = np.arange(len(boxes)), overlaps.argmax(axis=1)
+    hits = np.zeros((len(centers), len(places)), dtype=bool)
+    if len(places):
+        of_findings = zip(places, diameters_mm, strict=True)
+        overlaps = np.stack(
+            [cube_iou(*box, centers, detections.mark_diameter_mm[marks]) for box in of_findings], axis=1
+        )
+        best = np.arange(len(centers)), overlaps.argmax(axis=1)
         hits[best] = overlaps[best] > _HIT_IOU
     return hits

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..names import LEFT, RIGHT
-from ..preprocessing import Preprocessed
+from ..preprocessing import WorkingLungs, WorkingScan
 from ..preprocessing.hull import dilate_lungs, hull_lung
 from ..preprocessing.working_grid import mask_grey, to_grey
 from ..preset import Preset
@@ -35,15 +35,15 @@ def synthetic_preprocessed(
     *,
     nodules: Sequence[SyntheticNodule] | None = None,
     population: Population | None = None,
-) -> tuple[Preprocessed, tuple[SyntheticNodule, ...], dict[str, Any]]:
+) -> tuple[WorkingScan, WorkingLungs, tuple[SyntheticNodule, ...], dict[str, Any]]:
     """What `preprocess` gives for the patient that `synthetic_chest` makes of the same generator state, nearly.
 
     The acquisition is drawn (`spacing_mm_kji=None`). Blur, slice thickness and noise are what the resampled scan
-    shows; the lungs are the true ones, and the map of them is on the working grid.
+    shows; the lungs are the true ones.
 
     Returns
     -------
-    The preprocessed scan, its nodules, and every parameter drawn.
+    The scan and its lungs, its nodules, and every parameter drawn.
     """
     drawn = draw_patient(rng, spacing_mm_kji=None, nodules=nodules, population=population)
     anatomy, acquisition = drawn.anatomy, drawn.acquisition
@@ -66,15 +66,9 @@ def synthetic_preprocessed(
     kji_to_lps = np.zeros((4, 4))
     kji_to_lps[[2, 1, 0], [0, 1, 2]] = step
     kji_to_lps[:, 3] = x[0], y[0], z[0], 1
-    preprocessed = Preprocessed(
-        image=mask_grey(grey, dilated, lungs > 0, preset),
-        kji_to_lps=kji_to_lps,
-        dilated=dilated,
-        lung_ends_kji=ends,
-        lungs=lungs,
-        warnings=(),
-    )
-    return preprocessed, drawn.nodules, drawn.record()
+    image = mask_grey(grey, dilated, lungs > 0, preset)
+    scan = WorkingScan(image=image, dilated=dilated, lung_ends_kji=ends, kji_to_lps=kji_to_lps)
+    return scan, WorkingLungs(lungs), drawn.nodules, drawn.record()
 
 
 def _crop(mask: np.ndarray, preset: Preset) -> tuple[tuple[slice, ...], np.ndarray]:

@@ -17,43 +17,19 @@ from ..volume import CTVolume
 from .alignment import aligned_to_patient, labels_onto
 from .hull import dilate_lungs, hull_lung
 from .lung_mask import bounding_box
-from .lungs import Lungs, find_lungs, lung_warnings
-from .working_grid import lung_grid, mask_grey, resample_grey, resample_mask, to_grey
+from .lungs import CTLungs, Lungs, find_lungs, lung_warnings
+from .working_grid import WorkingLungs, WorkingScan, lung_grid, mask_grey, resample_grey, resample_mask, to_grey
 
-__all__ = ["LEFT", "RIGHT", "Preprocessed", "preprocess"]
+__all__ = ["CTLungs", "Preprocessed", "WorkingLungs", "WorkingScan", "preprocess"]
 
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """A scan as the networks see it.
+    """What preprocessing makes of a CT: the scan on the working grid, the lungs on the CT's own, and messages for the user."""
 
-    Parameters
-    ----------
-    image
-        (Z, Y, X) uint8 on the working grid, cropped to the lungs with a margin, tissue outside the dilated mask.
-    kji_to_lps
-        (4, 4) affine from working index to LPS mm: the only way back to the patient.
-    dilated
-        (Z, Y, X) bool on the working grid: the mask after hull and dilation.
-    lung_ends_kji
-        (2, 3) first and last working index of the lungs on each axis, fractional.
-    lungs
-        (K, J, I) uint8 label map on the CT's own grid and order: 1 left lung, 2 right lung.
-    warnings
-        Sentences for the user.
-    """
-
-    image: np.ndarray
-    kji_to_lps: np.ndarray
-    dilated: np.ndarray
-    lung_ends_kji: np.ndarray
-    lungs: np.ndarray
+    working: WorkingScan
+    lungs: CTLungs
     warnings: tuple[str, ...]
-
-    @property
-    def spacing_mm(self) -> float:
-        """Edge of a working voxel in mm (the geometric mean where the grid is only nearly isotropic)."""
-        return float(abs(np.linalg.det(self.kji_to_lps[:3, :3])) ** (1 / 3))
 
 
 def preprocess(
@@ -94,13 +70,15 @@ def preprocess(
     grey = mask_grey(to_grey(ct.voxels[seen], preset), dilated[seen], lungs.mask[seen], preset)
     ends = np.array([[side.start, side.stop - 1] for side in bounding_box(lungs.mask)]).T
     on_ct = labels_onto(lungs.labels, ct.kji_to_lps, canonical)
-    preprocessed = Preprocessed(
+    working = WorkingScan(
         image=resample_grey(grey, seen, grid),
-        kji_to_lps=grid.kji_to_lps(ct.kji_to_lps),
         dilated=resample_mask(dilated, grid),
         lung_ends_kji=ends / np.array(grid.step_kji) - np.array(grid.start_kji),
-        lungs=volume.axis_order().undo(on_ct),
-        warnings=(*lungs.warnings, *lung_warnings(on_ct)),
+        kji_to_lps=grid.kji_to_lps(ct.kji_to_lps),
     )
     progress("preprocessing done", 1.0)
-    return preprocessed
+    return Preprocessed(
+        working,
+        CTLungs(volume.axis_order().undo(on_ct), volume.kji_to_lps),
+        (*lungs.warnings, *lung_warnings(on_ct)),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from ..errors import NoLungsError
@@ -99,9 +100,24 @@ def on_both_sides(mask: np.ndarray, middle_i: float) -> bool:
     return _LEAST_SHARE_OF_A_SIDE < right_share < 1 - _LEAST_SHARE_OF_A_SIDE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class CTLungs:
+    """The lungs on a CT's own grid, in its own order.
+
+    `labels` is a label map (K, J, I) uint8, 1 left lung, 2 right lung; `kji_to_lps` is the CT's affine.
+    """
+
+    labels: np.ndarray
+    kji_to_lps: npt.NDArray[np.float64]
+
+    def volume_ml(self, label: int) -> float:
+        """Volume of a lung in millilitres."""
+        return float(np.count_nonzero(self.labels == label) * abs(np.linalg.det(self.kji_to_lps[:3, :3])) / 1e3)
+
+
+@dataclass(frozen=True, eq=False)
 class Lungs:
-    """Label map (K, J, I) uint8 on the canonical CT grid, 1 left lung, 2 right lung, and what to tell the user."""
+    """Label map (K, J, I) uint8 on the grid that was searched, 1 left lung, 2 right lung, and messages for the user."""
 
     labels: np.ndarray
     warnings: tuple[str, ...] = ()

@@ -5,12 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..preset import Preset
 from ..runtime.progress import in_threads
 from .lung_mask import bounding_box
 
 _ROUNDING = 1e-9  # voxels: 10 * 2.3 / 2.3 must count as 10
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingScan:
+    """A scan as the networks see it; everything is on the working grid.
+
+    Parameters
+    ----------
+    image
+        (Z, Y, X) uint8, cropped to the lungs with a margin, tissue outside the dilated mask.
+    dilated
+        (Z, Y, X) bool: the mask after hull and dilation.
+    lung_ends_kji
+        (2, 3) first and last working index of the lungs on each axis, fractional.
+    kji_to_lps
+        (4, 4) affine from working index to LPS mm: the only way back to the patient.
+    """
+
+    image: np.ndarray
+    dilated: np.ndarray
+    lung_ends_kji: npt.NDArray[np.float64]
+    kji_to_lps: npt.NDArray[np.float64]
+
+    @property
+    def spacing_mm(self) -> float:
+        """Edge of a working voxel in mm (the geometric mean where the grid is only nearly isotropic)."""
+        return float(abs(np.linalg.det(self.kji_to_lps[:3, :3])) ** (1 / 3))
+
+    def inside_lungs(self, points_kji: np.ndarray) -> npt.NDArray[np.bool_]:
+        """Which points (N, 3), in working voxels, lie in the dilated mask: (N,) bool."""
+        nearest = np.rint(points_kji).astype(int)
+        within = ((nearest >= 0) & (nearest < self.dilated.shape)).all(axis=1)
+        inside = np.zeros(len(nearest), dtype=bool)
+        inside[within] = self.dilated[tuple(nearest[within].T)]
+        return inside
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingLungs:
+    """The lungs on the grid of a `WorkingScan`: label map (Z, Y, X) uint8, 1 left lung, 2 right lung."""
+
+    labels: np.ndarray
 
 
 @dataclass(frozen=True)

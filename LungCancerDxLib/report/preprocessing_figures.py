@@ -107,8 +107,8 @@ def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], pr
         volume = read(scan_path)
         scan = preprocess(volume, preset)
         canonical = volume.canonical()
-        labels = volume.axis_order().apply(scan.lungs)
-        dilated = labels_onto(scan.dilated.astype(np.uint8), scan.kji_to_lps, canonical)
+        labels = volume.axis_order().apply(scan.lungs.labels)
+        dilated = labels_onto(scan.working.dilated.astype(np.uint8), scan.working.kji_to_lps, canonical)
         spacing = canonical.spacing_mm_kji
         occupied = np.flatnonzero(labels.any(axis=(1, 2)))
         planes = [(0, int(occupied[int(len(occupied) * height)])) for height in _HEIGHTS]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..names import LEFT, RIGHT
+from ..preprocessing import CTLungs
 from ..runtime.progress import in_threads
 from ..volume import CTVolume, index_to_world, world_to_index
 
@@ -88,9 +89,9 @@ class Block:
             matrix = np.diag(matrix)  # along the axes, which is several times faster
         return ndimage.affine_transform(values, matrix, offset, output_shape=self.shape, order=1, cval=outside)
 
-    def bears(self, label: int, labels: np.ndarray, kji_to_lps: np.ndarray) -> np.ndarray:
-        """Which voxels of the block (bool) bear a label of a label map (K, J, I) with its affine."""
-        return np.round(self.sample(labels, kji_to_lps, 0.0, label), _SHARE_DECIMALS) >= 0.5
+    def bears(self, label: int, lungs: CTLungs) -> np.ndarray:
+        """Which voxels of the block (bool) bear this label."""
+        return np.round(self.sample(lungs.labels, lungs.kji_to_lps, 0.0, label), _SHARE_DECIMALS) >= 0.5
 
     def hounsfield(self, volume: CTVolume, outside_hu: float) -> np.ndarray:
         """The scan on the block, HU, linearly interpolated."""
@@ -136,8 +137,8 @@ class Lung:
 
     Parameters
     ----------
-    label, labels, kji_to_lps
-        Its label in the label map (K, J, I) uint8, and that map's affine.
+    label, lungs
+        Its label in the label map.
     height_mm
         LPS z between which it lies.
     block, outside_steps
@@ -145,22 +146,21 @@ class Lung:
     """
 
     label: int
-    labels: np.ndarray
-    kji_to_lps: np.ndarray
+    lungs: CTLungs
     height_mm: tuple[float, float]
     block: Block
     outside_steps: np.ndarray
 
     @staticmethod
-    def of(label: int, labels: np.ndarray, kji_to_lps: np.ndarray) -> Lung:
+    def of(label: int, lungs: CTLungs) -> Lung:
         """A lung that the label map holds."""
-        points = _surface_lps_mm(labels == label, kji_to_lps)
+        points = _surface_lps_mm(lungs.labels == label, lungs.kji_to_lps)
         low, high = points.min(axis=0), points.max(axis=0)
         half_mm = ((high - low) / 2)[::-1] + _FAR_MM + _STEP_MM
         block = Block.around(np.round((low + high) / 2, 3), half_mm, _STEP_MM)
-        lung = _filled(block.bears(label, labels, kji_to_lps))
+        lung = _filled(block.bears(label, lungs))
         outside_steps = ndimage.distance_transform_edt(~lung).astype(np.float32)
-        return Lung(label, labels, kji_to_lps, (float(low[2]), float(high[2])), block, outside_steps)
+        return Lung(label, lungs, (float(low[2]), float(high[2])), block, outside_steps)
 
     @property
     def side(self) -> str:
@@ -199,7 +199,7 @@ class Lung:
         center_lps_mm = index_to_world(block.kji_to_lps, block.middle_kji)
         half_mm = float(block.middle_kji.max() * block.step_mm)
         window, depth_mm = self._closed_depth_mm(center_lps_mm, half_mm + closing_mm, closing_mm)
-        lung = block.bears(self.label, self.labels, self.kji_to_lps)
+        lung = block.bears(self.label, self.lungs)
         return (block.sample(depth_mm, window.kji_to_lps, -1.0) >= _WITHIN_MM) | lung
 
     def _closed_depth_mm(self, point_lps_mm: np.ndarray, half_mm: float, closing_mm: float) -> tuple[Block, np.ndarray]:
@@ -216,15 +216,12 @@ class Lung:
         return window, (ndimage.distance_transform_edt(no_center) - steps - 0.5) * _STEP_MM
 
 
-def lungs_of(volume: CTVolume, labels: np.ndarray) -> list[Lung]:
-    """The lungs of a label map: 1 left, 2 right.
-
-    Raises ValueError where the labels are not on the volume's grid.
-    """
-    if labels.shape != volume.shape_kji:
-        raise ValueError(f"lungs {labels.shape} are not on the grid of the CT {volume.shape_kji}")
-    present = [side for side in SIDES if (labels == side).any()]
-    return list(in_threads(lambda side: Lung.of(side, labels, volume.kji_to_lps), present))
+def lungs_of(volume: CTVolume, lungs: CTLungs) -> list[Lung]:
+    """Each lung of a scan; raises ValueError where they are not on the scan's grid."""
+    if lungs.labels.shape != volume.shape_kji:
+        raise ValueError(f"lungs {lungs.labels.shape} are not on the grid of the CT {volume.shape_kji}")
+    present = [side for side in SIDES if (lungs.labels == side).any()]
+    return list(in_threads(lambda side: Lung.of(side, lungs), present))
 
 
 def nearest_lung(point_lps_mm: np.ndarray, lungs: list[Lung]) -> Lung | None:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..case import Nodule
+from ..preprocessing import CTLungs
 from ..runtime.progress import Progress, in_threads, silent
 from ..volume import CTVolume, index_to_world
 from .lung_region import Block, Lung, lungs_of, mask_onto, nearest_lung
@@ -81,7 +82,7 @@ class _Segmented:
 
 
 def segment_nodules(
-    volume: CTVolume, lungs: np.ndarray, nodules: Sequence[Nodule], progress: Progress = silent
+    volume: CTVolume, lungs: CTLungs, nodules: Sequence[Nodule], progress: Progress = silent
 ) -> SegmentedNodules:
     """Outline and measure nodules.
 
@@ -93,7 +94,7 @@ def segment_nodules(
     volume
         The scan in any orientation.
     lungs
-        (K, J, I) uint8 on the volume's own grid: 1 left lung, 2 right lung.
+        On the volume's own grid.
     nodules
         Proposals; one without `box_diameter_mm` is a point that the user set.
     """

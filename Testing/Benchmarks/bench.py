@@ -254,12 +254,13 @@ def benchmark(path: Path, model: Model, options: ScoreOptions, repeat: int, prog
         with tempfile.TemporaryDirectory() as folder:
             measured("writing", lambda: write_result(result, result.volume, Path(folder)))  # noqa: B023 - called at once
             written_bytes = _size_on_disk(Path(folder))
-    volume, scan, outlined = (measured.results[stage] for stage in ("reading", "preprocessing", "segmentation"))
+    volume, preprocessed, outlined = (measured.results[stage] for stage in ("reading", "preprocessing", "segmentation"))
+    scan, lungs_bytes = preprocessed.working, preprocessed.lungs.labels.nbytes
     least_bytes = {
         "reading": _size_on_disk(path) + volume.voxels.nbytes,
-        "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes,
-        "segmentation": volume.voxels.nbytes + scan.lungs.nbytes + outlined.labels.nbytes,
-        "writing": scan.lungs.nbytes + outlined.labels.nbytes + written_bytes,
+        "preprocessing": volume.voxels.nbytes + scan.image.nbytes + scan.dilated.nbytes + lungs_bytes,
+        "segmentation": volume.voxels.nbytes + lungs_bytes + outlined.labels.nbytes,
+        "writing": lungs_bytes + outlined.labels.nbytes + written_bytes,
     }
     progress("done", 1.0)
     return Benchmark(

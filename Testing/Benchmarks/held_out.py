@@ -83,7 +83,10 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
     marks = [
         [name, *place, float(diameter * scan.spacing_mm), float(logit), malignancy]
         for place, (logit, *_, diameter), malignancy in zip(
-            index_to_world(scan.kji_to_lps, proposals[:, 1:4]).tolist(), proposals, result.malignancy, strict=True
+            index_to_world(scan.kji_to_lps, proposals.center_kji).tolist(),
+            proposals.rows(),
+            result.malignancy,
+            strict=True,
         )
     ]
     nodules = [

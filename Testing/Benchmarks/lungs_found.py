@@ -82,7 +82,7 @@ def find(seed: int, index: int, *, coarse: bool) -> Found:
         preprocessed = preprocess(patient.volume, DEFAULT)
     except LungCancerDxError as error:
         return Found(index, 0.0, 0.0, (str(error),))
-    left, right = (_dice(preprocessed.lungs == label, patient.lungs == label) for label in (LEFT, RIGHT))
+    left, right = (_dice(preprocessed.lungs.labels == label, patient.lungs == label) for label in (LEFT, RIGHT))
     return Found(index, left, right, preprocessed.warnings)
 
 

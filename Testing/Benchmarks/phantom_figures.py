@@ -56,7 +56,7 @@ def draw_likeness(synthetic: Sequence[CTVolume], real: Sequence[CTVolume], path:
     of_lungs, of_body = figure.add_subplot(grid[-1, :half]), figure.add_subplot(grid[-1, half:])
     for row, (scan, name) in enumerate(scans):
         volume = scan.canonical()
-        lungs = preprocess(volume, DEFAULT).lungs > 0
+        lungs = preprocess(volume, DEFAULT).lungs.labels > 0
         views = _views(volume, lungs)
         for window_number, (center, width) in enumerate(WINDOWS_HU.values()):
             for column, (view, aspect) in enumerate(views):

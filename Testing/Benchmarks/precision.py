@@ -17,11 +17,12 @@ import numpy as np
 
 from LungCancerDxLib.classification.case_score import score_case
 from LungCancerDxLib.detection.detector import detect
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import find_model
 from LungCancerDxLib.phantom.fast import synthetic_preprocessed
-from LungCancerDxLib.preprocessing import Preprocessed, preprocess
+from LungCancerDxLib.preprocessing import WorkingScan, preprocess
 from LungCancerDxLib.runtime.device import DTYPES, choose_compute
 
 CENTER_MM, LOGIT, SCORE = 1.0, 0.1, 0.01
@@ -67,9 +68,9 @@ def main() -> None:
     print(f"{sum(d.within_bounds for d in found)} of {len(found)} scans within the bounds")
 
 
-def _scans(arguments: argparse.Namespace, model: Model) -> Iterator[tuple[str, Preprocessed]]:
+def _scans(arguments: argparse.Namespace, model: Model) -> Iterator[tuple[str, WorkingScan]]:
     for path in arguments.ct:
-        yield path.name, preprocess(read_ct(path), model.preset)
+        yield path.name, preprocess(read_ct(path), model.preset).working
     for index in range(arguments.synthetic):
         scan, *_ = synthetic_preprocessed(
             np.random.default_rng([arguments.seed, index]), model.preset, population="dsb"
@@ -77,27 +78,28 @@ def _scans(arguments: argparse.Namespace, model: Model) -> Iterator[tuple[str, P
         yield f"synthetic {index}", scan
 
 
-def _scored(scan: Preprocessed, model: Model, compute) -> tuple[np.ndarray, float]:
+def _scored(scan: WorkingScan, model: Model, compute) -> tuple[Proposals, float]:
     proposals = detect(scan, model.detector, model.preset, compute).proposals
     scored = score_case(scan, proposals, np.empty((0, 3)), model.classifier, model.preset, compute)
     return proposals, scored.evidence.score
 
 
 def compared(
-    exact: np.ndarray, exact_score: float, rough: np.ndarray, rough_score: float, spacing_mm: float
+    exact: Proposals, exact_score: float, rough: Proposals, rough_score: float, spacing_mm: float
 ) -> Difference:
-    """Each proposal (N, 5) above logit 0 of either side beside the nearest of the other."""
+    """Each proposal above logit 0 of either side beside the nearest of the other."""
     center_mm, logit, lost, nodules = 0.0, 0.0, 0, 0
     for ours, theirs in ((exact, rough), (rough, exact)):
-        for proposal in ours[ours[:, 0] > 0]:
+        sure = ours[ours.logit > 0]
+        for center_kji, own_logit in zip(sure.center_kji, sure.logit, strict=True):
             nodules += 1
-            distance_mm = np.linalg.norm(theirs[:, 1:4] - proposal[1:4], axis=1) * spacing_mm
+            distance_mm = np.linalg.norm(theirs.center_kji - center_kji, axis=1) * spacing_mm
             if len(distance_mm) == 0 or distance_mm.min() > 10:
                 lost += 1
                 continue
             nearest = int(np.argmin(distance_mm))
             center_mm = max(center_mm, float(distance_mm[nearest]))
-            logit = max(logit, abs(float(theirs[nearest, 0] - proposal[0])))
+            logit = max(logit, abs(float(theirs.logit[nearest] - own_logit)))
     return Difference(nodules, lost, center_mm, logit, abs(exact_score - rough_score))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from LungCancerDxLib.preprocessing import Preprocessed
+from LungCancerDxLib.preprocessing import WorkingScan
 
 
 def grey_image(shape_kji: tuple[int, int, int], seed: int = 0) -> np.ndarray:
@@ -15,16 +15,14 @@ def grey_image(shape_kji: tuple[int, int, int], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape_kji, dtype=np.uint8)
 
 
-def fake_scan(image: np.ndarray, dilated: np.ndarray | None = None) -> Preprocessed:
+def fake_scan(image: np.ndarray, dilated: np.ndarray | None = None) -> WorkingScan:
     """A scan of an image whose lungs reach from a quarter to three quarters of each axis."""
     size = np.array(image.shape)
-    return Preprocessed(
+    return WorkingScan(
         image=image,
         kji_to_lps=np.eye(4),
         dilated=np.ones(image.shape, dtype=bool) if dilated is None else dilated,
         lung_ends_kji=np.array([size / 4, 3 * size / 4]),
-        lungs=np.ones(image.shape, dtype=np.uint8),
-        warnings=(),
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.detection.anchors import cell_centers, decode, encode
+from LungCancerDxLib.detection.proposals import Boxes
 
 ANCHORS = (10.0, 30.0, 60.0)
 
@@ -31,12 +32,12 @@ def test_cell_n_is_centred_at_one_and_a_half_plus_four_n():
     ],
 )
 def test_a_box_is_the_cell_shifted_by_parts_of_the_anchor_and_the_anchor_scaled(place, fields, box):
-    (proposal,) = decode(_output({place: fields}), ANCHORS, -3.0)
+    (proposal,) = decode(_output({place: fields}), ANCHORS, -3.0).rows()
     np.testing.assert_allclose(proposal, [fields[0], *box], rtol=1e-6)
 
 
 def test_encoding_by_hand():
-    targets = encode(np.array([[20.5, 2.0, 17.25, 45.0]]), np.array([[1, 2, 3]]), np.array([30.0]))
+    targets = encode(Boxes.from_rows([[20.5, 2.0, 17.25, 45.0]]), np.array([[1, 2, 3]]), np.array([30.0]))
     np.testing.assert_allclose(targets, [[0.5, -0.25, 0.125, np.log(1.5)]], atol=1e-12)
 
 
@@ -45,23 +46,23 @@ def test_decoding_undoes_encoding():
     cells = np.array([(z, y, x) for z in range(4) for y in range(5) for x in range(6)])
     which = draw.integers(0, 3, len(cells))
     boxes = np.column_stack([draw.uniform(-5, 30, (len(cells), 3)), draw.uniform(3, 80, len(cells))])
-    targets = encode(boxes, cells, np.array(ANCHORS)[which])
+    targets = encode(Boxes.from_rows(boxes), cells, np.array(ANCHORS)[which])
     fields = np.column_stack([-np.arange(len(cells)) / 10, targets])  # logits keep the order
     output = _output({(*cell, a): row for cell, a, row in zip(cells, which, fields, strict=True)})
-    np.testing.assert_allclose(decode(output, ANCHORS, -15.0)[:, 1:], boxes, atol=1e-4)
+    np.testing.assert_allclose(decode(output, ANCHORS, -15.0).rows()[:, 1:], boxes, atol=1e-4)
 
 
 def test_the_threshold_itself_is_not_above_the_threshold():
     planted = {(0, 0, n, 0): (logit, 0, 0, 0, 0) for n, logit in enumerate((-3.0, -2.999, -3.001))}
-    assert decode(_output(planted), ANCHORS, -3.0)[:, 0] == pytest.approx([-2.999])
+    assert decode(_output(planted), ANCHORS, -3.0).logit == pytest.approx([-2.999])
 
 
 def test_the_best_comes_first_and_ties_keep_the_order_of_the_cells():
     logits = {(0, 0, 0, 1): 1.0, (0, 0, 1, 0): 3.0, (0, 1, 0, 2): 1.0, (2, 0, 0, 0): 2.0, (3, 4, 5, 0): 1.0}
     proposals = decode(_output({place: (logit, 0, 0, 0, 0) for place, logit in logits.items()}), ANCHORS, -3.0)
-    assert proposals[:, 0].tolist() == [3, 2, 1, 1, 1]
-    assert proposals[2:, 4].tolist() == [30, 60, 10]
+    assert proposals.logit.tolist() == [3, 2, 1, 1, 1]
+    assert proposals.diameter[2:].tolist() == [30, 60, 10]
 
 
 def test_no_cell_above_the_threshold_gives_no_proposals():
-    assert decode(_output({}), ANCHORS, -3.0).shape == (0, 5)
+    assert len(decode(_output({}), ANCHORS, -3.0)) == 0

@@ -48,39 +48,39 @@ def _detected(preset, dilated=None):
 
 def test_a_scan_without_proposals_lists_none(planted):
     planted({})
-    assert _detected(DEFAULT).shape == (0, 5)
+    assert len(_detected(DEFAULT)) == 0
 
 
 def test_proposals_come_best_first_in_working_voxels(planted):
     planted({(1, 2, 3): 0.5, (8, 9, 10): 2.0})
-    assert _detected(DEFAULT).tolist() == [[2.0, 33.5, 37.5, 41.5, 10.0], [0.5, 5.5, 9.5, 13.5, 10.0]]
+    assert _detected(DEFAULT).rows().tolist() == [[2.0, 33.5, 37.5, 41.5, 10.0], [0.5, 5.5, 9.5, 13.5, 10.0]]
 
 
 def test_only_logits_above_the_presets_threshold_are_listed(planted):
     planted({(1, 1, 1): -2.9, (5, 5, 5): -3.0, (9, 9, 9): -3.1})
-    assert _detected(DEFAULT)[:, 0] == pytest.approx([-2.9])
+    assert _detected(DEFAULT).logit == pytest.approx([-2.9])
     assert len(_detected(replace(DEFAULT, list_above_logit=-4.0))) == 3
 
 
 def test_of_overlapping_proposals_the_best_is_listed(planted):
     planted({(1, 1, 1): 1.0, (1, 1, 2): 3.0, (1, 1, 3): 2.0, (9, 9, 9): 0.0})
-    assert _detected(DEFAULT)[:, 0].tolist() == [3, 0]
+    assert _detected(DEFAULT).logit.tolist() == [3, 0]
 
 
 @pytest.mark.parametrize(("preset", "voted"), [(DEFAULT, True), (PAPER, False), (GRT123, False)])
 def test_only_in_the_default_do_overlapping_boxes_vote_on_the_centre(planted, preset, voted):
     planted({(5, 5, 5): 3.0, (5, 5, 6): 2.0})  # cells are 4 voxels apart
-    (_, *center, diameter) = _detected(preset)[0]
+    found = _detected(preset)
     weights = 1 / (1 + np.exp([-3.0, -2.0]))
-    assert center == pytest.approx([21.5, 21.5, 21.5 + 4 * weights[1] / weights.sum() * voted])
-    assert diameter == 10
+    assert found.center_kji[0] == pytest.approx([21.5, 21.5, 21.5 + 4 * weights[1] / weights.sum() * voted])
+    assert found.diameter[0] == 10
 
 
 def test_boxes_outside_the_mask_do_not_vote(planted):
     planted({(5, 5, 5): 3.0, (5, 5, 6): 2.0})
     dilated = np.zeros(SHAPE, dtype=bool)
     dilated[:, :, :24] = True
-    assert _detected(DEFAULT, dilated).tolist() == [[3, 21.5, 21.5, 21.5, 10]]
+    assert _detected(DEFAULT, dilated).rows().tolist() == [[3, 21.5, 21.5, 21.5, 10]]
 
 
 def test_at_most_twenty_proposals_are_listed(planted):
@@ -96,14 +96,14 @@ def test_only_the_default_drops_what_lies_outside_the_dilated_mask(planted, pres
     planted({(2, 2, 2): 2.0, (7, 7, 7): 1.0})
     dilated = np.zeros(SHAPE, dtype=bool)
     dilated[29:32, 29:32, 29:32] = True  # around 29.5, the centre of cell 7
-    assert _detected(preset, dilated)[:, 0].tolist() == kept
+    assert _detected(preset, dilated).logit.tolist() == kept
 
 
 def test_a_proposal_outside_the_mask_does_not_suppress_one_inside(planted):
     planted({(2, 2, 2): 2.0, (2, 2, 3): 1.0})
     dilated = np.zeros(SHAPE, dtype=bool)
     dilated[:, :, 13:] = True
-    assert _detected(DEFAULT, dilated)[:, 0].tolist() == [1]
+    assert _detected(DEFAULT, dilated).logit.tolist() == [1]
 
 
 @pytest.mark.parametrize("offset", [-1.0, 1.0])

@@ -5,6 +5,7 @@ import pytest
 
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.detection.detector import Detected
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.segmentation import SegmentedNodules
@@ -36,7 +37,6 @@ def detected(monkeypatch):
 
     def find(*logits):
         found = [(logit, *place, 2.0) for logit, place in zip(logits, PLACES_KJI, strict=False)]
-        proposals = np.array(found, dtype=float).reshape(-1, 5)
-        monkeypatch.setattr(pipeline, "detect", lambda *rest: Detected(proposals, (), Compute()))
+        monkeypatch.setattr(pipeline, "detect", lambda *rest: Detected(Proposals.from_rows(found), (), Compute()))
 
     return find

@@ -31,11 +31,11 @@ def oblique(volume, degrees, axis):
 
 def least_dice(volume, turned):
     """Of both lungs of a scan and of the same scan turned."""
-    straight = preprocess(volume, DEFAULT).lungs
+    straight = preprocess(volume, DEFAULT).lungs.labels
     on_turned_grid = ndimage.affine_transform(
         straight, np.linalg.inv(volume.kji_to_lps) @ turned.kji_to_lps, output_shape=turned.shape_kji, order=0
     )
-    found = preprocess(turned, DEFAULT).lungs
+    found = preprocess(turned, DEFAULT).lungs.labels
     assert found.shape == turned.shape_kji
     sides = [(found == label, on_turned_grid == label) for label in (LEFT, RIGHT)]
     return min(2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in sides)
@@ -60,7 +60,7 @@ def test_an_oblique_slab_keeps_the_lungs_that_it_cuts_off(degrees):
     turned = CTVolume(patient.volume.voxels, turn @ patient.volume.kji_to_lps)  # a patient who lies askew
     found = preprocess(turned, DEFAULT)
     for label in (LEFT, RIGHT):
-        a, b = found.lungs == label, patient.lungs == label
+        a, b = found.lungs.labels == label, patient.lungs == label
         assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.9
     for end in ("top", "bottom"):
         assert any(f"cut off at the {end}" in words for words in found.warnings)

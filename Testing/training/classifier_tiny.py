@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.training.cases.labels import read_labels, write_labels
 from LungCancerDxLib.training.classifier.items import KnownCases
@@ -34,7 +35,8 @@ def labelled_store(folder):
 def proposals_of(store):
     """Each nodule with a logit of 2, and a false alarm with one of 0."""
     false = np.array([[0.0, 12.0, 12.0, 12.0, 7.0]])
-    return [np.concatenate([np.insert(boxes, 0, 2.0, axis=1), false]) for boxes in store.nodules]
+    rows = [np.concatenate([np.insert(boxes, 0, 2.0, axis=1), false]) for boxes in store.nodules]
+    return [Proposals.from_rows(of_case) for of_case in rows]
 
 
 def known_cases(store):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from LungCancerDxLib.preprocessing import Preprocessed
+from LungCancerDxLib.preprocessing import WorkingLungs, WorkingScan
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.cases.store import CaseStore, TrainingCase, write_case
 from LungCancerDxLib.training.detector.recipe import CPU
@@ -21,18 +21,16 @@ NONE = np.zeros((0, 4))
 LUNG, BALL = 40, 220
 
 
-def ball_scan(shape=(60, 56, 64), boxes=NONE) -> Preprocessed:
+def ball_scan(shape=(60, 56, 64), boxes=NONE) -> WorkingScan:
     """A scan of even lung with bright balls (k, j, i, diameter); its lungs end 5 voxels from each side."""
     image = np.full(shape, LUNG, dtype=np.uint8)
     for box in np.array(boxes).reshape(-1, 4):
         image[ball(shape, box)] = BALL
-    return Preprocessed(
+    return WorkingScan(
         image=image,
-        kji_to_lps=np.array([[0.0, 0, 1, -30], [0, 1, 0, -20], [1, 0, 0, -100], [0, 0, 0, 1]]),
         dilated=np.ones(shape, dtype=bool),
         lung_ends_kji=np.array([[5.0, 5, 5], np.array(shape) - 6.0]),
-        lungs=np.ones(shape, dtype=np.uint8),
-        warnings=(),
+        kji_to_lps=np.array([[0.0, 0, 1, -30], [0, 1, 0, -20], [1, 0, 0, -100], [0, 0, 0, 1]]),
     )
 
 
@@ -44,9 +42,9 @@ def ball(shape, box) -> np.ndarray:
 
 def ball_case(name="case", boxes=((30.0, 28.0, 32.0, 10.0),), exclusion_regions=NONE, **options) -> TrainingCase:
     boxes = np.array(boxes, dtype=float).reshape(-1, 4)
-    return TrainingCase(
-        name, ball_scan(boxes=boxes, **options), boxes, np.array(exclusion_regions, dtype=float).reshape(-1, 4)
-    )
+    scan = ball_scan(boxes=boxes, **options)
+    lungs = WorkingLungs(np.ones(scan.image.shape, dtype=np.uint8))
+    return TrainingCase(name, scan, lungs, boxes, np.array(exclusion_regions, dtype=float).reshape(-1, 4))
 
 
 def store_of(folder, *cases) -> CaseStore:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...preprocessing import Preprocessed
+from ...preprocessing import WorkingScan
 from ...preprocessing.lung_mask import bounding_box
 from ...preset import Preset
 from ...volume import CTVolume
@@ -51,13 +51,13 @@ def scan_image_quality(volume: CTVolume, lungs: np.ndarray) -> ImageQuality:
     return measure_image_quality(volume.voxels[box], volume.spacing_mm_kji, lungs[box] > 0, np.True_)
 
 
-def preprocessed_image_quality(preprocessed: Preprocessed, preset: Preset) -> ImageQuality:
+def preprocessed_image_quality(scan: WorkingScan, preset: Preset) -> ImageQuality:
     """Of the networks' image, whose filled parts do not count."""
     low, high = preset.window_hu
-    image = preprocessed.image
+    image = scan.image
     hu = image.astype(np.float32) * ((high - low) / 255) + low
     imaged = image != preset.tissue_value
-    return measure_image_quality(hu, np.full(3, preprocessed.spacing_mm), hu < LUNG_BELOW_HU, imaged)
+    return measure_image_quality(hu, np.full(3, scan.spacing_mm), hu < LUNG_BELOW_HU, imaged)
 
 
 def measure_image_quality(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.ndimage import affine_transform
 
 from ...errors import UsageError
 from ...phantom.case import CaseTruth, draw_truth
 from ...phantom.fast import synthetic_preprocessed
-from ...preprocessing import Preprocessed, preprocess
+from ...preprocessing import CTLungs, WorkingLungs, WorkingScan, preprocess
 from ...preset import Preset
 from ...runtime.progress import Progress, silent
 from ...volume import CTVolume
@@ -45,8 +43,8 @@ def prepare_case(
     UsageError
         Where a nodule lies outside the lungs' part of the scan.
     """
-    scan = preprocess(volume, preset, progress, lung_labels)
-    scan = replace(scan, lungs=labels_on_working_grid(scan, volume.kji_to_lps))
+    preprocessed = preprocess(volume, preset, progress, lung_labels)
+    scan = preprocessed.working
     nodules = to_working(nodules_lps_mm, scan)
     outside = ((nodules[:, :3] < 0) | (nodules[:, :3] > np.array(scan.image.shape) - 1)).any(axis=1)
     if outside.any():
@@ -55,7 +53,8 @@ def prepare_case(
             f"Case {name}: the nodule at ({x:g}, {y:g}, {z:g}) LPS mm lies outside the lungs' part of the scan. Is it "
             "this scan's, in LPS (not RAS) mm?"
         )
-    return TrainingCase(name, scan, nodules, to_working(keep_away_lps_mm, scan))
+    lungs = lungs_on_working_grid(preprocessed.lungs, scan)
+    return TrainingCase(name, scan, lungs, nodules, to_working(keep_away_lps_mm, scan))
 
 
 def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> tuple[TrainingCase, CaseTruth]:
@@ -64,19 +63,21 @@ def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> tuple
     From the generator `default_rng([seed, index])` the patient and the truth of `phantom.case.synthetic_case`.
     """
     patient_rng, truth_rng = rng.spawn(2)
-    scan, nodules, record = synthetic_preprocessed(patient_rng, preset, population="dsb")
+    scan, lungs, nodules, record = synthetic_preprocessed(patient_rng, preset, population="dsb")
     truth = draw_truth(truth_rng, nodules, emphysema=bool(record["emphysema"]), female=bool(record["female"]))
     spheres = np.array([[*nodule.center_lps_mm, nodule.diameter_mm] for nodule in nodules])
-    return TrainingCase(name, scan, to_working(spheres, scan), NONE, synthetic=True), truth
+    return TrainingCase(name, scan, lungs, to_working(spheres, scan), NONE, synthetic=True), truth
 
 
-def labels_on_working_grid(scan: Preprocessed, ct_kji_to_lps: np.ndarray) -> np.ndarray:
-    """The lung labels, which are on the CT's grid, on the working grid: (Z, Y, X) uint8, nearest voxel."""
-    to_ct = np.linalg.inv(ct_kji_to_lps) @ scan.kji_to_lps
-    return affine_transform(scan.lungs, to_ct[:3, :3], to_ct[:3, 3], scan.image.shape, order=0, output=np.uint8)
+def lungs_on_working_grid(lungs: CTLungs, scan: WorkingScan) -> WorkingLungs:
+    """The lungs of a CT on the grid of its working scan, nearest voxel."""
+    to_ct = np.linalg.inv(lungs.kji_to_lps) @ scan.kji_to_lps
+    return WorkingLungs(
+        affine_transform(lungs.labels, to_ct[:3, :3], to_ct[:3, 3], scan.image.shape, order=0, output=np.uint8)
+    )
 
 
-def to_working(spheres_lps_mm: np.ndarray, scan: Preprocessed) -> np.ndarray:
+def to_working(spheres_lps_mm: np.ndarray, scan: WorkingScan) -> np.ndarray:
     """(N, 4) x, y, z, length in LPS mm to k, j, i, length in working voxels."""
     to_kji = np.linalg.inv(scan.kji_to_lps)
     spheres = np.asarray(spheres_lps_mm, dtype=float).reshape(-1, 4)

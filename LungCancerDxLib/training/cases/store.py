@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import UsageError
-from ...preprocessing import Preprocessed
+from ...preprocessing import WorkingLungs, WorkingScan
 from ...runtime.atomic import atomic_file
 
 LIST_FILE = "cases.csv"
 COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
 DEFAULT_MEMORY_GB = 8.0
-_SCAN_FIELDS = ("image", "kji_to_lps", "dilated", "lung_ends_kji", "lungs")
+_SCAN_FIELDS = ("image", "kji_to_lps", "dilated", "lung_ends_kji")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,6 @@ class TrainingCase:
     ----------
     name
         A file's name without its ending.
-    scan
-        Its `lungs` are on the working grid here, (Z, Y, X) as the image, not on the CT's.
     nodules
         (N, 4) float: k, j, i, diameter in working voxels.
     exclusion_regions
@@ -42,7 +40,8 @@ class TrainingCase:
     """
 
     name: str
-    scan: Preprocessed
+    scan: WorkingScan
+    lungs: WorkingLungs
     nodules: np.ndarray
     exclusion_regions: np.ndarray
     synthetic: bool = False
@@ -65,7 +64,7 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
         np.savez_compressed(
             file,
             **arrays,
-            warnings=np.array(case.scan.warnings, dtype=str),
+            lungs=case.lungs.labels,
             nodules=np.asarray(case.nodules, dtype=float).reshape(-1, 4),
             exclusion_regions=np.asarray(case.exclusion_regions, dtype=float).reshape(-1, 4),
             synthetic=np.array(case.synthetic),
@@ -102,12 +101,10 @@ def read_case(folder: Path, name: str) -> TrainingCase:
     UsageError
         Where it is missing or damaged.
     """
-    arrays = _read(folder / f"{name}.npz", (*_SCAN_FIELDS, "warnings", "nodules", "exclusion_regions", "synthetic"))
-    scan = Preprocessed(
-        **{field: arrays[field] for field in _SCAN_FIELDS},
-        warnings=tuple(str(word) for word in arrays["warnings"]),
-    )
-    return TrainingCase(name, scan, arrays["nodules"], arrays["exclusion_regions"], bool(arrays["synthetic"]))
+    arrays = _read(folder / f"{name}.npz", (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic"))
+    scan = WorkingScan(**{field: arrays[field] for field in _SCAN_FIELDS})
+    lungs = WorkingLungs(arrays["lungs"])
+    return TrainingCase(name, scan, lungs, arrays["nodules"], arrays["exclusion_regions"], bool(arrays["synthetic"]))
 
 
 class CaseStore:
@@ -166,8 +163,8 @@ class CaseStore:
 def _size(case: Future[TrainingCase]) -> int:
     if not case.done() or case.exception():
         return 0
-    scan = case.result().scan
-    return scan.image.nbytes + scan.dilated.nbytes + scan.lungs.nbytes
+    known = case.result()
+    return known.scan.image.nbytes + known.scan.dilated.nbytes + known.lungs.labels.nbytes
 
 
 def _rows(folder: Path, preset: str) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from ...classification.classifier import crop, crop_location, crop_start
 from ...detection.location import location_scale
-from ...preprocessing import Preprocessed
+from ...preprocessing import WorkingScan
 from ...preset import Preset
 from ..detector.patches import mirrored
 from .recipe import Augmentation
@@ -68,7 +68,7 @@ def draw_rotation(rng: np.random.Generator, kind: Literal["none", "in plane", "a
 
 
 def posed_crop(
-    scan: Preprocessed, center_kji: np.ndarray, pose: Pose, augmentation: Augmentation, preset: Preset
+    scan: WorkingScan, center_kji: np.ndarray, pose: Pose, augmentation: Augmentation, preset: Preset
 ) -> tuple[np.ndarray, np.ndarray]:
     """The crop (96, 96, 96) uint8 around a proposal and its location crop (3, 24, 24, 24) float32, in a pose.
 

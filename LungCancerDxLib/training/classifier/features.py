@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...detection.proposals import Proposals
 from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
 from ...networks.inference import prepare_for_inference
 from ...networks.nnet import FEATURE_CHANNELS, STRIDE, NNet
@@ -80,19 +81,19 @@ def cached_features(
         subprogress = part(progress, number / len(cases.store), (number + 1) / len(cases.store))
         proposals = scorable(cases.proposals[number], preset)[: recipe.cached_proposals]
 
-        def features(number: int = number, proposals: np.ndarray = proposals, told: Progress = subprogress):
+        def features(number: int = number, proposals: Proposals = proposals, told: Progress = subprogress):
             rng, case = np.random.default_rng([seed, number]), cases.store.case(number)
             rows = np.zeros((len(proposals), recipe.cached_crops, FEATURE_CHANNELS), dtype=np.float32)
-            for n, (_, *center, diameter) in enumerate(proposals):
+            for n, center_kji in enumerate(proposals.center_kji):
                 for crop in range(recipe.cached_crops):
                     told("looking at proposals", (n + crop / recipe.cached_crops) / len(proposals))
-                    pose = draw_pose(rng, augmentation, diameter) if crop else UNMOVED
-                    shown = posed_crop(case.scan, np.array(center), pose, augmentation, preset)
+                    pose = draw_pose(rng, augmentation, float(proposals.diameter[n])) if crop else UNMOVED
+                    shown = posed_crop(case.scan, center_kji, pose, augmentation, preset)
                     rows[n, crop] = _feature(ready, *shown, preset, compute)
             return {"features": rows, "nodule": of_nodules(proposals, case.nodules)}
 
         arrays = cache.get(number, features)
-        found.append(CaseFeatures(arrays["features"], proposals[:, 0], arrays["nodule"]))
+        found.append(CaseFeatures(arrays["features"], proposals.logit, arrays["nodule"]))
     size = (preset.crop_size,) * 3
     blank = np.zeros(size, np.uint8), np.zeros((3, *(n // STRIDE for n in size)), np.float32)
     return found, _feature(ready, *blank, preset, compute)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ...detection.proposals import Proposals
 from ...networks.nnet import STRIDE
 from ...preset import Preset
 from ..cases.store import CaseStore
@@ -20,11 +21,11 @@ from .recipe import Augmentation, ClassifierRecipe
 
 
 class KnownCases(NamedTuple):
-    """Cases, their labels (N,) bool, and for each its proposals (M, 5) logit, k, j, i, d in working voxels."""
+    """Cases, their labels (N,) bool, and the proposals of each."""
 
     store: CaseStore
     labels: np.ndarray
-    proposals: Sequence[np.ndarray]
+    proposals: Sequence[Proposals]
 
 
 class CaseItem(NamedTuple):
@@ -69,19 +70,19 @@ class CaseItems:
         rng = np.random.default_rng([self._seed, step, number])
         case, places = self._cases.store.case(chosen), preset.scored_nodules
         proposals = scorable(self._cases.proposals[chosen], preset)
-        proposals = proposals[draw(rng, proposals[:, 0], places, recipe)]
+        proposals = proposals[draw(rng, proposals.logit, places, recipe)]
         image = np.zeros((places,) + (preset.crop_size,) * 3, dtype=np.uint8)
         location = np.zeros((places, 3) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
-        for place, (_, *center, diameter) in enumerate(proposals):
-            pose = draw_pose(rng, self._augmentation, diameter)
-            image[place], location[place] = posed_crop(case.scan, np.array(center), pose, self._augmentation, preset)
+        for place, center_kji in enumerate(proposals.center_kji):
+            pose = draw_pose(rng, self._augmentation, float(proposals.diameter[place]))
+            image[place], location[place] = posed_crop(case.scan, center_kji, pose, self._augmentation, preset)
         counted, nodule = slot_masks(len(proposals), of_nodules(proposals, case.nodules), preset)
         return CaseItem(image, location, counted, nodule, bool(self._cases.labels[chosen]))
 
 
-def scorable(proposals: np.ndarray, preset: Preset) -> np.ndarray:
+def scorable(proposals: Proposals, preset: Preset) -> Proposals:
     """The proposals that may count in inference, too."""
-    return proposals[proposals[:, 0] > preset.score_above_logit]
+    return proposals[proposals.logit > preset.score_above_logit]
 
 
 def slot_masks(taken: int, nodule: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ...detection.detector import detect
-from ...detection.proposals import cube_iou
+from ...detection.proposals import Proposals, cube_iou
 from ...networks.nnet import NNet
 from ...preset import Preset
 from ...runtime.device import Compute
@@ -28,17 +28,13 @@ _TRIES = 64
 
 def find_proposals(
     store: CaseStore, detector: NNet, sha256: str, preset: Preset, compute: Compute, progress: Progress = silent
-) -> list[np.ndarray]:
-    """The detector's proposals for every case of a store, as in inference; kept beside the cases.
+) -> list[Proposals]:
+    """The detector's proposals for every case of a store, as in inference and best first; kept beside the cases.
 
     Parameters
     ----------
     sha256
         Of the detector's weights: proposals of other weights are not used.
-
-    Returns
-    -------
-    (N, 5) logit, k, j, i, d in working voxels for each case, best first, at most `preset.listed_nodules`.
     """
     decided_by = {"detector": sha256, "preset": asdict(preset), "precision": compute.precision}
     cache, found = CaseCache(store, "proposals", decided_by), []
@@ -47,22 +43,18 @@ def find_proposals(
         subprogress("finding proposals", 0.0)
 
         def proposals(number: int = number, told: Progress = subprogress) -> Arrays:
-            return {"proposals": detect(store.case(number).scan, detector, preset, compute, told).proposals}
+            return {"proposals": detect(store.case(number).scan, detector, preset, compute, told).proposals.rows()}
 
-        found.append(cache.get(number, proposals)["proposals"])
+        found.append(Proposals.from_rows(cache.get(number, proposals)["proposals"]))
     return found
 
 
-def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> np.ndarray:
+def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> Proposals:
     """Proposals that no detector found: the described nodules, a little off, and random places as false alarms.
 
     For trying out a training without a good detector: confidences are drawn, no nodule is ever missed, and false alarms
-    are places like any other, so a classifier trained on these meets an easier task than it will have.
-
-    Returns
-    -------
-    (N, 5) logit, k, j, i, d in working voxels, best first. False alarms are centred in the dilated mask, and neither on
-    a nodule nor in a sphere to keep away from.
+    are places like any other, so a classifier trained on these meets an easier task than it will have. False alarms are
+    centred in the dilated mask, and neither on a nodule nor in an exclusion region. Best first.
     """
     boxes = np.array(case.nodules, dtype=float).reshape(-1, 4)
     diameters = boxes[:, 3:].copy()
@@ -72,8 +64,8 @@ def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> np.nda
     false = [box for box in false if box is not None]
     logits = [rng.normal(*_NODULE_LOGIT, len(boxes)), rng.normal(*_FALSE_LOGIT, len(false))]
     together = np.concatenate([boxes, np.array(false, dtype=float).reshape(-1, 4)])
-    proposals = np.column_stack([np.concatenate(logits), together])
-    return proposals[np.argsort(-proposals[:, 0], kind="stable")]
+    proposals = Proposals(logit=np.concatenate(logits), center_kji=together[:, :3], diameter=together[:, 3])
+    return proposals[np.argsort(-proposals.logit, kind="stable")]
 
 
 def _false_alarm(case: TrainingCase, rng: np.random.Generator) -> np.ndarray | None:
@@ -88,9 +80,12 @@ def _false_alarm(case: TrainingCase, rng: np.random.Generator) -> np.ndarray | N
     return None
 
 
-def of_nodules(proposals: np.ndarray, nodules: np.ndarray) -> np.ndarray:
-    """Which proposals (N, 5) show one of the described nodules (M, 4): (N,) bool."""
-    return np.array([len(nodules) > 0 and cube_iou(box, nodules).max() > HIT_IOU for box in proposals[:, 1:]], bool)
+def of_nodules(proposals: Proposals, nodules: np.ndarray) -> np.ndarray:
+    """Which of N proposals show one of the described nodules (M, 4): (N,) bool."""
+    if len(nodules) == 0:
+        return np.zeros(len(proposals), bool)
+    boxes = zip(proposals.center_kji, proposals.diameter, strict=True)
+    return np.array([cube_iou(*box, nodules[:, :3], nodules[:, 3]).max() > HIT_IOU for box in boxes], bool)
 
 
 def draw(rng: np.random.Generator, logits: np.ndarray, count: int, recipe: ClassifierRecipe) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from ...detection.proposals import Proposals
 from ...errors import UsageError
 from ...models.bundle import Model
 from ...networks.cnet import CNet, LeakyNoisyOr
@@ -184,11 +185,11 @@ def in_turn(ranks: Ranks, work: Callable[[], Found]) -> Found:
     return found
 
 
-def _digest(net: CNet, proposals: Sequence[np.ndarray]) -> str:
+def _digest(net: CNet, proposals: Sequence[Proposals]) -> str:
     """Of the backbone's weights and all proposals."""
     digest = hashlib.sha256()
     for tensor in net.NoduleNet.state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    for rows_of_case in proposals:
-        digest.update(np.ascontiguousarray(rows_of_case).tobytes() + b";")
+    for of_case in proposals:
+        digest.update(of_case.rows().tobytes() + b";")
     return digest.hexdigest()

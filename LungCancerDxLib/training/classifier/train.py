@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...detection.proposals import Proposals
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
 from ...networks.cnet import CNet
@@ -104,7 +105,7 @@ def train_classifier(
     return model
 
 
-def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, progress: Progress) -> list[np.ndarray]:
+def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, progress: Progress) -> list[Proposals]:
     if plan.proposals == "detector":
         return find_proposals(store, detector.detector, detector.sha256, detector.preset, compute, progress)
     rngs = (np.random.default_rng([plan.seed, number]) for number in range(len(store)))

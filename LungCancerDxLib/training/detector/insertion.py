@@ -183,5 +183,5 @@ def _known(case: TrainingCase, preset: Preset) -> _Known:
         ((float(x), float(y), float(z)), float(radius))
         for (x, y, z), radius in zip(centers, case.exclusion_regions[:, 3] * scan.spacing_mm, strict=True)
     ]
-    places = places_of_scan(CTVolume(hu, scan.kji_to_lps), scan.lungs, exclusion_regions=exclusion_regions)
+    places = places_of_scan(CTVolume(hu, scan.kji_to_lps), case.lungs.labels, exclusion_regions=exclusion_regions)
     return _Known(preprocessed_image_quality(scan, preset), places)

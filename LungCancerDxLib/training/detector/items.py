@@ -10,6 +10,7 @@ import torch
 
 from ...detection.anchors import AnchorLabels, draw_pool, ignore_spheres, label_anchors
 from ...detection.location import location_scale
+from ...detection.proposals import Boxes
 from ...errors import UsageError
 from ...networks.nnet import STRIDE
 from ...preset import Preset
@@ -106,15 +107,15 @@ class DetectorItems:
         spheres = mirrored_boxes(shown.cut.boxes(shown.case.exclusion_regions), recipe.patch, axes)
         wanted = self._wanted(shown, boxes)
         labels = label_anchors(
-            boxes[wanted],
-            boxes[~wanted],
+            Boxes.from_rows(boxes[wanted]),
+            Boxes.from_rows(boxes[~wanted]),
             (recipe.patch // STRIDE,) * 3,
             self._preset.anchors_mm,
             rng,
             positive_iou=recipe.positive_iou,
             negative_iou=recipe.negative_iou,
         )
-        ignore_spheres(labels.labels, spheres)
+        ignore_spheres(labels.labels, spheres[:, :3], spheres[:, 3])
         draw_pool(labels.labels, recipe.pool, rng)
         return Item(image, location, labels, boxes[wanted])
 

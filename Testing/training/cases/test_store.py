@@ -14,12 +14,11 @@ from Testing.training.tiny import ball_case, store_of
 
 def content(case):
     """All that a case holds, arrays as lists."""
-    arrays = [getattr(case.scan, name) for name in ("image", "kji_to_lps", "dilated", "lung_ends_kji", "lungs")]
+    arrays = [getattr(case.scan, name) for name in ("image", "kji_to_lps", "dilated", "lung_ends_kji")]
     return (
         case.name,
         case.synthetic,
-        case.scan.warnings,
-        *(array.tolist() for array in (*arrays, case.nodules, case.exclusion_regions)),
+        *(array.tolist() for array in (*arrays, case.lungs.labels, case.nodules, case.exclusion_regions)),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from LungCancerDxLib.classification.classifier import crop, crop_start
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.training.classifier.items import CaseItems, KnownCases, case_of
 from LungCancerDxLib.training.classifier.proposals import draw
 from LungCancerDxLib.training.classifier.recipe import UNCHANGED
@@ -43,8 +44,8 @@ def test_a_case_brings_its_label_and_the_crops_of_its_proposals(cases):
         assert item.cancer == LABELS[f"case-{chosen}"]
         proposals, image = cases.proposals[chosen], cases.store.case(chosen).scan.image
         assert item.nodule[: len(proposals)].tolist() == [True] * (len(proposals) - 1) + [False]
-        for shown, row in zip(item.image, proposals, strict=False):
-            np.testing.assert_array_equal(shown, crop(image, crop_start(row[1:4], SMALLEST), SMALLEST))
+        for shown, center_kji in zip(item.image, proposals.center_kji, strict=False):
+            np.testing.assert_array_equal(shown, crop(image, crop_start(center_kji, SMALLEST), SMALLEST))
 
 
 @pytest.mark.parametrize("scored", [True, False])
@@ -59,7 +60,7 @@ def test_blanks_are_zero_and_vote_where_the_preset_says_so(cases, scored):
 
 
 def test_a_case_without_proposals_is_all_blanks(cases):
-    empty = KnownCases(cases.store, cases.labels, [np.zeros((0, 5))] * 3)
+    empty = KnownCases(cases.store, cases.labels, [Proposals.from_rows(np.zeros((0, 5)))] * 3)
     batch = items(empty).batch(0, range(2))
     assert not batch["counted"].any()
     assert not batch["image"].any()
@@ -71,4 +72,4 @@ def test_proposals_are_drawn_anew_for_every_use(cases):
     shown = {bool(items(cases, crowded, seed=3).item(step, 0).nodule[0]) for step in range(0, 90, 3)}
     assert shown == {True, False}
     rng = np.random.default_rng(0)
-    assert len({tuple(draw(rng, cases.proposals[chosen][:, 0], 1, FEW)) for _ in range(50)}) > 1
+    assert len({tuple(draw(rng, cases.proposals[chosen].logit, 1, FEW)) for _ in range(50)}) > 1

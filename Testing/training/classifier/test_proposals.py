@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.detection.detector import Detected
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import Cancelled
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
@@ -31,7 +32,7 @@ def looks(monkeypatch):
     def detect(scan, net, preset, compute, progress):
         progress("detecting", 0.5)
         seen.append(int(scan.image.sum()))
-        return Detected(np.array([[2.0, 1, 2, 3, float(len(seen))]]), (), compute)
+        return Detected(Proposals.from_rows([[2.0, 1, 2, 3, float(len(seen))]]), (), compute)
 
     monkeypatch.setattr(proposals, "detect", detect)
     return seen
@@ -44,14 +45,15 @@ def find(store, sha256="abc", preset=TINY, **options):
 def test_proposals_are_found_once_and_again_for_another_way_of_detecting_or_a_new_case(tmp_path, looks):
     store = labelled_store(tmp_path)
     first = find(store)
-    assert [rows[0, 4] for rows in first] == [1, 2, 3]
-    np.testing.assert_array_equal(find(CaseStore(tmp_path)), first)
+    assert [found.diameter[0] for found in first] == [1, 2, 3]
+    for again, found in zip(find(CaseStore(tmp_path)), first, strict=True):
+        np.testing.assert_array_equal(again.rows(), found.rows())
     assert len(looks) == 3
     find(store, sha256="other")
     assert len(looks) == 6
     write_case(tmp_path, ball_case("case-1", [(22.0, 20, 40, 12.0)]), "DEFAULT")
     again = find(CaseStore(tmp_path))
-    assert [rows[0, 4] for rows in again] == [1, 7, 3]
+    assert [found.diameter[0] for found in again] == [1, 7, 3]
     find(CaseStore(tmp_path), preset=replace(TINY, inference_weights="float32"))
     assert len(looks) == 10
 
@@ -103,26 +105,26 @@ def test_all_proposals_are_taken_where_there_are_no_more_than_places():
 
 def test_a_proposal_shows_a_nodule_that_it_overlaps():
     nodules = np.array([[10.0, 10, 10, 8]])
-    rows = np.array([[0.0, 11, 10, 9, 8], [0.0, 17.5, 10, 10, 8], [0.0, 30, 10, 10, 8]])
-    np.testing.assert_array_equal(of_nodules(rows, nodules), [True, False, False])
-    np.testing.assert_array_equal(of_nodules(rows, nodules[:0]), [False] * 3)
+    three = Proposals.from_rows([[0.0, 11, 10, 9, 8], [0.0, 17.5, 10, 10, 8], [0.0, 30, 10, 10, 8]])
+    np.testing.assert_array_equal(of_nodules(three, nodules), [True, False, False])
+    np.testing.assert_array_equal(of_nodules(three, nodules[:0]), [False] * 3)
 
 
 def test_proposals_made_from_the_truth_hit_every_nodule_and_are_else_false_alarms():
     case = ball_case(boxes=[(30.0, 28, 32, 10), (45.0, 40, 20, 14)], exclusion_regions=[(15.0, 15, 15, 8)])
     case.scan.dilated[:8] = False
     for seed in range(10):
-        rows = proposals_from_truth(case, np.random.default_rng(seed))
-        hits = of_nodules(rows, case.nodules)
+        made = proposals_from_truth(case, np.random.default_rng(seed))
+        hits = of_nodules(made, case.nodules)
         assert hits.sum() == 2
         assert 4 <= (~hits).sum() <= 12
-        assert (np.diff(rows[:, 0]) <= 0).all()
-        false = rows[~hits]
-        assert case.scan.dilated[tuple(false[:, 1:4].astype(int).T)].all()
-        assert (np.linalg.norm(false[:, 1:4] - (15, 15, 15), axis=1) > 8).all()
-    assert not np.array_equal(rows, proposals_from_truth(case, np.random.default_rng(0)))
+        assert (np.diff(made.logit) <= 0).all()
+        false_kji = made.center_kji[~hits]
+        assert case.scan.dilated[tuple(false_kji.astype(int).T)].all()
+        assert (np.linalg.norm(false_kji - (15, 15, 15), axis=1) > 8).all()
+    assert not np.array_equal(made.rows(), proposals_from_truth(case, np.random.default_rng(0)).rows())
 
 
 def test_a_proposal_that_inference_would_not_score_is_not_trained_on():
-    rows = np.array([[2.0, 0, 0, 0, 5], [-0.9, 0, 0, 0, 5], [-1.1, 0, 0, 0, 5]])
-    assert len(scorable(rows, replace(TINY, score_above_logit=-1.0))) == 2
+    found = Proposals.from_rows([[2.0, 0, 0, 0, 5], [-0.9, 0, 0, 0, 5], [-1.1, 0, 0, 0, 5]])
+    assert len(scorable(found, replace(TINY, score_above_logit=-1.0))) == 2

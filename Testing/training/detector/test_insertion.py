@@ -25,7 +25,7 @@ def inserter():
 
 
 def middle_of_a_lung(case, label):
-    return np.rint(np.argwhere(case.scan.lungs == label).mean(axis=0)).astype(int)
+    return np.rint(np.argwhere(case.lungs.labels == label).mean(axis=0)).astype(int)
 
 
 def insertions(case, inserter, diameter=10.0, count=8):
@@ -63,7 +63,7 @@ def test_spheres_to_keep_away_from_get_no_nodule(case):
 
 
 def test_prepared_lung_labels_lie_on_the_working_grid(case):
-    lungs, image = case.scan.lungs, case.scan.image
+    lungs, image = case.lungs.labels, case.scan.image
     assert lungs.shape == image.shape
     assert set(np.unique(lungs)) == {0, 1, 2}
     assert np.median(image[lungs > 0]) < 80  # air: the grid was hit

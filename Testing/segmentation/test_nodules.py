@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from LungCancerDxLib.preprocessing import CTLungs
 from LungCancerDxLib.segmentation import segment_nodules
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.segmentation.scenes import GLASS_HU, SOLID_HU, Scene, ball_mm3, dice, proposal
@@ -13,8 +14,12 @@ BALLS = [(6, (0.6, 0.6, 0.6)), (6, (2.5, 0.9, 0.9)), (14, (1.25, 0.9, 0.9)), (14
 CENTER = (0.4, -0.7, 0.9)
 
 
+def segment(volume, labels, proposals, *progress):
+    return segment_nodules(volume, CTLungs(labels, volume.kji_to_lps), proposals, *progress)
+
+
 def segment_one(volume, lungs, *proposals):
-    result = segment_nodules(volume, lungs, proposals)
+    result = segment(volume, lungs, proposals)
     return result, result.nodules[0]
 
 
@@ -119,7 +124,7 @@ def test_empty_lung_and_plain_vessels_get_no_mask_and_a_warning():
     scene = Scene(half_mm=34, wall_y_mm=30).vessel((0, 0, 20), (1, 0.2, 0.1), 4).vessel((0, 8, -18), (0.1, 0.2, 1), 2)
     volume, lungs = scene.scan()
     proposals = [proposal((0, -12, 0), 10, 1), proposal((0, 0, 20), 8, 2), proposal((0, 8, -18), 12, 3)]
-    result = segment_nodules(volume, lungs, proposals)
+    result = segment(volume, lungs, proposals)
     assert not result.labels.any()
     for before, after in zip(proposals, result.nodules, strict=True):
         assert after.diameter_mm == before.box_diameter_mm
@@ -141,14 +146,14 @@ def test_a_point_far_from_any_lung_has_no_place(plain_scan):
 def test_lungs_on_another_grid_are_refused(plain_scan):
     volume, lungs = plain_scan
     with pytest.raises(ValueError, match="grid"):
-        segment_nodules(volume, lungs[1:], [proposal(CENTER, 12)])
+        segment(volume, lungs[1:], [proposal(CENTER, 12)])
 
 
 def test_place_in_the_lung():
     volume, lungs = Scene(half_mm=40, wall_y_mm=36).ball((0, 20, 25), 10).ball((0, 0, -25), 10).scan()
     lungs[:, :, : lungs.shape[2] // 4] *= 2  # the patient's right
     proposals = [proposal((0, 20, 25), 10, 1), proposal((0, 0, -25), 10, 2), proposal((-35, 0, 0), 6, 3)]
-    upper, lower, right = segment_nodules(volume, lungs, proposals).nodules
+    upper, lower, right = segment(volume, lungs, proposals).nodules
     assert (upper.side, upper.third) == ("left", "upper")
     assert (lower.side, lower.third) == ("left", "lower")
     assert (right.side, right.third) == ("right", "middle")
@@ -157,7 +162,7 @@ def test_place_in_the_lung():
 
 def test_the_better_rank_keeps_the_voxels_that_two_masks_share(plain_scan):
     volume, lungs = plain_scan
-    result = segment_nodules(volume, lungs, [proposal(CENTER, 12, 4), proposal(np.add(CENTER, 1), 12, 2)])
+    result = segment(volume, lungs, [proposal(CENTER, 12, 4), proposal(np.add(CENTER, 1), 12, 2)])
     assert [nodule.rank for nodule in result.nodules] == [4, 2]
     assert np.unique(result.labels).tolist() in ([0, 2], [0, 2, 4])
     assert (result.labels == 2).sum() > 50 * (result.labels == 4).sum()
@@ -196,6 +201,6 @@ def test_an_oblique_scan_gives_the_same_volume_and_place(plain_scan):
 
 def test_progress_ends_at_one(plain_scan):
     seen = []
-    segment_nodules(*plain_scan, [proposal(CENTER, 12)], lambda stage, fraction: seen.append((stage, fraction)))
+    segment(*plain_scan, [proposal(CENTER, 12)], lambda stage, fraction: seen.append((stage, fraction)))
     assert seen[0] == ("outlining nodules", 0.0)
     assert seen[-1] == ("outlining nodules", 1.0)

@@ -7,7 +7,7 @@ import pytest
 
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.phantom import SyntheticNodule, synthetic_chest
-from LungCancerDxLib.preprocessing.lungs import find_lungs
+from LungCancerDxLib.preprocessing.lungs import CTLungs, find_lungs
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.segmentation import segment_nodules
 from LungCancerDxLib.volume import index_to_world
@@ -29,7 +29,7 @@ NODULES = (  # the first on the pleura, the ground glass clear of larger vessels
 def test_the_nodules_of_the_synthetic_chest_are_measured_within_fifteen_percent():
     patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.0, 1.0, 1.0), nodules=NODULES)
     proposals = [proposal(n.center_lps_mm, n.diameter_mm, rank) for rank, n in enumerate(patient.nodules, 1)]
-    result = segment_nodules(patient.volume, patient.lungs, proposals)
+    result = segment_nodules(patient.volume, CTLungs(patient.lungs, patient.volume.kji_to_lps), proposals)
     assert result.warnings == ()
     for truth, nodule in zip(patient.nodules, result.nodules, strict=True):
         assert nodule.diameter_mm == pytest.approx(truth.diameter_mm, rel=0.15)
@@ -44,7 +44,7 @@ def test_a_real_lesion_is_outlined_from_boxes_that_are_off(name, real_scan_path)
     lesion = next(row for row in csv.DictReader((path.parent / "annotations.csv").open()) if row["scan"] == name)
     center, readers_mm = np.array([float(lesion[f"{a}_lps_mm"]) for a in "xyz"]), float(lesion["diameter_mm"])
     volume = read_ct(path).canonical()
-    lungs = find_lungs(volume.voxels, volume.spacing_mm_kji, DEFAULT).labels
+    lungs = CTLungs(find_lungs(volume.voxels, volume.spacing_mm_kji, DEFAULT).labels, volume.kji_to_lps)
     expected_type, diameter_mm = LESIONS[name]
     for off_mm, box_mm in (((0, 0, 0), readers_mm), ((2, 2, 0), 0.7 * readers_mm), ((-2, 1, 2), 1.3 * readers_mm)):
         result = segment_nodules(volume, lungs, [proposal(center + off_mm, box_mm)])

@@ -19,6 +19,9 @@ from .terminal import make_progress
 if TYPE_CHECKING:
     from ..models.bundle import Model
 
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_UNTRAINED_PREFIX = "untrained-"
+
 
 def add_models(commands: Commands) -> None:
     """Its actions."""
@@ -41,10 +44,6 @@ def add_models(commands: Commands) -> None:
     add_progress_options(imported)
     remove = add_command(actions, "remove", run_remove, help="remove one of your own models")
     remove.add_argument("name", metavar="NAME")
-
-
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_UNTRAINED_PREFIX = "untrained-"
 
 
 def run_list(arguments: argparse.Namespace, stop: Stop) -> str:

@@ -33,7 +33,7 @@ class Model:
     outcome
         What the malignancies were trained on: "clinical", "synthetic" or "none" (untrained).
     trained_on
-        Data and recipe in words.
+        Data and recipe.
     sha256
         Of the weights; empty until the model is saved or loaded.
     """
@@ -48,7 +48,7 @@ class Model:
 
     @property
     def join(self) -> str:
-        """How the classifier joins nodules, one of `networks.pooling.JOINS`."""
+        """How the classifier joins nodules, one of `networks.cnet.JOINS`."""
         return self.classifier.join.name
 
 

@@ -1,7 +1,7 @@
 """The weights that Liao et al. published in 2017, as a model of ours.
 
 Their two checkpoints are recognised by the id that git gives a file, read without running anything in them (see
-`old_checkpoint`), and put strictly into the networks of preset `GRT123`, whose state dicts have the same names.
+`legacy_checkpoint`), and put strictly into the networks of preset `GRT123`, whose state dicts have the same names.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def import_published(
     accept_unknown: bool = False,
     outcome: str | None = None,
 ) -> tuple[Model, list[str]]:
-    """A model from two checkpoint files, and warnings in words.
+    """A model from two checkpoint files, and warnings.
 
     Parameters
     ----------

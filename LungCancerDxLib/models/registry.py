@@ -1,10 +1,9 @@
-"""What a model says of itself: its `model.json`. Read without loading what runs networks."""
+"""The models at hand and what each says of itself in its `model.json`; nothing that runs networks is loaded."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import sysconfig
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,6 +19,9 @@ MODEL_FOLDER = "model"
 """The folder of a training run that holds its model."""
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
+DEFAULT_MODEL = "Default"
+UNTRAINED_PRESETS = {f"untrained-{name.lower()}": preset for name, preset in PRESETS.items()}
+"""The presets of the networks without training, which are always at hand, by the model's name."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class ModelCard:
     preset, preset_values
         The preset's name, and its constants as they are in JSON.
     join
-        How the classifier joins nodules, one of `networks.pooling.JOINS`.
+        How the classifier joins nodules, one of `networks.cnet.JOINS`.
     outcome
-        What the malignancies were trained on, a key of `case.OUTCOMES`.
+        What the malignancies were trained on, a key of `names.OUTCOMES`.
     trained_on
-        Data and recipe in words.
+        Data and recipe.
     sha256
         Of the weights; empty for networks without training.
     """
@@ -85,11 +87,6 @@ def read_card(folder: Path) -> ModelCard:
     return card
 
 
-DEFAULT_MODEL = "Default"
-UNTRAINED_PRESETS = {f"untrained-{name.lower()}": preset for name, preset in PRESETS.items()}
-"""The presets of the networks without training, which are always at hand, by the model's name."""
-
-
 def model_folders() -> list[Path]:
     """The folders that hold bundles, first come first served.
 
@@ -97,21 +94,19 @@ def model_folders() -> list[Path]:
     where `pip install` puts it; the user's own folder.
     """
     named = os.environ.get("LUNGCANCERDX_MODELS")
-    beside_library = Path(__file__).resolve().parents[2] / "Resources" / "Models"
-    of_package = Path(sysconfig.get_path("data")) / "share" / "LungCancerDx" / "Models"
-    return [*([Path(named)] if named else []), beside_library, of_package, user_model_folder()]
+    folders = [Path(named)] if named else []
+    folders.append(Path(__file__).resolve().parents[2] / "Resources" / "Models")
+    folders.append(Path(sysconfig.get_path("data")) / "share" / "LungCancerDx" / "Models")
+    with suppress(ImportError):  # Slicer before its first run lacks it, and has no models of the user's yet
+        folders.append(user_model_folder())
+    return folders
 
 
 def user_model_folder() -> Path:
     """Where fetched and imported models are kept for this user."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return base / "LungCancerDx" / "Models"
+    import platformdirs
+
+    return platformdirs.user_data_path("LungCancerDx", appauthor=False) / "Models"
 
 
 def installed_models() -> dict[str, Path]:

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from LungCancerDxLib.cli import main, models
-from LungCancerDxLib.models import registry as folders
+from LungCancerDxLib.cli import main
+from LungCancerDxLib.models import download, published, registry
 from LungCancerDxLib.models.bundle import save_model
 from LungCancerDxLib.models.find import find_model, untrained_model
 from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
@@ -49,8 +49,8 @@ def own(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
-    monkeypatch.setattr(folders.sys, "platform", "linux")
-    monkeypatch.setattr(folders, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"))
+    file = tmp_path / "extension" / "LungCancerDxLib" / "models" / "registry.py"
+    monkeypatch.setattr(registry, "__file__", str(file))
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -142,8 +142,8 @@ def test_names_that_are_none_are_refused(say, files, name, own):
 
 
 def test_a_taken_name_is_refused_before_any_work(say, saved, own, tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "import_published", lambda *_: pytest.fail("the files were read"))
-    monkeypatch.setattr(models, "fetch_checkpoints", lambda *_: pytest.fail("something was fetched"))
+    monkeypatch.setattr(published, "import_published", lambda *_: pytest.fail("the files were read"))
+    monkeypatch.setattr(download, "fetch_checkpoints", lambda *_: pytest.fail("something was fetched"))
     for place in (own, tmp_path / "named"):
         shutil.copytree(saved, place / "grt123")
         for command in (("import", "x", "y"), ("fetch",)):

@@ -8,7 +8,8 @@ import tracemalloc
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models.legacy_checkpoint import read_pickle, read_state_dict
+from LungCancerDxLib.models.legacy_checkpoint import read_state_dict
+from LungCancerDxLib.models.legacy_pickle import read_pickle
 from Testing.models.old_files import Raw, checkpoint, container
 
 HOSTILE_MODULE = "hostile_module_for_this_test"

@@ -1,6 +1,5 @@
 """A local HTTP server for two small files, which can be made to misbehave."""
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,20 +7,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 
+_PIECE_BYTES = 2**13
+
+
 class HttpFolder(ThreadingHTTPServer):
-    """Serves `files` by name; `requests` lists (name, Range header) of what was asked for."""
+    """Serves `files` by name; `requests` lists the names of what was asked for."""
 
     daemon_threads = True
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files = files
-        self.requests: list[tuple[str, str | None]] = []
+        self.requests: list[str] = []
         self.cut_after: list[int] = []  # bytes of the next answers, one each, after which the connection breaks
         self.status = 0
-        self.ranges = True
-        self.ranges_from_start = False  # a range is promised, but from the first byte
-        self.pause_s = 0.0  # before each 1000 bytes
+        self.pause_s = 0.0  # before each piece
         self.says_length = True
 
     @property
@@ -42,30 +42,21 @@ class _Handler(BaseHTTPRequestHandler):
     server: HttpFolder
 
     def do_GET(self) -> None:
-        name, asked = self.path.rpartition("/")[2], self.headers.get("Range")
-        self.server.requests.append((name, asked))
+        name = self.path.rpartition("/")[2]
+        self.server.requests.append(name)
         if self.server.status or name not in self.server.files:
             self.send_error(self.server.status or 404)
             return
         content = self.server.files[name]
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and self.server.ranges else 0
-        if start and start >= len(content):
-            self.send_error(416)
-            return
-        partial = bool(start)
-        self.send_response(206 if partial else 200)
-        if self.server.ranges_from_start:
-            start = 0
-        if partial:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.send_response(200)
         if self.server.says_length:
-            self.send_header("Content-Length", str(len(content) - start))
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        end = start + self.server.cut_after.pop(0) if self.server.cut_after else len(content)
+        end = self.server.cut_after.pop(0) if self.server.cut_after else len(content)
         try:
-            for at in range(start, min(end, len(content)), 1000):
+            for at in range(0, end, _PIECE_BYTES):
                 time.sleep(self.server.pause_s)
-                self.wfile.write(content[at : min(at + 1000, end)])
+                self.wfile.write(content[at : min(at + _PIECE_BYTES, end)])
         except OSError:
             pass  # the other side has gone
 

@@ -1,4 +1,4 @@
-"""Downloads are resumed after a cut, checked before use and kept; what goes wrong is said with the way round it."""
+"""Downloads are checked before they are kept; what goes wrong is said with the way round it, and leaves nothing."""
 
 import io
 import os
@@ -11,7 +11,7 @@ import pooch
 import pytest
 
 from LungCancerDxLib.errors import Cancelled, ModelError, UsageError
-from LungCancerDxLib.models import resuming
+from LungCancerDxLib.models import download
 from LungCancerDxLib.models.download import PUBLIC_ADDRESS, fetch_checkpoints
 from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
 from LungCancerDxLib.runtime.progress import silent
@@ -76,51 +76,15 @@ def test_what_was_damaged_in_the_cache_is_fetched_again(server, cache):
     detector.write_bytes(b"rubbish")
     server.requests.clear()
     fetched(server, cache)
-    assert [name for name, _ in server.requests] == [DETECTOR]
+    assert server.requests == [DETECTOR]
 
 
-def test_a_cut_is_resumed_at_once(server, cache):
-    server.cut_after = [40_000, 30_000]
-    fetched(server, cache)
-    asked = [asked for name, asked in server.requests if name == DETECTOR]
-    assert asked[0] is None
-    assert len(asked) == 3
-    assert all(int(later.removeprefix("bytes=").removesuffix("-")) > 0 for later in asked[1:])
-
-
-def test_a_download_that_keeps_being_cut_goes_on_in_the_next_run(server, cache):
-    server.cut_after = [20_000] * 4
+def test_a_download_that_is_cut_off_is_said_and_nothing_of_it_stays(server, cache):
+    server.cut_after = [40_000]
     said = refusal(server, cache)
-    assert "was cut off at 0.1 MB (" in said
-    assert "it goes on from there" in said
-    begun = (cache / f"{DETECTOR}.part").stat().st_size
-    assert begun > 40_000
-    server.requests.clear()
+    assert f"{server.address}/{DETECTOR} cannot be fetched (" in said
+    assert list(cache.iterdir()) == []
     fetched(server, cache)
-    assert server.requests[0] == (DETECTOR, f"bytes={begun}-")
-
-
-def test_a_server_gone_after_a_cut_is_said_and_what_came_is_kept(server, cache):
-    cache.mkdir()
-    (cache / f"{DETECTOR}.part").write_bytes(FILES[DETECTOR][:1000])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        said = refusal(f"http://127.0.0.1:{free.getsockname()[1]}", cache)
-        assert "was cut off at 0.0 MB" in said
-        assert "refused" in said
-    assert (cache / f"{DETECTOR}.part").stat().st_size == 1000
-
-
-def test_a_server_that_knows_no_ranges_starts_again(server, cache):
-    server.ranges, server.cut_after = False, [40_000]
-    fetched(server, cache)
-    assert len([name for name, _ in server.requests if name == DETECTOR]) == 2
-
-
-def test_a_server_that_sends_another_range_than_asked_for_is_not_believed(server, cache):
-    server.ranges_from_start, server.cut_after = True, [40_000]
-    fetched(server, cache)
-    assert len([name for name, _ in server.requests if name == DETECTOR]) == 2
 
 
 def test_a_server_that_does_not_say_how_long_the_file_is_will_do(server, cache):
@@ -142,24 +106,8 @@ def test_a_corrupted_file_is_refused_and_not_kept(server, cache):
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize("wrong", [b"x" * 10_000, FILES[DETECTOR] + b"more"])
-def test_a_wrong_beginning_left_from_before_is_thrown_away(server, cache, wrong):
-    cache.mkdir()
-    (cache / f"{DETECTOR}.part").write_bytes(wrong)
-    fetched(server, cache)
-    assert server.requests[-1][0] == CLASSIFIER
-    assert {name for name, _ in server.requests[:-1]} == {DETECTOR}
-
-
-def test_a_whole_beginning_left_from_before_is_used(server, cache):
-    cache.mkdir()
-    (cache / f"{DETECTOR}.part").write_bytes(FILES[DETECTOR])
-    fetched(server, cache)
-    assert [name for name, _ in server.requests] == [CLASSIFIER]
-
-
 def test_a_slow_server_is_waited_for_and_a_silent_one_not(server, cache, monkeypatch):
-    monkeypatch.setattr(resuming, "TIMEOUT_S", (1.0, 0.3))
+    monkeypatch.setattr(download, "TIMEOUT_S", (1.0, 0.3))
     server.pause_s = 0.002
     fetched(server, cache)
     for path in cache.iterdir():
@@ -167,25 +115,22 @@ def test_a_slow_server_is_waited_for_and_a_silent_one_not(server, cache, monkeyp
     server.pause_s = 5.0
     start = time.perf_counter()
     said = refusal(server, cache)
-    assert "cannot be reached" in said
+    assert "cannot be fetched" in said
     assert "timed out" in said
     assert time.perf_counter() - start < 4
 
 
-def test_a_stop_ends_the_download_and_keeps_what_came(server, cache):
+def test_a_stop_ends_the_download_and_leaves_nothing(server, cache):
     def stop(stage, fraction):
         if fraction > 0.2:
             raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):
         fetch_checkpoints(server.address, stop, cache)
-    assert [path.name for path in cache.iterdir()] == [f"{DETECTOR}.part"]
-    server.requests.clear()
-    fetched(server, cache)
-    assert server.requests[0][1] is not None
+    assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize(("status", "words"), [(404, "404 Not Found"), (403, "403"), (503, "503"), (407, "407")])
+@pytest.mark.parametrize(("status", "words"), [(404, "404 Client Error"), (403, "403"), (503, "503"), (407, "407")])
 def test_what_the_server_refuses_is_said(server, cache, status, words):
     server.status = status
     said = refusal(server, cache)
@@ -199,18 +144,18 @@ def test_no_server_and_no_network_are_said(cache):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     said = refusal(f"http://127.0.0.1:{port}", cache)
-    assert "cannot be reached" in said
+    assert "cannot be fetched" in said
     assert "refused" in said
     assert "HTTPS_PROXY" in said
-    assert "cannot be reached" in refusal("https://no-such-host.invalid/model", cache)
+    assert "cannot be fetched" in refusal("https://no-such-host.invalid/model", cache)
     assert "cannot be fetched" in refusal("http://:::/model", cache)
     assert list(cache.iterdir()) == []
 
 
 def test_a_server_that_never_ends_is_left(server, cache, monkeypatch):
-    monkeypatch.setattr(resuming, "MAX_FILE_BYTES", 50_000)
+    monkeypatch.setattr(download, "MAX_FILE_BYTES", 50_000)
     assert "far too much" in refusal(server, cache)
-    assert [name for name, _ in server.requests] == [DETECTOR]
+    assert server.requests == [DETECTOR]
 
 
 def test_the_proxy_of_the_environment_is_used(server, cache, monkeypatch):

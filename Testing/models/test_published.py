@@ -72,6 +72,7 @@ def test_the_source_has_as_many_tensors_as_the_checkpoints_of_2017(source):
     assert [len(state(net, True)) for net in (source.detector, source.classifier)] == [284, 289]
 
 
+@pytest.mark.slow
 def test_outputs_are_those_of_the_source_bit_for_bit(source, folder, monkeypatch, tmp_path):
     know(monkeypatch, folder)
     model, warnings = imported(folder)

@@ -1,24 +1,26 @@
-"""Models are found in the named folder, beside the library or as installed by pip, in the user's own, by path."""
+"""Models are found by name in four folders, by path, or are untrained: the same everywhere and saying so."""
 
 import pytest
+import torch
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models import find as locate
-from LungCancerDxLib.models import registry as folders
-from LungCancerDxLib.models.find import find_model
+from LungCancerDxLib.models import find, registry
+from LungCancerDxLib.models.bundle import weights_digest
+from LungCancerDxLib.models.find import find_model, untrained_model
 from LungCancerDxLib.models.registry import CARD_FILE, installed_models
+from LungCancerDxLib.preset import GRT123, PRESETS
+from Testing.helpers import tiny_model
 
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
-    """The four places that are looked at, empty; loading a bundle only tells which."""
-    library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"
-    monkeypatch.setattr(folders, "__file__", str(library))
-    monkeypatch.setattr(folders.sys, "platform", "linux")
-    monkeypatch.setattr(folders.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
+    """The four places that are looked at, empty; loading a bundle only says which."""
+    library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "registry.py"
+    monkeypatch.setattr(registry, "__file__", str(library))
+    monkeypatch.setattr(registry.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
-    monkeypatch.setattr(locate, "load_model", lambda folder: folder)
+    monkeypatch.setattr(find, "load_model", lambda folder: folder)
     monkeypatch.chdir(tmp_path)
     return {
         "named": tmp_path / "named",
@@ -73,3 +75,36 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_the_places(places):
         find_model("yours")
     for word in ("No model 'yours'", "mine, untrained-paper", *map(str, places.values())):
         assert word in str(caught.value)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    first, again, other = (tiny_model.__wrapped__(seed=seed) for seed in (5, 5, 6))
+    assert first.sha256 == again.sha256 != other.sha256
+    assert first.sha256 == weights_digest(first)
+
+
+def test_the_global_generator_neither_matters_nor_is_touched():
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = tiny_model.__wrapped__().sha256
+    torch.manual_seed(2)
+    assert tiny_model.__wrapped__().sha256 == first
+    torch.set_rng_state(state)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_untrained_model_says_what_it_is(name):
+    model = untrained_model(PRESETS[name])
+    assert (model.name, model.preset.name) == (f"untrained-{name.lower()}", name)
+    assert (model.outcome, model.trained_on) == ("none", "nothing")
+
+
+def test_the_leak_starts_where_the_preset_says():
+    assert untrained_model().classifier.leak.item() == pytest.approx(torch.sigmoid(torch.tensor(-4.6)).item())
+    assert untrained_model(GRT123).classifier.leak.item() < 1e-12
+
+
+@pytest.mark.parametrize("join", ["max-p", "noisy-or", "feature-combining"])
+def test_other_joins_have_no_leak(join):
+    model = tiny_model(join=join)
+    assert (model.join, model.classifier.leak) == (join, None)

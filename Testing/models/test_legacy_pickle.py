@@ -8,7 +8,8 @@ import struct
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models.legacy_checkpoint import MAX_INSTRUCTIONS, read_pickle, read_state_dict
+from LungCancerDxLib.models.legacy_checkpoint import read_state_dict
+from LungCancerDxLib.models.legacy_pickle import MAX_INSTRUCTIONS, read_pickle
 from Testing.models.hostile import GIB, HOSTILE_MODULE, program, refusal, refusal_alone, watched
 from Testing.models.old_files import Raw, call, checkpoint, container, name, namespace, pickled, stream
 

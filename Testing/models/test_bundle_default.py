@@ -42,6 +42,7 @@ def test_its_card_is_for_people_too():
         assert words in card
 
 
+@pytest.mark.slow
 def test_it_finds_the_nodule_of_a_thin_patient_first(model):
     nodule = replace(slab().nodules[0], center_lps_mm=(-95.0, 15.0, -30.0), diameter_mm=14.0, place="isolated")
     first, *_ = detect_and_score(chest(**SLAB, nodules=(nodule,)).volume, model, Compute()).nodules

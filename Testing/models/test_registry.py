@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from LungCancerDxLib.errors import ModelError
-from LungCancerDxLib.models import registry as folders
+from LungCancerDxLib.models import registry
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.registry import (
     CARD_FILE,
@@ -29,9 +29,10 @@ UNTRAINED = ["untrained-paper", "untrained-grt123", "untrained-default"]
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """The four places that are looked at, empty."""
-    monkeypatch.setattr(folders, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "folders.py"))
-    monkeypatch.setattr(folders.sys, "platform", "linux")
-    monkeypatch.setattr(folders.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
+    monkeypatch.setattr(
+        registry, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "registry.py")
+    )
+    monkeypatch.setattr(registry.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("LUNGCANCERDX_MODELS", str(tmp_path / "named"))
     return {
@@ -109,21 +110,15 @@ def test_without_the_variable_the_other_places_are_looked_at(places, monkeypatch
     assert model_folders() == [places["beside"], places["package"], places["user"]]
 
 
-@pytest.mark.parametrize(
-    ("platform", "variable", "folder"),
-    [
-        ("linux", None, ".local/share"),
-        ("linux", ("XDG_DATA_HOME", ""), ".local/share"),
-        ("linux", ("XDG_DATA_HOME", "/data"), "/data"),
-        ("darwin", None, "Library/Application Support"),
-        ("win32", None, "AppData/Local"),
-        ("win32", ("LOCALAPPDATA", "/local"), "/local"),
-    ],
-)
-def test_the_users_folder_is_where_the_system_keeps_such_things(monkeypatch, platform, variable, folder):
-    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    if variable:
-        monkeypatch.setenv(*variable)
-    monkeypatch.setattr(folders.sys, "platform", platform)
+def test_without_platformdirs_as_in_slicer_before_its_first_run_the_users_folder_is_left_out(places, monkeypatch):
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    assert model_folders() == [places["named"], places["beside"], places["package"]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="platformdirs looks at the system once")
+@pytest.mark.parametrize(("variable", "folder"), [(None, ".local/share"), ("", ".local/share"), ("/data", "/data")])
+def test_the_users_folder_is_where_the_system_keeps_such_things(monkeypatch, variable, folder):
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("XDG_DATA_HOME", variable)
     assert user_model_folder() == Path.home() / folder / "LungCancerDx" / "Models"

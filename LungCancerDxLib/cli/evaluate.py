@@ -48,7 +48,8 @@ def run_detection(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..evaluation.detection_report import detection_report
     from ..evaluation.detections import read_detections
     from ..evaluation.figures import save_froc_figure, save_top_k_figure
-    from ..evaluation.report import markdown, write_csv, write_rows
+    from ..evaluation.report import markdown, write_rows
+    from ..io.tables import write_table
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = DETECTION_FILES if arguments.overwrite else ()
@@ -62,7 +63,7 @@ def run_detection(arguments: argparse.Namespace, stop: Stop) -> str:
     with atomic_folder(arguments.out, replaceable) as staging:
         (staging / "detection.md").write_text(message, encoding="utf-8")
         write_rows(report.rows, staging / "detection.csv")
-        write_csv(("threshold", "false_positives_per_scan", "sensitivity"), points, staging / "froc.csv")
+        write_table(staging / "froc.csv", ("threshold", "false_positives_per_scan", "sensitivity"), points)
         save_froc_figure(report, staging / "froc.png")
         save_top_k_figure(report, staging / "top_k.png")
     return f"{message}\nTables and figures in {arguments.out}"
@@ -72,10 +73,11 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
     """Evaluate case scores; returns the message for the terminal."""
     import numpy as np
 
-    from ..evaluation.case_report import case_report
+    from ..evaluation.cases import case_report
     from ..evaluation.figures import save_histograms, save_reliability_figure, save_roc_figure
     from ..evaluation.outcomes import read_outcomes
-    from ..evaluation.report import markdown, write_csv, write_rows
+    from ..evaluation.report import markdown, write_rows
+    from ..io.tables import write_table
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = CASE_FILES if arguments.overwrite else ()
@@ -88,7 +90,7 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
     with atomic_folder(arguments.out, replaceable) as staging:
         (staging / "cases.md").write_text(message, encoding="utf-8")
         write_rows(report.rows, staging / "cases.csv")
-        write_csv(("threshold", "false_positive_rate", "true_positive_rate"), points, staging / "roc.csv")
+        write_table(staging / "roc.csv", ("threshold", "false_positive_rate", "true_positive_rate"), points)
         save_roc_figure(report, outcomes, staging / "roc.png")
         save_histograms(outcomes, staging / "histograms.png")
         save_reliability_figure(report, outcomes, staging / "reliability.png")

@@ -75,7 +75,7 @@ def detection_report(
     nodules = len(matching.nodule_scan)
     basis = f"{matching.scans} scans, {nodules} nodules"
     rows = [
-        row(f"sensitivity at {_words(rate)} false positives per scan", value, basis, of_rate)
+        row(f"sensitivity at {_fraction(rate)} false positives per scan", value, basis, of_rate)
         for rate, value, of_rate in zip(RATES, curve.at(RATES), at_seven.T, strict=True)
     ]
     rows.append(row("mean of the seven (CPM)", curve.at(RATES).mean(), basis, at_seven.mean(axis=1)))
@@ -87,9 +87,9 @@ def detection_report(
     chosen = most_malignant(matching)
     worst = None
     if chosen.any():
-        words = f"{chosen.sum()} scans with a nodule of known malignancy"
+        rests_on = f"{chosen.sum()} scans with a nodule of known malignancy"
         worst, worst_rows = _recall(
-            found[chosen], matching.nodule_scan[chosen], times, "most malignant nodule among the top", words
+            found[chosen], matching.nodule_scan[chosen], times, "most malignant nodule among the top", rests_on
         )
         recall_rows += worst_rows
     further = "false positives" if rules == "paper" else "ignored"
@@ -113,5 +113,5 @@ def _recall(
     return Recall(recall, *interval(sampled), len(found)), rows
 
 
-def _words(rate: float) -> str:
+def _fraction(rate: float) -> str:
     return f"{rate:g}" if rate >= 1 else f"1/{1 / rate:g}"

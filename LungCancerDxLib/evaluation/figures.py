@@ -1,4 +1,7 @@
-"""A detector's figures: FROC and recall at top k (the paper's Fig. 7)."""
+"""Figures of an evaluation: FROC and recall at top k (Fig. 7), ROC, histograms and reliability of scores (Fig. 8).
+
+Each raises `UsageError` where matplotlib is not installed.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..report.plotting import figure_file
-from .case_metrics import roc
-from .case_report import CaseReport
+from .cases import CaseReport, roc
 from .detection_report import DetectionReport, Recall
 from .froc import RATES
 from .outcomes import Outcomes
 
-_BLUE, _ORANGE = "#1f5fa8", "#d97706"
+_BLUE, _ORANGE, _RED, _GREY = "#1f5fa8", "#d97706", "#c0392b", "#666666"
+_BINS = np.linspace(0, 1, 21)
 
 
 def save_froc_figure(report: DetectionReport, path: Path) -> None:
     """The sensitivity over false positives per scan, 1/8 to 8 on a log2 axis, with its bootstrap band and the seven
     points whose mean is given.
-
-    Raises
-    ------
-    UsageError
-        Where matplotlib is not installed.
     """
     with figure_file(path, figsize=(7, 5.2)) as axes:
         band, seven = report.band, report.curve.at(RATES)
@@ -39,49 +37,23 @@ def save_froc_figure(report: DetectionReport, path: Path) -> None:
 
 
 def save_top_k_figure(report: DetectionReport, path: Path) -> None:
-    """Recall among the first 1, 2, ... marks of each scan: of all nodules, and of each case's most malignant one.
-
-    Raises
-    ------
-    UsageError
-        Where matplotlib is not installed.
-    """
+    """Recall among the first 1, 2, ... marks of each scan: of all nodules, and of each case's most malignant one."""
     with figure_file(path, figsize=(7, 5.2)) as axes:
         lines: list[tuple[Recall, str, str, float]] = [(report.recall, "all nodules", _BLUE, -0.06)]
         if report.most_malignant is not None:
             lines.append((report.most_malignant, "most malignant of each scan", _ORANGE, 0.06))
         for line, name, colour, aside in lines:
-            places = np.arange(1, len(line.recall) + 1)
+            ranks = np.arange(1, len(line.recall) + 1)
             spans = np.stack([line.recall - line.low, line.high - line.recall]).clip(0)
-            words = f"{name} ({line.nodules})"
-            axes.errorbar(places + aside, line.recall, spans, fmt="o-", color=colour, capsize=3, label=words)
+            label = f"{name} ({line.nodules})"
+            axes.errorbar(ranks + aside, line.recall, spans, fmt="o-", color=colour, capsize=3, label=label)
         axes.set_xticks(np.arange(1, len(report.recall.recall) + 1))
         title = f"Recall at top k on {report.basis}, 95 % intervals"
         _finish(axes, "k: marks taken from each scan, best first", "recall", title)
 
 
-def _finish(axes: Any, x: str, y: str, title: str) -> None:
-    """Words and grid of a figure whose vertical axis is a share."""
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.set_title(title)
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-
-
-_BLUE, _RED, _GREY = "#1f5fa8", "#c0392b", "#666666"
-_BINS = np.linspace(0, 1, 21)
-
-
 def save_roc_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
-    """The ROC curve, with that of the Bayes predictor where it is known.
-
-    Raises
-    ------
-    UsageError
-        Where matplotlib or scikit-learn is not installed.
-    """
+    """The ROC curve, with that of the Bayes predictor where it is known."""
     with figure_file(path, figsize=(5.6, 5.6)) as axes:
         values = {row.name: row.value for row in report.rows}
         false_rate, true_rate, _ = report.roc
@@ -89,8 +61,8 @@ def save_roc_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
         axes.plot(false_rate, true_rate, color=_BLUE, linewidth=1.8, label=f"scores, AUC {values['AUC']:.3f}")
         if outcomes.bayes is not None:
             false_rate, true_rate, _ = roc(outcomes.bayes, outcomes.cancer)
-            words = f"Bayes predictor, AUC {values['AUC of the Bayes predictor']:.3f}"
-            axes.plot(false_rate, true_rate, color=_GREY, linewidth=1.2, label=words)
+            label = f"Bayes predictor, AUC {values['AUC of the Bayes predictor']:.3f}"
+            axes.plot(false_rate, true_rate, color=_GREY, linewidth=1.2, label=label)
         axes.set_aspect("equal")
         axes.set_xlabel("false positive rate")
         axes.set_ylabel("true positive rate")
@@ -100,16 +72,10 @@ def save_roc_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
 
 
 def save_histograms(outcomes: Outcomes, path: Path) -> None:
-    """The scores of healthy people and of patients, each as shares of their class.
-
-    Raises
-    ------
-    UsageError
-        Where matplotlib is not installed.
-    """
+    """The scores of healthy people and of patients, each as shares of their class."""
     with figure_file(path, figsize=(7, 4.6)) as axes:
-        for ill, name, colour in ((False, "healthy", _BLUE), (True, "cancer", _RED)):
-            scores = outcomes.predicted[outcomes.cancer == ill]
+        for cancer, name, colour in ((False, "healthy", _BLUE), (True, "cancer", _RED)):
+            scores = outcomes.predicted[outcomes.cancer == cancer]
             shares = np.full(len(scores), 1 / len(scores))
             axes.hist(scores, _BINS, weights=shares, color=colour, alpha=0.55, label=f"{name} ({len(scores)})")
         axes.axvline(0.5, color=_GREY, linestyle="--", linewidth=1)
@@ -121,13 +87,7 @@ def save_histograms(outcomes: Outcomes, path: Path) -> None:
 
 
 def save_reliability_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
-    """The share of ill cases over the mean score, bin by bin, above the number of cases in each bin.
-
-    Raises
-    ------
-    UsageError
-        Where matplotlib is not installed.
-    """
+    """The observed frequency of cancer over the mean score, bin by bin, above the number of cases in each bin."""
     with figure_file(path, 2, 1, figsize=(5.6, 6.8), sharex=True, height_ratios=(4, 1)) as (axes, below):
         bins = report.calibration
         axes.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1, label="as it should be")
@@ -136,7 +96,7 @@ def save_reliability_figure(report: CaseReport, outcomes: Outcomes, path: Path) 
         axes.plot(bins.mean_score[filled], bins.observed_frequency[filled], "o-", color=_BLUE, label=error)
         axes.set_xlim(0, 1)
         axes.set_ylim(-0.02, 1.02)
-        axes.set_ylabel("share with cancer")
+        axes.set_ylabel("observed frequency of cancer")
         axes.set_title(f"Reliability on {_basis(outcomes)}")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left")
@@ -148,3 +108,13 @@ def save_reliability_figure(report: CaseReport, outcomes: Outcomes, path: Path) 
 
 def _basis(outcomes: Outcomes) -> str:
     return f"{len(outcomes.cancer)} cases, {outcomes.cancer.sum()} with cancer"
+
+
+def _finish(axes: Any, x: str, y: str, title: str) -> None:
+    """Axis labels and grid of a figure whose vertical axis is a share."""
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")

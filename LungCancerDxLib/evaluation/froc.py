@@ -23,7 +23,8 @@ class Froc:
 
     def at(self, rates: np.ndarray | tuple[float, ...]) -> np.ndarray:
         """Sensitivities at some rates of false positives per scan, linear between points, constant beyond the last."""
-        return np.interp(rates, self.rate, self.sensitivity)
+        sensitivity: np.ndarray = np.interp(rates, self.rate, self.sensitivity)
+        return sensitivity
 
 
 def froc(matching: Matching) -> Froc:
@@ -42,7 +43,7 @@ def resampled_sensitivity(matching: Matching, rates: np.ndarray, times: np.ndarr
     rates
         (R,) false positives per scan.
     times
-        (B, scans) how often each sample holds each scan, from `bootstrap.resample`.
+        (B, scans) how often each sample holds each scan, from `report.resample`.
 
     Returns
     -------

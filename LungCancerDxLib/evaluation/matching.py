@@ -49,7 +49,8 @@ class Matching:
     @property
     def hit(self) -> np.ndarray:
         """(M,) bool: nodules that a mark hits."""
-        return np.isfinite(self.nodule_rank)
+        hit: np.ndarray = np.isfinite(self.nodule_rank)
+        return hit
 
 
 def match(detections: Detections, rules: RulesName) -> Matching:
@@ -125,13 +126,14 @@ def _by_scan(detections: Detections) -> list[tuple[np.ndarray, np.ndarray]]:
 def _hits(detections: Detections, marks: np.ndarray, findings: np.ndarray, rules: RulesName) -> np.ndarray:
     """(marks, findings) bool."""
     centers = detections.mark_center_lps_mm[marks]
-    places = detections.finding_center_lps_mm[findings]
+    found_at = detections.finding_center_lps_mm[findings]
     diameters_mm = detections.finding_diameter_mm[findings]
     if rules == "luna16":
-        return np.linalg.norm(centers[:, None] - places[None], axis=2) < diameters_mm / 2
-    hits = np.zeros((len(centers), len(places)), dtype=bool)
-    if len(places):
-        of_findings = zip(places, diameters_mm, strict=True)
+        within: np.ndarray = np.linalg.norm(centers[:, None] - found_at[None], axis=2) < diameters_mm / 2
+        return within
+    hits = np.zeros((len(centers), len(found_at)), dtype=bool)
+    if len(found_at):
+        of_findings = zip(found_at, diameters_mm, strict=True)
         overlaps = np.stack(
             [cube_iou(*box, centers, detections.mark_diameter_mm[marks]) for box in of_findings], axis=1
         )

@@ -1,14 +1,15 @@
-"""Figures of an evaluation as tables: CSV for programs, Markdown for people."""
+"""Figures of an evaluation with their bootstrap intervals, as tables: CSV for programs, Markdown for people."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from ..io.tables import write_table
 
 
 def resample(rng: np.random.Generator, number: int, samples: int) -> np.ndarray:
@@ -40,26 +41,17 @@ def row(name: str, value: float, basis: str, samples: np.ndarray | None = None) 
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """The rows as CSV, in full precision; an interval that is not there is empty."""
-    cells = [[r.name, *("" if math.isnan(x) else f"{x:.10g}" for x in (r.value, r.low, r.high)), r.basis] for r in rows]
-    write_csv(("figure", "value", "low_95", "high_95", "rests_on"), cells, path)
-
-
-def write_csv(header: Sequence[str], rows: Sequence[Sequence[object]], path: Path) -> None:
-    """A CSV file with a header line."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
-
-
-def markdown_table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, in four decimals."""
-    lines = ["| figure | value | 95 % interval | rests on |", "|---|---|---|---|"]
-    for r in rows:
-        span = "" if math.isnan(r.low) else f"{r.low:.4f} to {r.high:.4f}"
-        lines.append(f"| {r.name} | {r.value:.4f} | {span} | {r.basis} |")
-    return "\n".join(lines)
+    """The rows as CSV; an interval that is not there is empty."""
+    cells = [
+        [r.name, *(None if math.isnan(x) else f"{x:.10g}" for x in (r.value, r.low, r.high)), r.basis] for r in rows
+    ]
+    write_table(path, ("figure", "value", "low_95", "high_95", "rests_on"), cells)
 
 
 def markdown(title: str, rows: Sequence[Row], remarks: Sequence[str]) -> str:
-    """A small report: title, table, one line a remark."""
-    return "\n".join([f"# {title}", "", markdown_table(rows), "", *(f"- {remark}" for remark in remarks), ""])
+    """A small report: title, table of the figures in four decimals, one line a remark."""
+    lines = [f"# {title}", "", "| figure | value | 95 % interval | rests on |", "|---|---|---|---|"]
+    for r in rows:
+        span = "" if math.isnan(r.low) else f"{r.low:.4f} to {r.high:.4f}"
+        lines.append(f"| {r.name} | {r.value:.4f} | {span} | {r.basis} |")
+    return "\n".join([*lines, "", *(f"- {remark}" for remark in remarks), ""])

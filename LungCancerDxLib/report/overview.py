@@ -1,5 +1,4 @@
-"""What a person looks at first: every nodule that counts or that the user asked about in three planes, where they
-lie, and the case's score."""
+"""What a person looks at first: the nodules that count or were asked about in three planes, their places, the score."""
 
 from __future__ import annotations
 
@@ -90,9 +89,9 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
             draw_plane(axes, volume, nodule_labels == nodule.rank, nodule.center_lps_mm, directions)
             if row == 0:
                 axes.set_title(plane, color=TEXT, fontsize=11)
-        words = figure.add_subplot(grid[row, 3])
-        words.text(0, 0.95, _words(nodule), color=TEXT, fontsize=11, va="top", linespacing=1.5)
-        words.set_axis_off()
+        axes = figure.add_subplot(grid[row, 3])
+        axes.text(0, 0.95, _description(nodule), color=TEXT, fontsize=11, va="top", linespacing=1.5)
+        axes.set_axis_off()
     if not drawn:
         axes = figure.add_subplot(grid[:, :4])
         axes.text(0.02, 0.9, "No nodule was found that counts.", color=TEXT, fontsize=13, va="top")
@@ -110,7 +109,7 @@ def _headline(figure: Any, result: CaseResult) -> None:
     figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
 
 
-def _words(nodule: Nodule) -> str:
+def _description(nodule: Nodule) -> str:
     def figure(value: float | None, form: str, unit: str = "") -> str:
         return "not measured" if value is None else f"{value:{form}}{unit}"
 
@@ -128,7 +127,7 @@ def _words(nodule: Nodule) -> str:
 
 
 def _draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
-    """The mean of the scan from front to back, and the places of all listed nodules on it."""
+    """The mean of the scan from front to back, and where all listed nodules lie on it."""
     canonical = volume.canonical()
     spacing = canonical.spacing_mm_kji
     mean_hu = canonical.voxels.mean(axis=1, dtype=np.float32)

@@ -29,6 +29,9 @@ _PANELS = (
     "(g) masked, 8 bit",
     "(h) cropped, no bone",
 )
+_LUNG_WINDOW_HU = (-1350, 150)
+_HEIGHTS = (0.2, 0.45, 0.75)  # of the lungs, from their base
+_COLOURS = {LEFT: (1.0, 0.55, 0.0), RIGHT: (0.1, 0.5, 1.0)}
 
 
 def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Sequence[int] | None = None) -> None:
@@ -88,11 +91,6 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
 def _default_slices(labels: np.ndarray) -> list[int]:
     occupied = np.flatnonzero((labels > 0).any(axis=(1, 2)))
     return [int(occupied[int(len(occupied) * share)]) for share in (0.55, 0.15)]
-
-
-_LUNG_WINDOW_HU = (-1350, 150)
-_HEIGHTS = (0.2, 0.45, 0.75)  # of the lungs, from their base
-_COLOURS = {LEFT: (1.0, 0.55, 0.0), RIGHT: (0.1, 0.5, 1.0)}
 
 
 def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], preset: Preset, path: Path) -> None:

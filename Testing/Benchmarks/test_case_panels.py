@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
-from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io.image_file import write_volume
-from Testing.Benchmarks.case_panels import PanelCase, draw_case_panels
-from Testing.evaluation.made import evaluate, write
+from Testing.Benchmarks.case_panels import PanelCase, draw_case_panels, main
+from Testing.evaluation.tables_by_hand import write
 from Testing.helpers import slab
 
 pytest.importorskip("matplotlib")
@@ -29,14 +28,14 @@ def case_of(score=0.7, malignancies=(0.2, 0.6), blanks=0, ct="ct.nrrd"):
 
 @pytest.fixture
 def written(monkeypatch):
-    """The words of the next pictures, in their order."""
+    """What stands in the next pictures, in their order."""
     from matplotlib.axes import Axes
 
-    words = []
+    texts = []
     text, title = Axes.text, Axes.set_title
-    monkeypatch.setattr(Axes, "text", lambda self, x, y, s, **look: words.append(s) or text(self, x, y, s, **look))
-    monkeypatch.setattr(Axes, "set_title", lambda self, s, **look: words.append(s) or title(self, s, **look))
-    return words
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, s, **look: texts.append(s) or text(self, x, y, s, **look))
+    monkeypatch.setattr(Axes, "set_title", lambda self, s, **look: texts.append(s) or title(self, s, **look))
+    return texts
 
 
 def drawn(path, *cases):
@@ -49,7 +48,7 @@ def drawn(path, *cases):
 def test_every_nodule_that_counts_is_drawn_the_most_malignant_first(tmp_path, written):
     picture = drawn(tmp_path / "one.png", PanelCase("p1", case_of(), tmp_path))
     assert picture.std() > 0.1
-    titles = [words for words in written if words.startswith("nodule")]
+    titles = [text for text in written if text.startswith("nodule")]
     assert titles == ["nodule 2: 0.600", "nodule 1: 0.200"]
     assert "p1\ncase: 0.700\nmodel score\n(simulated outcomes)" in written
 
@@ -60,7 +59,7 @@ def test_cases_with_labels_come_in_the_order_of_the_paper(tmp_path, written):
         for number, (score, cancer) in enumerate([(0.1, False), (0.9, False), (0.1, True), (0.9, True)])
     ]
     drawn(tmp_path / "four.png", *cases)
-    groups = [words.splitlines()[-1] for words in written if "label:" in words]
+    groups = [text.splitlines()[-1] for text in written if "label:" in text]
     expected = ("true positive", "false negative", "false positive", "true negative")
     assert groups == [f"{kind} at 0.5" for kind in expected]
 
@@ -76,7 +75,7 @@ def test_a_case_without_nodules_says_so_and_needs_no_scan(tmp_path, written):
         raise AssertionError
 
     draw_case_panels([PanelCase("p", case_of(malignancies=()), tmp_path)], read, tmp_path / "none.png")
-    assert any(words.endswith("no nodule that counts") for words in written)
+    assert any(text.endswith("no nodule that counts") for text in written)
 
 
 @pytest.fixture
@@ -89,31 +88,33 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_the_command_draws_result_folders(folders, written):
+def draw(*arguments):
+    main([str(argument) for argument in arguments])
+
+
+def test_the_program_draws_result_folders(folders, written, capsys):
     labels = write(folders / "labels.csv", "id,cancer", "one,0", "two,0")
     out = folders / "panels.png"
-    words = evaluate("panels", folders / "two", folders / "one", "--labels", labels, "--out", out)
-    assert words == f"Figure in {out}"
+    draw(folders / "two", folders / "one", "--labels", labels, "--out", out)
+    assert capsys.readouterr().out == f"Figure in {out}\n"
     assert out.read_bytes().startswith(b"\x89PNG")
-    groups = [words.splitlines()[-1] for words in written if "label:" in words]
+    groups = [text.splitlines()[-1] for text in written if "label:" in text]
     assert groups == ["false positive at 0.5", "true negative at 0.5"]
-    assert not [path for path in folders.iterdir() if path.name.startswith(".")]
 
 
-def test_what_cannot_be_drawn_is_told(folders):
+def test_what_cannot_be_drawn_is_said(folders):
     out = folders / "panels.png"
     labels = write(folders / "labels.csv", "id,cancer", "one,1")
     (folders / "bad").mkdir()
     (folders / "bad" / "case.json").write_text(json.dumps({"schema": "other"}))
-    for arguments, words in [
-        ((folders / "one", "--out", folders / "panels.txt"), "needs a name ending in .png, .pdf or .svg"),
+    for arguments, message in [
         ((folders / "none", "--out", out), "holds no readable case.json"),
         ((folders / "bad", "--out", out), "no case of schema"),
         ((folders / "two", "--labels", labels, "--out", out), "The labels have no case two"),
     ]:
-        with pytest.raises(UsageError, match=words):
-            evaluate("panels", *arguments)
+        with pytest.raises(SystemExit, match=message):
+            draw(*arguments)
     (folders / "ct.nrrd").unlink()
-    with pytest.raises(UsageError, match=r"The CT of .*one is not where case.json says it is"):
-        evaluate("panels", folders / "one", "--out", out)
+    with pytest.raises(SystemExit, match=r"The CT of .*one is not where case.json says it is"):
+        draw(folders / "one", "--out", out)
     assert not out.exists()

@@ -42,14 +42,14 @@ def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
 
 
 @pytest.mark.parametrize(
-    ("out", "options", "code", "words"),
+    ("out", "options", "code", "message"),
     [
         ("steps.txt", [], 2, "needs a name ending in .png, .pdf or .svg"),
         ("steps.png", ["--slices", "24"], 2, "not all within the scan's 0..23"),
         ("missing/steps.png", ["--slices", "12"], 6, "cannot be written (No such file or directory)"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(tmp_path, ct, capsys, out, options, code, words):
+def test_what_cannot_be_drawn_is_said(tmp_path, ct, capsys, out, options, code, message):
     assert main(["figure", "steps", ct, "--out", str(tmp_path / out), *options]) == code
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

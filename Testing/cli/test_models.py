@@ -82,8 +82,8 @@ def test_import_list_info_find_and_remove(say, files, known, own):
     for asked in ("grt123", own / "grt123"):
         code, out, _ = say("info", asked)
         assert code == 0
-        for words in ("grt123", "GRT123", "Data Science Bowl 2017", "leaky-noisy-or", "10,775,568", model.sha256):
-            assert words in out
+        for message in ("grt123", "GRT123", "Data Science Bowl 2017", "leaky-noisy-or", "10,775,568", model.sha256):
+            assert message in out
         assert str(own / "grt123") in out
 
     code, out, _ = say("remove", "grt123")

@@ -49,7 +49,7 @@ def scans(tmp_path):
 
 
 def ended_run(scans, out, workers, at_least, end):
-    """Start a run and end it once so many cases are done; returns its last words when all its processes have ended."""
+    """Start a run and end it once so many cases are done; returns what it said when all its processes have ended."""
     command = [sys.executable, "-c", UNDER_WAY, str(scans), str(out), str(workers)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), start_new_session=True

@@ -14,7 +14,7 @@ from LungCancerDxLib.evaluation.froc import (
 )
 from LungCancerDxLib.evaluation.matching import match
 from LungCancerDxLib.evaluation.report import interval, resample
-from Testing.evaluation.made import along_x, detections, nodule_at, random_rows, with_copies
+from Testing.evaluation.tables_by_hand import along_x, detections, nodule_at, random_rows, with_copies
 from Testing.Oracles import froc as oracle
 
 

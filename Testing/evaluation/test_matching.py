@@ -5,7 +5,7 @@ import pytest
 
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.matching import match
-from Testing.evaluation.made import along_x, detections, nodule_at, random_rows
+from Testing.evaluation.tables_by_hand import along_x, detections, nodule_at, random_rows
 from Testing.Oracles import froc as oracle
 
 

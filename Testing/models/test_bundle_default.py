@@ -23,8 +23,8 @@ def model():
 def test_it_says_what_it_learned_from():
     card = read_card(FOLDER)
     assert (card.name, card.preset, card.join, card.outcome) == ("Default", "DEFAULT", "leaky-noisy-or", "synthetic")
-    for words in ("classifier: ", "detector: ", "3 scans and", "invented patients with inserted nodules", "seed"):
-        assert words in card.trained_on
+    for message in ("classifier: ", "detector: ", "3 scans and", "invented patients with inserted nodules", "seed"):
+        assert message in card.trained_on
 
 
 def test_it_has_at_most_12_megabytes():
@@ -38,8 +38,8 @@ def test_it_has_one_backbone_for_both_networks(model):
 
 def test_its_card_is_for_people_too():
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
-    for words in (read_card(FOLDER).sha256, "Research use only", "CC BY", "LIDC-IDRI-0314", "models fetch grt123"):
-        assert words in card
+    for message in (read_card(FOLDER).sha256, "Research use only", "CC BY", "LIDC-IDRI-0314", "models fetch grt123"):
+        assert message in card
 
 
 @pytest.mark.slow

@@ -130,12 +130,12 @@ def test_a_stop_ends_the_download_and_leaves_nothing(server, cache):
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize(("status", "words"), [(404, "404 Client Error"), (403, "403"), (503, "503"), (407, "407")])
-def test_what_the_server_refuses_is_said(server, cache, status, words):
+@pytest.mark.parametrize(("status", "message"), [(404, "404 Client Error"), (403, "403"), (503, "503"), (407, "407")])
+def test_what_the_server_refuses_is_said(server, cache, status, message):
     server.status = status
     said = refusal(server, cache)
     assert f"{server.address}/{DETECTOR}" in said
-    assert words in said
+    assert message in said
     assert list(cache.iterdir()) == []
 
 

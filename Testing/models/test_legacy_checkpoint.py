@@ -99,7 +99,7 @@ def test_a_file_with_more_than_it_should_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "cut off or damaged"),
         (b"<!DOCTYPE html><html>", "cut off or damaged"),
@@ -115,8 +115,8 @@ def test_a_file_with_more_than_it_should_is_refused():
         (container(checkpoint({1: 1.5}), {}), "no 'state_dict' of tensors"),
     ],
 )
-def test_what_is_no_checkpoint_is_refused_in_words(content, words):
-    assert words in refusal(content)
+def test_what_is_no_checkpoint_is_refused_in_words(content, message):
+    assert message in refusal(content)
 
 
 def test_a_storage_of_another_size_than_announced_is_refused():

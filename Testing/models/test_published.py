@@ -183,7 +183,7 @@ def spoiled(folder, tmp_path, change, **options):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (lambda s: s.pop("path1.0.bias"), "lacks 1 tensors (path1.0.bias"),
         (lambda s: s.update(extra=torch.ones(1)), "foreign 1 tensors (extra"),
@@ -193,10 +193,10 @@ def spoiled(folder, tmp_path, change, **options):
         (lambda s: s.update({"path1.0.bias": torch.full((64,), torch.nan)}), "infinite or undefined"),
     ],
 )
-def test_tensors_must_fit_exactly(folder, tmp_path, change, words):
+def test_tensors_must_fit_exactly(folder, tmp_path, change, message):
     said = refusal(spoiled(folder, tmp_path, change), accept_unknown=True)
     assert str(tmp_path / DETECTOR) in said
-    assert words in said
+    assert message in said
 
 
 def test_an_unreadable_file_is_named(folder, tmp_path):

@@ -71,7 +71,7 @@ def test_the_score_stands_under_the_name_that_the_outcome_allows(patient, labels
     text = Figure.text
     monkeypatch.setattr(Figure, "text", lambda self, x, y, s, **look: written.append(s) or text(self, x, y, s, **look))
     drawn(case_of([]), patient, labels, tmp_path / "none.png")
-    words = " ".join(written)
-    assert "0.500   model score (simulated outcomes)" in words
-    assert "Research use only" in words
-    assert "cancer probability" not in words
+    message = " ".join(written)
+    assert "0.500   model score (simulated outcomes)" in message
+    assert "Research use only" in message
+    assert "cancer probability" not in message

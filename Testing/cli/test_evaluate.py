@@ -1,13 +1,14 @@
 """`lungcancerdx evaluate detection` and `cases` write whole folders of tables and figures."""
 
+import argparse
 import csv
 
 import numpy as np
 import pytest
 
-from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES
+from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES, add_evaluate
 from LungCancerDxLib.errors import UsageError
-from Testing.evaluation.made import evaluate, write
+from Testing.evaluation.tables_by_hand import write
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
@@ -45,7 +46,15 @@ def scores_labels_truth(tmp_path):
 def no_pictures(monkeypatch):
     """Empty files in their place."""
     for name in ("froc_figure", "top_k_figure", "roc_figure", "histograms", "reliability_figure"):
-        monkeypatch.setattr(f"LungCancerDxLib.cli.evaluate.save_{name}", lambda *given: given[-1].touch())
+        monkeypatch.setattr(f"LungCancerDxLib.evaluation.figures.save_{name}", lambda *given: given[-1].touch())
+
+
+def evaluate(*arguments):
+    """`lungcancerdx evaluate` in this process; its message."""
+    parser = argparse.ArgumentParser()
+    add_evaluate(parser.add_subparsers(dest="command"))
+    parsed = parser.parse_args(["evaluate", *map(str, arguments)])
+    return parsed.run(parsed, None)
 
 
 def rows_of(path):
@@ -67,9 +76,9 @@ def check_pictures(folder, names):
 @pytest.mark.parametrize("rules", ["luna16", "paper"])
 def test_a_detector_is_evaluated_into_a_folder(tmp_path, marks_and_nodules, rules):
     out = tmp_path / "out"
-    words = evaluate("detection", *marks_and_nodules, "--rules", rules, "--bootstrap", 50, "--out", out)
+    message = evaluate("detection", *marks_and_nodules, "--rules", rules, "--bootstrap", 50, "--out", out)
     assert sorted(path.name for path in out.iterdir()) == sorted(DETECTION_FILES)
-    assert (out / "detection.md").read_text() in words
+    assert (out / "detection.md").read_text() in message
     rows = rows_of(out / "detection.csv")
     assert len(rows) == 7 + 3 + 10 + 10
     assert all("scans" in row["rests_on"] for row in rows)
@@ -98,10 +107,10 @@ def test_a_negative_seed_is_refused(tmp_path, capsys):
 def test_case_scores_are_evaluated_into_a_folder(tmp_path, scores_labels_truth):
     out = tmp_path / "out"
     scores, labels, truth = scores_labels_truth
-    words = evaluate("cases", scores, labels, "--truth", truth, "--bootstrap", 50, "--out", out)
+    message = evaluate("cases", scores, labels, "--truth", truth, "--bootstrap", 50, "--out", out)
     assert sorted(path.name for path in out.iterdir()) == sorted(CASE_FILES)
-    assert (out / "cases.md").read_text() in words
-    assert "It is a cancer probability only where a model trained on clinical outcomes made it" in words
+    assert (out / "cases.md").read_text() in message
+    assert "It is a cancer probability only where a model trained on clinical outcomes made it" in message
     rows = {row["figure"]: row for row in rows_of(out / "cases.csv")}
     assert all("80 cases" in row["rests_on"] for row in rows.values())
     difference = float(rows["AUC"]["value"]) - float(rows["AUC of the Bayes predictor"]["value"])
@@ -126,7 +135,7 @@ def test_nothing_is_left_behind_when_a_figure_fails(tmp_path, marks_and_nodules,
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("LungCancerDxLib.cli.evaluate.save_top_k_figure", fail)
+    monkeypatch.setattr("LungCancerDxLib.evaluation.figures.save_top_k_figure", fail)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(Exception, match="No space left on device"):
         evaluate("detection", *marks_and_nodules, "--bootstrap", 10, "--out", tmp_path / "out")

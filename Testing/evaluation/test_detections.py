@@ -7,7 +7,7 @@ from LungCancerDxLib.cohorts.results import NODULE_COLUMNS as COHORT_COLUMNS
 from LungCancerDxLib.datasets.dsb2017 import NODULE_COLUMNS
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.detections import read_detections
-from Testing.evaluation.made import write
+from Testing.evaluation.tables_by_hand import write
 
 MARKS = ("seriesuid,coordX,coordY,coordZ,probability", "a,1,2,3,0.9", "b,4,5,6,0.2")
 NODULES = ("seriesuid,coordX,coordY,coordZ,diameter_mm", "a,1,2,4,8", "c,0,0,0,12.5")
@@ -83,7 +83,7 @@ def test_a_detector_that_found_nothing_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("tables", "words"),
+    ("tables", "message"),
     [
         ({"marks": ("seriesuid,coordX,coordY,coordZ", "a,1,2,3")}, "marks.csv has no column probability or logit or"),
         ({"marks": (MARKS[0], "a,1,2,3,high")}, "marks.csv, line 2, column probability: expected a number, got 'high'"),
@@ -100,11 +100,11 @@ def test_a_detector_that_found_nothing_is_read(tmp_path):
         ({"nodules": (NODULES[0], "z,1,2,3,9")}, "have no scan in common"),
     ],
 )
-def test_what_is_wrong_in_a_table_is_told(tmp_path, tables, words):
-    with pytest.raises(UsageError, match=words):
+def test_what_is_wrong_in_a_table_is_said(tmp_path, tables, message):
+    with pytest.raises(UsageError, match=message):
         read(tmp_path, **tables)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UsageError, match=r"none.csv cannot be read .*; expected a CSV file"):
         read_detections(tmp_path / "none.csv", tmp_path / "none.csv")

@@ -1,11 +1,9 @@
 """Small tables and detections made by hand or at random."""
 
-import argparse
 from dataclasses import replace
 
 import numpy as np
 
-from LungCancerDxLib.cli.evaluate import add_evaluate
 from LungCancerDxLib.evaluation.detections import Detections
 
 
@@ -73,11 +71,3 @@ def write(path, *lines):
     """A text file of lines; its path."""
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def evaluate(*arguments):
-    """`lungcancerdx evaluate` in this process; its words."""
-    parser = argparse.ArgumentParser()
-    add_evaluate(parser.add_subparsers(dest="command"))
-    parsed = parser.parse_args(["evaluate", *map(str, arguments)])
-    return parsed.run(parsed, None)

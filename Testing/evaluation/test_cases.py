@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.evaluation import case_metrics
-from LungCancerDxLib.evaluation.case_metrics import calibration
-from LungCancerDxLib.evaluation.case_report import case_report
+from LungCancerDxLib.evaluation import cases
+from LungCancerDxLib.evaluation.cases import calibration, case_report
 from LungCancerDxLib.evaluation.outcomes import Outcomes
 from LungCancerDxLib.evaluation.report import resample
 
@@ -30,29 +29,29 @@ def rows_of(outcomes, seed=0, samples=300):
 
 def test_the_log_loss_is_the_mean_of_minus_the_logarithms():
     expected = -np.log([0.9, 0.4, 0.4, 0.9, 0.6]).mean()
-    assert case_metrics.log_loss(PREDICTED, CANCER) == pytest.approx(expected)
-    assert case_metrics.case_losses(PREDICTED, CANCER).mean() == pytest.approx(expected)
+    assert cases.log_loss(PREDICTED, CANCER) == pytest.approx(expected)
+    assert cases.case_losses(PREDICTED, CANCER).mean() == pytest.approx(expected)
 
 
-def test_a_score_of_zero_for_an_ill_case_costs_what_the_clipping_says():
+def test_a_score_of_zero_for_a_case_with_cancer_costs_what_the_clipping_says():
     predicted, cancer = np.array([0.0, 0.0]), np.array([True, False])
-    assert case_metrics.log_loss(predicted, cancer) == pytest.approx(-np.log(1e-15) / 2)
-    assert case_metrics.case_losses(predicted, cancer).mean() == pytest.approx(-np.log(1e-15) / 2)
+    assert cases.log_loss(predicted, cancer) == pytest.approx(-np.log(1e-15) / 2)
+    assert cases.case_losses(predicted, cancer).mean() == pytest.approx(-np.log(1e-15) / 2)
 
 
 def test_the_auc_is_the_share_of_pairs_in_the_right_order_equal_scores_half():
     # 0.9 beats three; 0.4 loses to 0.6, beats 0.1, ties with 0.4.
-    assert case_metrics.auc(PREDICTED, CANCER) == pytest.approx((3 + 1.5) / 6)
+    assert cases.auc(PREDICTED, CANCER) == pytest.approx((3 + 1.5) / 6)
 
 
 def test_accuracy_calls_cancer_above_one_half_only():
-    assert case_metrics.accuracy(PREDICTED, CANCER) == pytest.approx(3 / 5)
-    assert case_metrics.accuracy(np.array([0.5, 0.51]), np.array([False, True])) == 1
-    assert case_metrics.healthy_accuracy(CANCER) == pytest.approx(3 / 5)
+    assert cases.accuracy(PREDICTED, CANCER) == pytest.approx(3 / 5)
+    assert cases.accuracy(np.array([0.5, 0.51]), np.array([False, True])) == 1
+    assert cases.healthy_accuracy(CANCER) == pytest.approx(3 / 5)
 
 
 def test_the_roc_curve_goes_through_every_threshold():
-    false_rate, true_rate, threshold = case_metrics.roc(PREDICTED, CANCER)
+    false_rate, true_rate, threshold = cases.roc(PREDICTED, CANCER)
     assert threshold.tolist() == [np.inf, 0.9, 0.6, 0.4, 0.1]
     np.testing.assert_allclose(false_rate, [0, 0, 1 / 3, 2 / 3, 1])
     np.testing.assert_allclose(true_rate, [0, 0.5, 0.5, 1, 1])
@@ -76,16 +75,16 @@ def test_resampled_figures_are_those_of_the_cases_drawn():
     outcomes = simulated(40, noise=1.0)
     predicted, cancer = np.round(outcomes.predicted, 1), outcomes.cancer
     times = resample(np.random.default_rng(2), 40, 20)
-    areas = case_metrics.resampled_auc(predicted, cancer, times)
-    losses = case_metrics.resampled_mean(case_metrics.case_losses(predicted, cancer), times)
+    areas = cases.resampled_auc(predicted, cancer, times)
+    losses = cases.resampled_mean(cases.case_losses(predicted, cancer), times)
     for counts, area, loss in zip(times, areas, losses, strict=True):
         drawn = np.repeat(np.arange(40), counts)
-        assert area == pytest.approx(case_metrics.auc(predicted[drawn], cancer[drawn]))
-        assert loss == pytest.approx(case_metrics.log_loss(predicted[drawn], cancer[drawn]))
+        assert area == pytest.approx(cases.auc(predicted[drawn], cancer[drawn]))
+        assert loss == pytest.approx(cases.log_loss(predicted[drawn], cancer[drawn]))
 
 
 def test_a_sample_of_one_label_has_no_auc():
-    areas = case_metrics.resampled_auc(PREDICTED, CANCER, np.array([[5, 0, 0, 0, 0], [1, 1, 1, 1, 1]]))
+    areas = cases.resampled_auc(PREDICTED, CANCER, np.array([[5, 0, 0, 0, 0], [1, 1, 1, 1, 1]]))
     assert np.isnan(areas[0])
     assert areas[1] == pytest.approx(0.75)
 
@@ -121,11 +120,11 @@ def test_the_difference_in_log_loss_without_the_luck_of_the_outcomes_is_its_mean
     bayes, predicted = rng.uniform(0, 1, 20), np.append(rng.uniform(0.02, 0.98, 19), 1.0)
     bayes[0], bayes[-1] = 0.0, 1.0
     drawn = rng.random((40000, 20)) < bayes
-    losses = [case_metrics.case_losses(p, drawn) for p in (predicted, bayes)]
-    expected = case_metrics.expected_excess_losses(predicted, bayes)
+    losses = [cases.case_losses(p, drawn) for p in (predicted, bayes)]
+    expected = cases.expected_excess_losses(predicted, bayes)
     np.testing.assert_allclose(expected, (losses[0] - losses[1]).mean(axis=0), atol=0.05)
     assert expected.mean() == pytest.approx((losses[0] - losses[1]).mean(), abs=0.01)
-    np.testing.assert_allclose(case_metrics.expected_excess_losses(bayes, bayes), 0, atol=1e-12)
+    np.testing.assert_allclose(cases.expected_excess_losses(bayes, bayes), 0, atol=1e-12)
 
 
 def test_the_expected_difference_is_known_better_than_that_of_the_outcomes_drawn():
@@ -165,7 +164,7 @@ def test_without_such_cases_nothing_is_said_of_them(leak):
     assert not any("nodule" in name or "leak" in name for name in rows)
 
 
-def test_without_scikit_learn_the_cure_is_told(monkeypatch):
+def test_without_scikit_learn_the_cure_is_said(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
     with pytest.raises(UsageError, match="needs scikit-learn: pip install"):
-        case_metrics.auc(PREDICTED, CANCER)
+        cases.auc(PREDICTED, CANCER)

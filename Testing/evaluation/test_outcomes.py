@@ -6,7 +6,7 @@ import pytest
 from LungCancerDxLib.cohorts.results import CASE_COLUMNS
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.outcomes import read_outcomes
-from Testing.evaluation.made import write
+from Testing.evaluation.tables_by_hand import write
 
 SCORES = ("id,cancer", "a,0.9", "b,0.2", "c,0.4")
 LABELS = ("cancer,id", "0,b", "1,a", "0,c")
@@ -53,7 +53,7 @@ def test_cases_without_a_score_or_a_label_are_left_out_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("tables", "words"),
+    ("tables", "message"),
     [
         ({"scores": ("id,cancer", "a,1.2")}, "scores.csv, line 2, column cancer: expected a probability within 0..1"),
         ({"scores": ("id,risk", "a,1")}, "scores.csv has no column score or cancer; its header line names id, risk"),
@@ -66,6 +66,6 @@ def test_cases_without_a_score_or_a_label_are_left_out_and_counted(tmp_path):
         ({"labels": ("id,label", "a,2")}, "labels.csv, line 2, column label: expected the label 0 or 1, got 2"),
     ],
 )
-def test_what_is_wrong_in_a_table_is_told(tmp_path, tables, words):
-    with pytest.raises(UsageError, match=words):
+def test_what_is_wrong_in_a_table_is_said(tmp_path, tables, message):
+    with pytest.raises(UsageError, match=message):
         read(tmp_path, **tables)

@@ -29,7 +29,7 @@ class Detections:
     Parameters
     ----------
     mark_scan, mark_center_lps_mm, mark_score, mark_diameter_mm
-        (N,) scan numbers, (N, 3) places, (N,) scores, greater is surer, and (N,) diameters of their boxes, NaN where
+        (N,) scan numbers, (N, 3) centres, (N,) scores, greater is surer, and (N,) diameters of their boxes, NaN where
         none is given.
     finding_scan, finding_center_lps_mm, finding_diameter_mm
         (M,), (M, 3), (M,); diameters are positive.

@@ -114,7 +114,7 @@ def deadly_work(path: Path, settings: Settings) -> CaseResult:
 
 
 def killed_once_work(path: Path, settings: Settings) -> CaseResult:
-    """The first process that comes to scan2 is killed there; the scan's folder is told by a mark."""
+    """The first process that comes to scan2 is killed there; the scan's folder holds a mark then."""
     mark = path.parent.parent / "killed"
     if path.stem == "scan2" and not mark.exists():
         mark.touch()

@@ -1,4 +1,4 @@
-"""Marks and findings are read from LUNA16's files and from a cohort's tables; what is wrong in them is told."""
+"""Marks and findings are read from LUNA16's files and from a cohort's tables; what is wrong in them is said."""
 
 import numpy as np
 import pytest

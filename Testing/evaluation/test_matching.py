@@ -96,8 +96,8 @@ def test_any_marks_are_judged_as_plain_loops_judge_them(rules, seed):
     expected = {"luna16": oracle.by_luna16, "paper": oracle.by_paper}[rules](6, marks, nodules, excluded)
     matching = match(detections(6, marks, nodules, excluded), rules)
     of_nodules = zip(matching.nodule_scan, matching.nodule_score, matching.nodule_rank, strict=True)
-    told = [(scan, -np.inf if score is None else score, rank or np.inf) for scan, score, rank in expected.nodules]
-    assert sorted(of_nodules) == sorted(told)
+    judged = [(scan, -np.inf if score is None else score, rank or np.inf) for scan, score, rank in expected.nodules]
+    assert sorted(of_nodules) == sorted(judged)
     assert sorted(zip(matching.false_scan, matching.false_score, strict=True)) == sorted(expected.false)
 
 

@@ -1,4 +1,4 @@
-"""Scores, labels and truth of cases are read and joined; what is wrong in them is told."""
+"""Scores, labels and truth of cases are read and joined; what is wrong in them is said."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ from LungCancerDxLib.preset import DEFAULT, GRT123
 @pytest.fixture(scope="module")
 def model():
     trained = untrained_model()
-    return replace(trained, name="some model", outcome="synthetic", trained_on="invented scans")
+    return replace(trained, name="some model", outcome="synthetic", trained_on="synthetic scans")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def change_card(folder, **entries):
 def test_a_saved_model_comes_back_bit_for_bit(model, saved):
     again = load_model(saved)
     assert (again.name, again.preset, again.join) == (model.name, model.preset, model.join)
-    assert (again.outcome, again.trained_on) == ("synthetic", "invented scans")
+    assert (again.outcome, again.trained_on) == ("synthetic", "synthetic scans")
     image = torch.randn((1, 1, 32, 32, 32), generator=torch.Generator().manual_seed(1))
     where = torch.zeros(1, 3, 8, 8, 8)
     with torch.inference_mode():

@@ -13,8 +13,8 @@ from Testing.helpers import tiny_model
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path, monkeypatch):
-    """The four places that are looked at, empty; loading a bundle only says which."""
+def locations(tmp_path, monkeypatch):
+    """The four locations that are looked at, empty; loading a bundle only says which."""
     library = tmp_path / "extension" / "LungCancerDxLib" / "models" / "registry.py"
     monkeypatch.setattr(registry, "__file__", str(library))
     monkeypatch.setattr(registry.sysconfig, "get_path", lambda _name: str(tmp_path / "python"))
@@ -37,25 +37,25 @@ def bundle(folder):
 
 
 @pytest.mark.parametrize("place", ["named", "beside", "package", "user"])
-def test_a_model_is_found_by_its_name_in_each_place(places, place):
-    folder = bundle(places[place] / "mine")
+def test_a_model_is_found_by_its_name_in_each_place(locations, place):
+    folder = bundle(locations[place] / "mine")
     assert find_model("mine") == folder
     assert installed_models() == {"mine": folder}
 
 
-def test_the_first_place_wins_over_the_next(places):
-    folders = [bundle(places[place] / "mine") for place in ("user", "package", "beside", "named")]
+def test_the_first_place_wins_over_the_next(locations):
+    folders = [bundle(locations[place] / "mine") for place in ("user", "package", "beside", "named")]
     assert find_model("mine") == folders[-1]
 
 
-def test_without_a_name_the_default_model_is_taken_where_there_is_one(places):
+def test_without_a_name_the_default_model_is_taken_where_there_is_one(locations):
     assert find_model().name == "untrained-default"
-    folder = bundle(places["beside"] / "Default")
+    folder = bundle(locations["beside"] / "Default")
     assert find_model() == folder
 
 
-def test_a_folder_without_a_card_is_no_model(places):
-    (places["named"] / "mine").mkdir(parents=True)
+def test_a_folder_without_a_card_is_no_model(locations):
+    (locations["named"] / "mine").mkdir(parents=True)
     assert installed_models() == {}
 
 
@@ -69,11 +69,11 @@ def test_untrained_models_have_names(name):
     assert find_model(name).name == name
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones_and_the_places(places):
-    bundle(places["user"] / "mine")
+def test_an_unknown_name_is_refused_with_the_known_ones_and_the_places(locations):
+    bundle(locations["user"] / "mine")
     with pytest.raises(ModelError) as caught:
         find_model("yours")
-    for word in ("No model 'yours'", "mine, untrained-paper", *map(str, places.values())):
+    for word in ("No model 'yours'", "mine, untrained-paper", *map(str, locations.values())):
         assert word in str(caught.value)
 
 

@@ -27,8 +27,8 @@ UNTRAINED = ["untrained-paper", "untrained-grt123", "untrained-default"]
 
 
 @pytest.fixture
-def places(tmp_path, monkeypatch):
-    """The four places that are looked at, empty."""
+def locations(tmp_path, monkeypatch):
+    """The four locations that are looked at, empty."""
     monkeypatch.setattr(
         registry, "__file__", str(tmp_path / "extension" / "LungCancerDxLib" / "models" / "registry.py")
     )
@@ -84,35 +84,35 @@ def test_a_damaged_card_is_refused_with_its_file(tmp_path, changed):
         read_card(folder)
 
 
-def test_available_are_the_installed_and_then_the_untrained_with_their_default_last(places):
-    bundle(places["user"] / "theirs")
-    bundle(places["named"] / "mine", name="called otherwise")
+def test_available_are_the_installed_and_then_the_untrained_with_their_default_last(locations):
+    bundle(locations["user"] / "theirs")
+    bundle(locations["named"] / "mine", name="called otherwise")
     cards = available_models()
     assert list(cards) == ["mine", "theirs", *UNTRAINED]
     assert cards["mine"].name == "called otherwise"
 
 
-def test_a_damaged_model_is_not_available(places):
-    bundle(places["named"] / "mine", preset=None)
+def test_a_damaged_model_is_not_available(locations):
+    bundle(locations["named"] / "mine", preset=None)
     assert list(available_models()) == UNTRAINED
 
 
 @pytest.mark.parametrize("name", UNTRAINED)
-def test_the_card_of_an_untrained_model_says_what_the_model_is(places, name):
+def test_the_card_of_an_untrained_model_says_what_the_model_is(locations, name):
     card = available_models()[name]
     model = untrained_model(PRESETS[card.preset])
     assert (card.name, card.outcome, card.trained_on) == (model.name, model.outcome, model.trained_on)
     assert (card.join, card.preset_values) == (model.join, asdict(model.preset))
 
 
-def test_without_the_variable_the_other_places_are_looked_at(places, monkeypatch):
+def test_without_the_variable_the_other_places_are_looked_at(locations, monkeypatch):
     monkeypatch.delenv("LUNGCANCERDX_MODELS")
-    assert model_folders() == [places["beside"], places["package"], places["user"]]
+    assert model_folders() == [locations["beside"], locations["package"], locations["user"]]
 
 
-def test_without_platformdirs_as_in_slicer_before_its_first_run_the_users_folder_is_left_out(places, monkeypatch):
+def test_without_platformdirs_as_in_slicer_before_its_first_run_the_users_folder_is_left_out(locations, monkeypatch):
     monkeypatch.setitem(sys.modules, "platformdirs", None)
-    assert model_folders() == [places["named"], places["beside"], places["package"]]
+    assert model_folders() == [locations["named"], locations["beside"], locations["package"]]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="platformdirs looks at the system once")

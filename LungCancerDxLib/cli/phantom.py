@@ -114,8 +114,7 @@ def run_insert(arguments: argparse.Namespace, stop: Stop) -> str:
 
     from ..io import read_ct
     from ..phantom.case import bayes_probabilities
-    from ..phantom.insertion.insert import insert_nodules
-    from ..phantom.insertion.scan_places import places_of_scan
+    from ..phantom.insertion import insert_nodules, places_of_scan
     from ..phantom.nodules.population import draw_nodules
     from ..preprocessing import preprocess
     from ..preset import DEFAULT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,16 +11,16 @@ import numpy as np
 from ..names import LEFT, RIGHT
 from ..preprocessing import WorkingLungs, WorkingScan
 from ..preprocessing.hull import dilate_lungs, hull_lung
+from ..preprocessing.lung_mask import bounding_box
 from ..preprocessing.working_grid import mask_grey, to_grey
 from ..preset import Preset
 from ..runtime.progress import in_threads
 from .canvas import Canvas
-from .lattice import Reader
+from .fields import Reader
 from .nodules.nodule import SyntheticNodule
 from .nodules.population import Population
-from .patient import SHOULDERS_BELOW_APEX_MM, DrawnPatient, draw_patient, subslices
-from .scanner.acquisition import BLUR_MM, ENHANCED, ENHANCED_OVER_MM, Acquisition, Scanner, blurred, narrow
-from .thorax.anatomy import Anatomy
+from .patient import DrawnPatient, draw_patient, grid_affine, subslices
+from .scanner.acquisition import BLUR_MM, ENHANCED, ENHANCED_OVER_MM, Scanner, blurred, narrow
 from .thorax.painting import lung_labels, paint_patient
 from .thorax.soft_tissue import FAT_HU, build_inner, build_wall
 
@@ -55,31 +55,22 @@ def synthetic_preprocessed(
     )
     reader = Reader(y, x)
     lungs = np.stack(list(in_threads(lambda height: lung_labels(anatomy, reader, float(height), SEEN_DEPTH_MM), z)))
-    box, ends = _crop(lungs > 0, preset)
+    ends = np.array([[side.start, side.stop - 1] for side in bounding_box(lungs > 0)]).T
+    first = np.maximum(ends[0] - preset.crop_margin_low, 0)
+    box = tuple(slice(*side) for side in zip(first, ends[1] + 1 + preset.crop_margin_high, strict=True))
     lungs, (z, y, x) = lungs[box], (c[side] for c, side in zip((z, y, x), box, strict=True))
 
     canvas = Canvas(np.full(lungs.shape, FAT_HU, dtype=np.float32), z, y, x, edge_mm=EDGE_SHARE * step)
     layers = (*build_wall(anatomy.thorax.cage), *build_inner(anatomy.thorax, acquisition.blood))
-    paint_patient(canvas, anatomy, layers, acquisition.blood, drawn.nodules, None)
-    grey = _scan(canvas, drawn, preset)
+    paint_patient(canvas, anatomy, layers, acquisition.blood, drawn.nodules)
     dilated = _dilated(lungs, preset)
-    kji_to_lps = np.zeros((4, 4))
-    kji_to_lps[[2, 1, 0], [0, 1, 2]] = step
-    kji_to_lps[:, 3] = x[0], y[0], z[0], 1
-    image = mask_grey(grey, dilated, lungs > 0, preset)
-    scan = WorkingScan(image=image, dilated=dilated, lung_ends_kji=ends, kji_to_lps=kji_to_lps)
+    scan = WorkingScan(
+        image=mask_grey(_scan(canvas, drawn, preset), dilated, lungs > 0, preset),
+        dilated=dilated,
+        lung_ends_kji=(ends - first).astype(float),
+        kji_to_lps=grid_affine((step, step, step), (x[0], y[0], z[0])),
+    )
     return scan, WorkingLungs(lungs), drawn.nodules, drawn.record()
-
-
-def _crop(mask: np.ndarray, preset: Preset) -> tuple[tuple[slice, ...], np.ndarray]:
-    """The box of the lungs with the preset's margin, and the lungs' ends (2, 3) in it."""
-    box, ends = [], []
-    for axis in range(3):
-        there = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        low = max(int(there[0]) - preset.crop_margin_low, 0)
-        box.append(slice(low, min(int(there[-1]) + 1 + preset.crop_margin_high, mask.shape[axis])))
-        ends.append((there[0] - low, there[-1] - low))
-    return tuple(box), np.array(ends, dtype=float).T
 
 
 def _dilated(lungs: np.ndarray, preset: Preset) -> np.ndarray:
@@ -105,54 +96,49 @@ def _scan(canvas: Canvas, drawn: DrawnPatient, preset: Preset) -> np.ndarray:
     levels = np.pad(np.arange(len(hu)), len(half) - 1, mode="symmetric")
     within = narrow((BLUR_MM[how.kernel] ** 2 + pixel_mm**2 / 6) / step**2)
     wide = narrow((ENHANCED_OVER_MM / step) ** 2)
-    noise = _Noise(drawn.anatomy, how, canvas, drawn.noise_rng, step)
+    noise_at = _draw_noise(drawn, canvas, step)
     grey = np.empty(hu.shape, dtype=np.uint8)
     strength = ENHANCED[how.kernel]
 
     def scan(k: int) -> None:
         level = sum(weight * hu[at] for weight, at in zip(through, levels[k : k + len(through)], strict=True))
-        seen = _smoothed(level, within)
+        seen = blurred(blurred(level, within, 0), within, 1)
         if strength:
-            seen = seen + strength * (seen - _smoothed(seen, wide))
-        seen = seen + noise.at(float(canvas.z[k]))
-        grey[k] = to_grey(seen, preset)
+            seen = seen + strength * (seen - blurred(blurred(seen, wide, 0), wide, 1))
+        grey[k] = to_grey(seen + noise_at(float(canvas.z[k])), preset)
 
     for _ in in_threads(scan, range(len(hu))):
         pass
     return grey
 
 
-def _smoothed(plane: np.ndarray, half: np.ndarray) -> np.ndarray:
-    return blurred(blurred(plane, half, 0), half, 1)
+def _draw_noise(drawn: DrawnPatient, canvas: Canvas, step_mm: float) -> Callable[[float], np.ndarray]:
+    """The noise of a scan, resampled: planes of the scan's own pixels brought to the working grid, slices mixed.
 
+    Returns what gives the noise at a height, HU (J, I).
+    """
+    how = drawn.acquisition
+    slice_mm, *pixel_mm = how.spacing_mm_kji
+    rows, columns = (
+        int(np.ceil(len(c) * step_mm / pixel)) + 2 for c, pixel in zip((canvas.y, canvas.x), pixel_mm, strict=True)
+    )
+    plane_rng, slice_rng = drawn.noise_rng.spawn(2)
+    planes = Scanner.of(how, (rows, columns), plane_rng).planes
+    for axis, (centres, pixel) in enumerate(zip((canvas.y, canvas.x), pixel_mm, strict=True), start=1):
+        at = np.arange(len(centres)) * step_mm / pixel
+        below = at.astype(int)
+        share = (at - below).astype(np.float32).reshape((1, -1, 1) if axis == 1 else (1, 1, -1))
+        planes = planes.take(below, axis) * (1 - share) + planes.take(below + 1, axis) * share
+    scanner = Scanner(replace(how, spacing_mm_kji=(slice_mm, step_mm, step_mm)), planes)
+    first = float(canvas.z[0])
+    count = int(np.ceil(len(canvas.z) * step_mm / slice_mm)) + 2
+    shoulders, rngs = drawn.shoulder(first + np.arange(count) * slice_mm), slice_rng.spawn(count)
+    slices = list(in_threads(lambda k: scanner.noise(float(shoulders[k]), rngs[k]), range(count)))
 
-class _Noise:
-    """The noise of a scan, resampled: planes of the scan's own pixels brought to the working grid, slices mixed."""
-
-    def __init__(
-        self, anatomy: Anatomy, how: Acquisition, canvas: Canvas, rng: np.random.Generator, step_mm: float
-    ) -> None:
-        slice_mm, *pixel_mm = how.spacing_mm_kji
-        shape = [int(np.ceil(len(c) * step_mm / p)) + 2 for c, p in zip((canvas.y, canvas.x), pixel_mm, strict=True)]
-        plane_rng, slice_rng = rng.spawn(2)
-        planes = Scanner.of(how, (shape[0], shape[1]), plane_rng).planes
-        for axis, (centres, pixel) in enumerate(zip((canvas.y, canvas.x), pixel_mm, strict=True), start=1):
-            at = np.arange(len(centres)) * step_mm / pixel
-            below = at.astype(int)
-            share = (at - below).astype(np.float32).reshape((1, -1, 1) if axis == 1 else (1, 1, -1))
-            planes = planes.take(below, axis) * (1 - share) + planes.take(below + 1, axis) * share
-        self._scanner = Scanner(replace(how, spacing_mm_kji=(slice_mm, step_mm, step_mm)), planes)
-        self._first, self._slice_mm = float(canvas.z[0]), slice_mm
-        count = int(np.ceil(len(canvas.z) * step_mm / slice_mm)) + 2
-        shoulder_from = anatomy.high_lps_mm[2] - SHOULDERS_BELOW_APEX_MM
-        heights = self._first + np.arange(count) * slice_mm
-        shoulders = np.clip((heights - shoulder_from) / 30.0, 0, 1)
-        rngs = slice_rng.spawn(count)
-        self._slices = list(in_threads(lambda k: self._scanner.noise(float(shoulders[k]), rngs[k]), range(count)))
-
-    def at(self, z_mm: float) -> np.ndarray:
-        """HU (J, I) at a height."""
-        position = (z_mm - self._first) / self._slice_mm
+    def at_height(z_mm: float) -> np.ndarray:
+        position = (z_mm - first) / slice_mm
         below = int(position)
         share = np.float32(position - below)
-        return self._slices[below] * (1 - share) + self._slices[below + 1] * share
+        return np.asarray(slices[below] * (1 - share) + slices[below + 1] * share)
+
+    return at_height

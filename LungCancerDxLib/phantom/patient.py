@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,20 @@ import numpy as np
 from ..runtime.progress import in_threads
 from ..volume import CTVolume
 from .canvas import Canvas
-from .lattice import Lattice, Reader
+from .fields import Lattice, Reader
 from .nodules.nodule import SyntheticNodule
 from .nodules.population import Population, draw_nodules
 from .scanner.acquisition import Acquisition, Scanner, draw_acquisition, plain_acquisition
 from .thorax.anatomy import Anatomy, draw_anatomy
-from .thorax.painting import SPRIGS_BELOW_MM, lung_labels, paint_patient
+from .thorax.painting import lung_labels, paint_patient
 from .thorax.soft_tissue import AIR_HU, body_width_mm, build_inner, build_outer
 
 SHARPEST_EDGE_MM = 0.7
 AIR_AROUND_MM = 14.0
 TABLE_BELOW_MM = 6.0
+SPRIGS_BELOW_MM = 1.2  # of the pixel size
 SAMPLE_NODULES = (3, 4)  # how many a patient of no population has
-SHOULDERS_BELOW_APEX_MM = 45.0
+SHOULDERS_BELOW_APEX_MM, SHOULDERS_OVER_MM = 45.0, 30.0
 SUBSLICE_MM = 1.25  # thicker slices are painted in several, and averaged
 
 
@@ -46,7 +47,7 @@ class SyntheticPatient:
     volume: CTVolume
     nodules: tuple[SyntheticNodule, ...]
     lungs: np.ndarray
-    record: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,12 @@ class DrawnPatient:
 
     def record(self) -> dict[str, Any]:
         """Every parameter drawn, JSON-able."""
-        return {**self.anatomy.record(), "acquisition": self.acquisition.record()}
+        return {**self.anatomy.record(), "acquisition": asdict(self.acquisition)}
+
+    def shoulder(self, z_mm: Any) -> Any:
+        """How much of the shoulders a slice at a height crosses, 0 to 1."""
+        start = self.anatomy.high_lps_mm[2] - SHOULDERS_BELOW_APEX_MM
+        return np.clip((z_mm - start) / SHOULDERS_OVER_MM, 0, 1)
 
 
 def draw_patient(
@@ -96,7 +102,7 @@ def synthetic_chest(
     right_lung: bool = True,
     z_range_mm: tuple[float, float] | None = None,
 ) -> SyntheticPatient:
-    """A chest CT of an invented adult.
+    """A chest CT of a synthetic adult.
 
     The patient depends on the generator alone: the same generator state gives the same anatomy on any grid, with any
     lung absent and with any nodules, and the same noise on the same grid. Only the finest vessels are left out where a
@@ -135,25 +141,27 @@ def synthetic_chest(
 def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) -> SyntheticPatient:
     """Put a patient on the grid of the acquisition and scan it; see `synthetic_chest`."""
     anatomy, acquisition = drawn.anatomy, drawn.acquisition
+    spacing = acquisition.spacing_mm_kji
     outer = build_outer(anatomy.body, anatomy.thorax.cage)
-    box = _box_of(outer[0].field)
-    x, y, all_z = _grid(acquisition, anatomy, box)
+    low_xy, high_xy = _body_box(outer[0].field)
+    x, y, all_z = _grid(acquisition, anatomy, low_xy, high_xy)
     lowest, highest = z_range_mm or (-np.inf, np.inf)
     imaged = np.flatnonzero((all_z >= lowest) & (all_z <= highest))
     if len(imaged) == 0:
         raise ValueError(f"no slice within z_range_mm {z_range_mm}; the scan covers {all_z[0]:.0f} to {all_z[-1]:.0f}")
-    parts = subslices(acquisition.spacing_mm_kji)
-    fine_z = (all_z[imaged][:, None] + acquisition.spacing_mm_kji[0] * _offsets(parts)).ravel()
+    parts = subslices(spacing)
+    offsets = (np.arange(parts) + 0.5) / parts - 0.5
+    fine_z = (all_z[imaged][:, None] + spacing[0] * offsets).ravel()
     canvas = Canvas(
         np.full((len(fine_z), len(y), len(x)), AIR_HU, dtype=np.float32),
         z=fine_z.astype(np.float32),
         y=y.astype(np.float32),
         x=x.astype(np.float32),
-        edge_mm=max(SHARPEST_EDGE_MM, *acquisition.spacing_mm_kji[1:]),
+        edge_mm=max(SHARPEST_EDGE_MM, *spacing[1:]),
     )
-    inner = build_inner(anatomy.thorax, acquisition.blood)
-    table_y = box[1][1] + TABLE_BELOW_MM if acquisition.table else None
-    paint_patient(canvas, anatomy, (*outer, *inner), acquisition.blood, drawn.nodules, table_y)
+    layers = (*outer, *build_inner(anatomy.thorax, acquisition.blood))
+    table_y = float(high_xy[1]) + TABLE_BELOW_MM if acquisition.table else None
+    paint_patient(canvas, anatomy, layers, acquisition.blood, drawn.nodules, table_y)
 
     plane_rng, slice_rng = drawn.noise_rng.spawn(2)
     scanner = Scanner.of(acquisition, (len(y), len(x)), plane_rng)
@@ -161,20 +169,16 @@ def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) 
     reader = Reader(canvas.y, canvas.x)
     voxels = np.empty((len(imaged), len(y), len(x)), dtype=np.int16)
     lungs = np.empty(voxels.shape, dtype=np.uint8)
-    shoulder_from = anatomy.high_lps_mm[2] - SHOULDERS_BELOW_APEX_MM
 
     def scan(k: int) -> None:
         z = float(all_z[imaged[k]])
         hu = canvas.hu[k * parts : (k + 1) * parts].mean(axis=0) if parts > 1 else canvas.hu[k]
-        shoulder = float(np.clip((z - shoulder_from) / 30.0, 0, 1))
-        voxels[k] = scanner.scan(hu, shoulder, slice_rngs[imaged[k]])
+        voxels[k] = scanner.scan(hu, float(drawn.shoulder(z)), slice_rngs[imaged[k]])
         lungs[k] = lung_labels(anatomy, reader, z)
 
     for _ in in_threads(scan, range(len(imaged))):
         pass
-    kji_to_lps = np.zeros((4, 4))
-    kji_to_lps[[2, 1, 0], [0, 1, 2]] = acquisition.spacing_mm_kji
-    kji_to_lps[:, 3] = x[0], y[0], all_z[imaged[0]], 1
+    kji_to_lps = grid_affine(spacing, (x[0], y[0], all_z[imaged[0]]))
     info = {"path": "synthetic", "kernel": acquisition.kernel}
     return SyntheticPatient(CTVolume(voxels, kji_to_lps, info), drawn.nodules, lungs, drawn.record())
 
@@ -184,41 +188,37 @@ def subslices(spacing_mm_kji: tuple[float, float, float]) -> int:
     return max(int(spacing_mm_kji[0] / max(SUBSLICE_MM, 1.6 * spacing_mm_kji[1])), 1)
 
 
-def _offsets(parts: int) -> np.ndarray:
-    return (np.arange(parts) + 0.5) / parts - 0.5
+def grid_affine(spacing_mm_kji: Sequence[float], first_lps_mm: Sequence[float]) -> np.ndarray:
+    """(4, 4) from index to LPS mm of a grid along the patient's axes, whose first voxel has this centre."""
+    kji_to_lps = np.zeros((4, 4))
+    kji_to_lps[[2, 1, 0], [0, 1, 2]] = spacing_mm_kji
+    kji_to_lps[:, 3] = *first_lps_mm, 1
+    return kji_to_lps
 
 
-def _box_of(skin: Lattice) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Lowest and highest x and y of the body."""
-    _, rows, columns = (
-        np.flatnonzero((skin.values < 0).any(axis=tuple(o for o in range(3) if o != axis))) for axis in range(3)
-    )
+def _body_box(skin: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x, y of the body."""
+    inside = np.argwhere((skin.values < 0).any(axis=0))
     _, y, x = skin.node_mm
-    return (float(x[columns[0]]), float(y[rows[0]])), (float(x[columns[-1]]), float(y[rows[-1]]))
+    low, high = (np.array([x[i], y[j]]) for j, i in (inside.min(axis=0), inside.max(axis=0)))
+    return low, high
 
 
 def _grid(
-    acquisition: Acquisition, anatomy: Anatomy, box: tuple[tuple[float, float], tuple[float, float]]
+    acquisition: Acquisition, anatomy: Anatomy, low_xy: np.ndarray, high_xy: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Voxel centres x, y, z of the whole scan, LPS mm."""
+    """Voxel centres x, y, z of the whole scan of a body within a box (x, y), LPS mm."""
     k, j, i = acquisition.spacing_mm_kji
     z = _centres(anatomy.low_lps_mm[2] - acquisition.below_mm, anatomy.high_lps_mm[2] + acquisition.above_mm, k)
     if acquisition.field_mm is None:
-        (low_x, low_y), (high_x, high_y) = box
-        below = high_y + TABLE_BELOW_MM + AIR_AROUND_MM
-        return (
-            _centres(low_x - AIR_AROUND_MM, high_x + AIR_AROUND_MM, i),
-            _centres(low_y - AIR_AROUND_MM, below, j),
-            z,
-        )
-    half = acquisition.field_mm / 2
-    (low_x, low_y), (high_x, high_y) = box
-    middle_x = (low_x + high_x) / 2 + anatomy.body.shift_mm[0]
-    middle_y = (low_y + high_y) / 2 + anatomy.body.shift_mm[1]
-    return _centres(middle_x - half, middle_x + half, i), _centres(middle_y - half, middle_y + half, j), z
+        low, high = low_xy - AIR_AROUND_MM, high_xy + np.array([0.0, TABLE_BELOW_MM]) + AIR_AROUND_MM
+    else:
+        middle, half = (low_xy + high_xy) / 2 + anatomy.body.shift_mm, acquisition.field_mm / 2
+        low, high = middle - half, middle + half
+    return _centres(low[0], high[0], i), _centres(low[1], high[1], j), z
 
 
 def _centres(low: float, high: float, step: float) -> np.ndarray:
     """Voxel centres that fill the field from `low` to `high`, in its middle, mm."""
     count = int(np.ceil((high - low) / step - 1e-9))
-    return (low + high) / 2 + (np.arange(count) - (count - 1) / 2) * step
+    return np.asarray((low + high) / 2 + (np.arange(count) - (count - 1) / 2) * step)

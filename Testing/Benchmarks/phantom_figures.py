@@ -1,7 +1,12 @@
-"""Synthetic scans beside real ones: slices in the lung and the soft-tissue window, and histograms of their HU."""
+"""Pictures of the phantom: its scans beside real ones, and the sizes and numbers of its nodules (the paper's Fig. 2).
+
+python -m Testing.Benchmarks.phantom_figures likeness CT ... --patients 3 --seed 21 --out likeness.png
+python -m Testing.Benchmarks.phantom_figures population --out population.png
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.phantom.case import draw_truth
+from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.phantom.case import draw_truth, synthetic_case
+from LungCancerDxLib.phantom.fields import Point
 from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.phantom.nodules.population import POPULATIONS, Population, draw_nodules
-from LungCancerDxLib.phantom.shapes import Point
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.report.plotting import pyplot
@@ -25,6 +31,34 @@ CORONAL_SHARE, SAGITTAL_SHARE = 0.5, 0.25  # of the lungs' depth and width
 LUNG_BINS_HU = np.arange(-1024.0, 200.0, 12.0)
 BODY_BINS_HU = np.arange(-250.0, 450.0, 8.0)
 BODY_ABOVE_HU = -300
+
+PATIENTS, SEED, EMPHYSEMA_SHARE = 1500, 0, 0.3  # of the figure of the population
+BIN_MM, UP_TO_MM = 2.0, 66.0
+COLORS: dict[Population, str] = {"luna": "tab:blue", "dsb": "tab:orange"}
+NAMES: dict[Population, str] = {"luna": "LUNA-like", "dsb": "DSB-like"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the figure asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m Testing.Benchmarks.phantom_figures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    figures = parser.add_subparsers(dest="figure", required=True)
+    likeness = figures.add_parser("likeness", help="synthetic patients beside CTs")
+    likeness.add_argument("ct", metavar="CT", type=Path, nargs="*")
+    likeness.add_argument("--patients", metavar="N", type=int, default=3, help="synthetic patients (default 3)")
+    likeness.add_argument("--seed", metavar="S", type=int, default=0, help="of the patients (default 0)")
+    population = figures.add_parser("population", help="sizes and numbers of synthetic nodules, as in Fig. 2")
+    for figure in (likeness, population):
+        figure.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .png, .pdf or .svg file")
+    parsed = parser.parse_args(arguments)
+    if parsed.figure == "likeness":
+        patients = (synthetic_case(parsed.seed, index).patient for index in range(parsed.patients))
+        draw_likeness([patient.volume for patient in patients], [read_ct(path) for path in parsed.ct], parsed.out)
+    else:
+        draw_population_figure(parsed.out)
 
 
 def draw_likeness(synthetic: Sequence[CTVolume], real: Sequence[CTVolume], path: Path) -> None:
@@ -100,6 +134,53 @@ def _histogram(values: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, np.nda
     return (edges[1:] + edges[:-1]) / 2, share
 
 
+def draw_population_figure(path: Path) -> None:
+    """Three panels of what `PATIENTS` drawn patients of each set have.
+
+    (a) nodule diameters in both sets (Fig. 2a), (b) the largest nodule of DSB-like patients with and without cancer, by
+    their drawn labels (Fig. 2b; those without nodules are left out), (c) nodules per patient.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    plot = pyplot()
+    rng = np.random.default_rng(SEED)
+    drawn = {name: [draw_nodules(rng, PlainLungs(), population=name) for _ in range(PATIENTS)] for name in POPULATIONS}
+    figure, (sizes, largest, counts) = plot.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
+    bins = np.arange(2.0, UP_TO_MM + BIN_MM, BIN_MM)
+    most = max(len(patient) for patients in drawn.values() for patient in patients)
+    for number, (name, patients) in enumerate(drawn.items()):
+        diameters = [nodule.diameter_mm for patient in patients for nodule in patient]
+        label = f"{NAMES[name]}: {len(diameters)} nodules, mean {np.mean(diameters):.2f} mm"
+        sizes.hist(diameters, bins, density=True, histtype="step", linewidth=2, color=COLORS[name], label=label)
+        shares = np.bincount([len(patient) for patient in patients], minlength=most + 1) / len(patients)
+        counts.bar(np.arange(most + 1) + 0.4 * (number - 0.5), shares, 0.4, color=COLORS[name], label=NAMES[name])
+    _draw_largest(largest, bins, drawn["dsb"], rng)
+    sizes.set(title="(a) synthetic nodules", xlabel="diameter, mm", ylabel="share per mm")
+    largest.set(title="(b) largest nodule, DSB-like", xlabel="diameter, mm", ylabel="share per mm")
+    counts.set(title="(c) nodules per patient", xlabel="nodules", ylabel="share of patients")
+    for axes in (sizes, largest, counts):
+        axes.legend(frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=100)
+    plot.close(figure)
+
+
+def _draw_largest(
+    axes: Any, bins: np.ndarray, patients: list[tuple[SyntheticNodule, ...]], rng: np.random.Generator
+) -> None:
+    by_label: dict[bool, list[float]] = {True: [], False: []}
+    for patient in patients:
+        truth = draw_truth(rng, patient, emphysema=bool(rng.random() < EMPHYSEMA_SHARE))
+        if patient:
+            by_label[truth.label].append(max(nodule.diameter_mm for nodule in patient))
+    for label, name, color in ((True, "cancer", "tab:red"), (False, "healthy", "tab:green")):
+        legend = f"{name}: {len(by_label[label])} patients, mean {np.mean(by_label[label]):.1f} mm"
+        axes.hist(by_label[label], bins, density=True, histtype="step", linewidth=2, color=color, label=legend)
+
+
 def _lines(start: Point, ends: list[Point], radius_mm: float) -> np.ndarray:
     """(M, 4) points along straight lines in both lungs."""
     way = np.linspace(0, 1, 12)[:, None]
@@ -133,54 +214,5 @@ class PlainLungs:
         return np.asarray(points, dtype=float)[:, 2] > _UPPER_ABOVE_MM
 
 
-PATIENTS, SEED, EMPHYSEMA_SHARE = 1500, 0, 0.3
-BIN_MM, UP_TO_MM = 2.0, 66.0
-_COLORS: dict[Population, str] = {"luna": "tab:blue", "dsb": "tab:orange"}
-_NAMES: dict[Population, str] = {"luna": "LUNA-like", "dsb": "DSB-like"}
-
-
-def draw_population_figure(path: Path) -> None:
-    """Three panels of what `PATIENTS` drawn patients of each set have.
-
-    (a) nodule diameters in both sets (Fig. 2a), (b) the largest nodule of DSB-like patients with and without cancer, by
-    their drawn labels (Fig. 2b; those without nodules are left out), (c) nodules per patient.
-
-    Raises
-    ------
-    UsageError
-        Where matplotlib is not installed.
-    """
-    plot = pyplot()
-    rng = np.random.default_rng(SEED)
-    drawn = {name: [draw_nodules(rng, PlainLungs(), population=name) for _ in range(PATIENTS)] for name in POPULATIONS}
-    figure, (sizes, largest, counts) = plot.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
-    bins = np.arange(2.0, UP_TO_MM + BIN_MM, BIN_MM)
-    most = max(len(patient) for patients in drawn.values() for patient in patients)
-    for number, (name, patients) in enumerate(drawn.items()):
-        diameters = [nodule.diameter_mm for patient in patients for nodule in patient]
-        label = f"{_NAMES[name]}: {len(diameters)} nodules, mean {np.mean(diameters):.2f} mm"
-        sizes.hist(diameters, bins, density=True, histtype="step", linewidth=2, color=_COLORS[name], label=label)
-        shares = np.bincount([len(patient) for patient in patients], minlength=most + 1) / len(patients)
-        counts.bar(np.arange(most + 1) + 0.4 * (number - 0.5), shares, 0.4, color=_COLORS[name], label=_NAMES[name])
-    _draw_largest(largest, bins, drawn["dsb"], rng)
-    sizes.set(title="(a) synthetic nodules", xlabel="diameter, mm", ylabel="share per mm")
-    largest.set(title="(b) largest nodule, DSB-like", xlabel="diameter, mm", ylabel="share per mm")
-    counts.set(title="(c) nodules per patient", xlabel="nodules", ylabel="share of patients")
-    for axes in (sizes, largest, counts):
-        axes.legend(frameon=False)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=100)
-    plot.close(figure)
-
-
-def _draw_largest(
-    axes: Any, bins: np.ndarray, patients: list[tuple[SyntheticNodule, ...]], rng: np.random.Generator
-) -> None:
-    by_label: dict[bool, list[float]] = {True: [], False: []}
-    for patient in patients:
-        truth = draw_truth(rng, patient, emphysema=bool(rng.random() < EMPHYSEMA_SHARE))
-        if patient:
-            by_label[truth.label].append(max(nodule.diameter_mm for nodule in patient))
-    for label, name, color in ((True, "cancer", "tab:red"), (False, "healthy", "tab:green")):
-        words = f"{name}: {len(by_label[label])} patients, mean {np.mean(by_label[label]):.1f} mm"
-        axes.hist(by_label[label], bins, density=True, histtype="step", linewidth=2, color=color, label=words)
+if __name__ == "__main__":
+    main()

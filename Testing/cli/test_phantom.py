@@ -108,7 +108,7 @@ def test_lesions_to_keep_away_from_are_balls_around_the_given_spots(scan, tmp_pa
         asked.append(exclusion_regions)
         return PlainLungs()
 
-    monkeypatch.setattr("LungCancerDxLib.phantom.insertion.scan_places.places_of_scan", plain)
+    monkeypatch.setattr("LungCancerDxLib.phantom.insertion.places_of_scan", plain)
     (tmp_path / "lesions.csv").write_text("x,y,z,diameter_mm\n1,2,3.5,24\n4,5,6,\n")
     exclusion_regions = ("--exclusion-regions", tmp_path / "lesions.csv")
     run("insert", scan, "--seed", 2, "--count", 1, "--out", tmp_path / "out", *exclusion_regions)

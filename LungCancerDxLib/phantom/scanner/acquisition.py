@@ -3,62 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ...runtime.progress import in_threads
 from ..thorax.soft_tissue import Blood
-
-MOST_A_ROUND = 0.45  # variance of a kernel of three voxels, voxels squared
-
-
-def gaussian(sigma: float, truncate: float) -> np.ndarray:
-    """Half a kernel, from its middle outwards, of standard deviation `sigma` (voxels), cut at `truncate` of it."""
-    at = np.arange(int(truncate * sigma + 0.5) + 1)
-    half = np.exp(-0.5 * (at / max(sigma, 1e-6)) ** 2)
-    return (half / (2 * half.sum() - half[0])).astype(np.float32)
-
-
-def narrow(variance: float) -> np.ndarray:
-    """Half a kernel of a variance (voxels squared): the narrowest that is made of kernels of three voxels."""
-    rounds = int(np.ceil(variance / MOST_A_ROUND))
-    kernel = np.ones(1)
-    for _ in range(rounds):
-        side = variance / rounds / 2
-        kernel = np.convolve(kernel, [side, 1 - 2 * side, side])
-    return kernel[len(kernel) // 2 :].astype(np.float32)
-
-
-def blurred(values: np.ndarray, half: np.ndarray, axis: int, *, wrap: bool = False) -> np.ndarray:
-    """`values` (float32) under a kernel along an axis; beyond the ends they are mirrored, or go round."""
-    reach, size = len(half) - 1, values.shape[axis]
-    if not reach:
-        return values
-    padding = [(reach, reach) if n == axis else (0, 0) for n in range(values.ndim)]
-    long = np.pad(values, padding, mode="wrap" if wrap else "symmetric")
-
-    def moved(by: int) -> np.ndarray:
-        return long[(slice(None),) * axis + (slice(reach + by, reach + by + size),)]
-
-    result = moved(0) * half[0]
-    pair = np.empty_like(result)
-    for away, weight in enumerate(half[1:], start=1):
-        np.add(moved(-away), moved(away), out=pair)
-        pair *= weight
-        result += pair
-    return result
-
-
-def gaussian_blurred(plane: np.ndarray, sigmas: Sequence[float], truncate: float, *, wrap: bool = False) -> np.ndarray:
-    """A plane (J, I) under Gaussian kernels of standard deviations `sigmas` (pixels) along j and i."""
-    for axis, sigma in enumerate(sigmas):
-        plane = blurred(plane, gaussian(sigma, truncate), axis, wrap=wrap)
-    return plane
-
 
 Kernel = Literal["soft", "standard", "sharp"]
 
@@ -68,7 +21,7 @@ MATRIX = 512
 SLICES_MM = (0.625, 1.0, 1.25, 2.0, 2.5, 3.0, 5.0)
 SLICE_SHARES = (0.1, 0.2, 0.27, 0.13, 0.18, 0.07, 0.05)
 PLAIN_SHARE, PADDED_SHARE, TABLE_SHARE = 0.65, 0.35, 0.9
-KERNELS: tuple[Kernel, ...] = ("soft", "standard", "sharp")
+KERNEL_SHARES: dict[Kernel, float] = {"soft": 0.3, "standard": 0.4, "sharp": 0.3}
 BLUR_MM: dict[Kernel, float] = {"soft": 0.75, "standard": 0.52, "sharp": 0.40}
 ENHANCED: dict[Kernel, float] = {"soft": 0.0, "standard": 0.0, "sharp": 0.45}  # overshoot at edges
 GRAIN_MM: dict[Kernel, float] = {"soft": 0.72, "standard": 0.52, "sharp": 0.36}
@@ -77,6 +30,7 @@ ENHANCED_OVER_MM = 1.1
 LOW_CUT = 2.6  # noise of more than so many grains is held back
 PLANES = 16  # of noise, of which every slice shows one, moved
 AIR_NOISE_SHARE = 0.55  # outside the body against its middle
+MOST_A_ROUND = 0.45  # variance of a kernel of three voxels, voxels squared
 
 
 @dataclass(frozen=True)
@@ -111,12 +65,8 @@ class Acquisition:
     table: bool
     padded: bool
 
-    def record(self) -> dict[str, Any]:
-        """Everything drawn, for JSON."""
-        return asdict(self)
 
-
-def plain_acquisition(spacing_mm_kji: tuple[float, float, float]) -> Acquisition:
+def plain_acquisition(spacing_mm_kji: Sequence[float]) -> Acquisition:
     """A standard kernel, ordinary dose, no contrast medium, the image cut to the body."""
     k, j, i = (float(s) for s in spacing_mm_kji)
     blood = Blood(right_hu=41.0, left_hu=42.0, muscle_hu=48.0, organs_hu=0.0)
@@ -127,12 +77,12 @@ def draw_acquisition(rng: np.random.Generator, body_width_mm: float) -> Acquisit
     """Thin to thick slices, soft to sharp kernels, with contrast medium or without."""
     field = float(np.clip(body_width_mm * rng.uniform(0.86, 1.08), 308.0, 460.0))
     slice_mm = float(rng.choice(SLICES_MM, p=SLICE_SHARES))
-    kernel = KERNELS[int(rng.choice(3, p=(0.3, 0.4, 0.3)))]
+    kernel = list(KERNEL_SHARES)[int(rng.choice(len(KERNEL_SHARES), p=tuple(KERNEL_SHARES.values())))]
     contrast = bool(rng.random() > PLAIN_SHARE)
     plain = float(rng.uniform(34, 48))
     if contrast:
-        right, left = rng.uniform(110, 420), rng.uniform(140, 340)
-        blood = Blood(float(right), float(left), float(rng.uniform(75, 120)), float(rng.uniform(15, 50)))
+        right, left = float(rng.uniform(110, 420)), float(rng.uniform(140, 340))
+        blood = Blood(right, left, float(rng.uniform(75, 120)), float(rng.uniform(15, 50)))
     else:
         blood = Blood(plain, plain, plain + 7.0, 0.0)
     thin = (1.25 / slice_mm) ** 0.35  # thin slices are noisier
@@ -161,42 +111,41 @@ class Scanner:
 
     @staticmethod
     def of(acquisition: Acquisition, shape_ji: tuple[int, int], rng: np.random.Generator) -> Scanner:
-        """Draw the noise for slices of this shape."""
-        spacing = acquisition.spacing_mm_kji[1:]
-        planes = rng.standard_normal((PLANES, *shape_ji), dtype=np.float32)
-        planes = colour_noise(planes, [GRAIN_MM[acquisition.kernel] / s for s in spacing])
-        return Scanner(acquisition, planes)
+        """Draw the noise for slices of this shape: grains, with the long waves held back as a reconstruction does."""
+        white = rng.standard_normal((PLANES, *shape_ji), dtype=np.float32)
+        grain = [GRAIN_MM[acquisition.kernel] / s for s in acquisition.spacing_mm_kji[1:]]
 
-    @cached_property
-    def blur_px(self) -> tuple[float, float]:
-        """Standard deviation of the blur in pixels."""
-        sigma = BLUR_MM[self.acquisition.kernel]
-        _, j, i = self.acquisition.spacing_mm_kji
-        return sigma / j, sigma / i
+        def colour(plane: np.ndarray) -> np.ndarray:
+            fine = gaussian_blurred(plane, grain, 3.0, wrap=True)
+            return fine - np.float32(0.6) * gaussian_blurred(fine, [LOW_CUT * g for g in grain], 2.5, wrap=True)
+
+        planes = np.stack(list(in_threads(colour, white)))
+        planes /= planes.std()
+        return Scanner(acquisition, planes)
 
     def scan(self, hu: np.ndarray, shoulder: float, rng: np.random.Generator) -> np.ndarray:
         """A true slice (float32 HU, shape (J, I)) as it shows: int16 HU. `shoulder` is 0 to 1 where arms attach."""
-        how = self.acquisition
-        seen = gaussian_blurred(hu, self.blur_px, 3.0)
+        how, pixel_mm = self.acquisition, self.acquisition.spacing_mm_kji[1:]
+        seen = gaussian_blurred(hu, [BLUR_MM[how.kernel] / mm for mm in pixel_mm], 3.0)
         strength = ENHANCED[how.kernel]
         if strength:
-            wide = [ENHANCED_OVER_MM / s for s in how.spacing_mm_kji[1:]]
-            seen = seen + strength * (seen - gaussian_blurred(seen, wide, 2.5))
+            wide = gaussian_blurred(seen, [ENHANCED_OVER_MM / mm for mm in pixel_mm], 2.5)
+            seen = seen + strength * (seen - wide)
         seen = seen + self.noise(shoulder, rng)
         np.clip(np.rint(seen, out=seen), LOWEST_HU, HIGHEST_HU, out=seen)
-        voxels = seen.astype(np.int16)
+        voxels: np.ndarray = seen.astype(np.int16)
         if how.padded:
             voxels[self._beyond_circle] = PADDING_HU
         return voxels
 
     def noise(self, shoulder: float, rng: np.random.Generator) -> np.ndarray:
         """Noise of one slice, HU (J, I): one of the planes, moved at random."""
-        rows, columns = self.planes.shape[1:]
         plane = self.planes[rng.integers(len(self.planes))]
-        noise = np.roll(plane.reshape(-1), rng.integers(plane.size)).reshape(plane.shape)
+        noise: np.ndarray = np.roll(plane.reshape(-1), rng.integers(plane.size)).reshape(plane.shape)
         noise *= self._strength * np.float32(1.0 + 0.5 * shoulder)
         if shoulder and self.acquisition.streak_hu:
-            streaks = gaussian_filter(rng.standard_normal((rows, columns), dtype=np.float32), (0.8, 0.06 * columns))
+            white = rng.standard_normal(plane.shape, dtype=np.float32)
+            streaks = gaussian_filter(white, (0.8, 0.06 * plane.shape[1]))
             noise += streaks * np.float32(shoulder * self.acquisition.streak_hu / streaks.std())
         return noise
 
@@ -208,22 +157,54 @@ class Scanner:
         y, x = (np.arange(rows) - rows / 2) * j, (np.arange(columns) - columns / 2) * i
         falloff = np.exp(-((y / 110.0) ** 2))[:, None] * np.exp(-((x / 160.0) ** 2))
         share = AIR_NOISE_SHARE + (1 - AIR_NOISE_SHARE) * falloff
-        return (self.acquisition.noise_hu * share).astype(np.float32)
+        return np.asarray(self.acquisition.noise_hu * share, dtype=np.float32)
 
     @cached_property
     def _beyond_circle(self) -> np.ndarray:
         rows, columns = self.planes.shape[1:]
         y, x = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2
-        return np.hypot(y[:, None], x) > min(rows, columns) / 2
+        return np.asarray(np.hypot(y[:, None], x) > min(rows, columns) / 2)
 
 
-def colour_noise(white: np.ndarray, grain: list[float]) -> np.ndarray:
-    """White noise (N, J, I) as a reconstruction leaves it: grains (pixels along j, i), long waves held back."""
+def gaussian(sigma: float, truncate: float) -> np.ndarray:
+    """Half a kernel, from its middle outwards, of standard deviation `sigma` (voxels), cut at `truncate` of it."""
+    at = np.arange(int(truncate * sigma + 0.5) + 1)
+    half = np.exp(-0.5 * (at / max(sigma, 1e-6)) ** 2)
+    return np.asarray(half / (2 * half.sum() - half[0]), dtype=np.float32)
 
-    def made(plane: np.ndarray) -> np.ndarray:
-        fine = gaussian_blurred(plane, grain, 3.0, wrap=True)
-        return fine - np.float32(0.6) * gaussian_blurred(fine, [LOW_CUT * g for g in grain], 2.5, wrap=True)
 
-    fine = np.stack(list(in_threads(made, white)))
-    fine /= fine.std()
-    return fine
+def narrow(variance: float) -> np.ndarray:
+    """Half a kernel of a variance (voxels squared): the narrowest that is made of kernels of three voxels."""
+    rounds = int(np.ceil(variance / MOST_A_ROUND))
+    kernel = np.ones(1)
+    for _ in range(rounds):
+        side = variance / rounds / 2
+        kernel = np.convolve(kernel, [side, 1 - 2 * side, side])
+    return kernel[len(kernel) // 2 :].astype(np.float32)
+
+
+def blurred(values: np.ndarray, half: np.ndarray, axis: int, *, wrap: bool = False) -> np.ndarray:
+    """`values` (float32) under a kernel along an axis; beyond the ends they are mirrored, or go round."""
+    reach, size = len(half) - 1, values.shape[axis]
+    if not reach:
+        return values
+    padding = [(reach, reach) if n == axis else (0, 0) for n in range(values.ndim)]
+    long = np.pad(values, padding, mode="wrap" if wrap else "symmetric")
+
+    def moved(by: int) -> np.ndarray:
+        return long[(slice(None),) * axis + (slice(reach + by, reach + by + size),)]
+
+    result = np.asarray(moved(0) * half[0])
+    pair = np.empty_like(result)
+    for away, weight in enumerate(half[1:], start=1):
+        np.add(moved(-away), moved(away), out=pair)
+        pair *= weight
+        result += pair
+    return result
+
+
+def gaussian_blurred(plane: np.ndarray, sigmas: Sequence[float], truncate: float, *, wrap: bool = False) -> np.ndarray:
+    """A plane (J, I) under Gaussian kernels of standard deviations `sigmas` (pixels) along j and i."""
+    for axis, sigma in enumerate(sigmas):
+        plane = blurred(plane, gaussian(sigma, truncate), axis, wrap=wrap)
+    return plane

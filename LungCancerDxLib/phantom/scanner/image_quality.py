@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class ImageQuality:
 
 
 def scan_image_quality(volume: CTVolume, lungs: np.ndarray) -> ImageQuality:
-    """Of a CT, given its lung labels (K, J, I) on the same grid."""
+    """That of a CT, given its lung labels (K, J, I) on the same grid."""
     box = bounding_box(lungs > 0, np.ceil(AROUND_LUNGS_MM / volume.spacing_mm_kji).astype(int))
     return measure_image_quality(volume.voxels[box], volume.spacing_mm_kji, lungs[box] > 0, np.True_)
 
@@ -108,10 +109,10 @@ def _widths(profiles: np.ndarray, half: int) -> np.ndarray:
     clean &= (before.std(axis=1) < PLATEAU_SPREAD_HU) & (after.std(axis=1) < PLATEAU_SPREAD_HU)
     low, high, profiles = low[clean, None], high[clean, None], profiles[clean]
     height = (profiles - low) / (high - low)
-    return _crossing(height, 0.75) - _crossing(height, 0.25)
+    return np.asarray(_crossing(height, 0.75) - _crossing(height, 0.25))
 
 
-def _crossing(height: np.ndarray, level: float) -> np.ndarray:
+def _crossing(height: np.ndarray, level: float) -> Any:
     """Where each profile (N, P) first rises above a level, in voxels, linear between them."""
     above = np.maximum(np.argmax(height > level, axis=1), 1)
     rows = np.arange(len(height))

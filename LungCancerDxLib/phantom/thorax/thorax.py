@@ -1,160 +1,18 @@
 """The shape of an adult chest: the space within the ribs, the mediastinum, the diaphragm and the lungs between them.
 
-Everything is told in the template frame: mm, x to the patient's left, y to the back, z to the head, with the midline,
-the middle of the chest and the carina at the origin. A patient is the template stretched, turned and warped (`Body`).
+All numbers are of the template (see `body`), in mm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..lattice import Lattice, nodes
-from ..shapes import Ellipsoid, Point, Solid, oval, profile, smooth_union
-from .organs import MEDIASTINAL_ORGANS, heart_parts
-
-WAVES = 5  # of the smooth warp that makes every patient a little irregular
-WARP_MM = 1.6  # each wave's amplitude
-
-
-@dataclass(frozen=True)
-class Body:
-    """A patient's build.
-
-    Parameters
-    ----------
-    scale_xyz
-        Patient mm per template mm along x, y, z.
-    fat_mm, muscle_mm
-        Thickness under the skin of the front, and of the outer layer of muscle.
-    breast_mm, gland_share
-        Half-width of a breast (0 for none) and how much of it is gland.
-    mediastinal_fat_mm
-        Between the organs of the mediastinum and the pleura.
-    dome_rise_mm, right_dome_rise_mm
-        How much higher than in full inspiration the diaphragm stands, and its right half above the left.
-    heart_size
-        As a share of the template's.
-    turn_degrees, shift_mm
-        How the patient lies: turned about the long axis, and off the middle of the field (x, y).
-    waves
-        (WAVES, 7) of the warp: direction (x, y, z) and amplitude (x, y, z) in mm, and phase.
-    """
-
-    female: bool
-    bmi: float
-    scale_xyz: Point
-    fat_mm: float
-    muscle_mm: float
-    breast_mm: float
-    gland_share: float
-    mediastinal_fat_mm: float
-    dome_rise_mm: float
-    right_dome_rise_mm: float
-    heart_size: float
-    rib_top_z: float
-    turn_degrees: float
-    shift_mm: tuple[float, float]
-    waves: tuple[tuple[float, ...], ...]
-
-    def record(self) -> dict[str, Any]:
-        """Everything drawn, for JSON."""
-        return asdict(self)
-
-    def to_template(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The template coordinates x, y, z (each (K, J, I) float32) of a grid of z (K,), y (J,), x (I,) in LPS mm.
-
-        Turned, stretched and warped; sin(a + b) = sin a cos b + cos a sin b makes of the waves a product of matrices.
-        """
-        angle = np.radians(self.turn_degrees)
-        cos, sin = float(np.cos(angle)), float(np.sin(angle))
-        across, back = x.astype(np.float32)[None, :], y.astype(np.float32)[:, None]
-        tx, ty = (cos * across + sin * back) / self.scale_xyz[0], (cos * back - sin * across) / self.scale_xyz[1]
-        tz = (z / self.scale_xyz[2]).astype(np.float32)
-        waves = np.array(self.waves, dtype=np.float32)
-        within = np.stack([kx * tx + ky * ty for kx, ky in waves[:, :2]]).reshape(len(waves), -1)
-        along = tz[:, None] * waves[:, 2] + waves[:, 6]
-        rows, columns = np.hstack([np.sin(along), np.cos(along)]), np.vstack([np.cos(within), np.sin(within)])
-        warped = []
-        for axis, straight in enumerate((tx, ty, tz[:, None, None])):
-            displaced = (rows * np.tile(waves[:, 3 + axis], 2)) @ columns
-            warped.append(displaced.reshape(len(tz), *tx.shape) + straight)
-        return warped[0], warped[1], warped[2]
-
-    def near(self, x: Any, y: Any, z: float, middle: tuple[float, float]) -> tuple[Any, Any, float]:
-        """`to_template` in one slice, exact at `middle` (x, y of the template) and without other warp around it."""
-        angle = np.float32(np.radians(self.turn_degrees))
-        cos, sin = np.cos(angle), np.sin(angle)
-        height = z / self.scale_xyz[2]
-        dx, dy, dz = self.warp(np.float32(middle[0]), np.float32(middle[1]), np.float32(height))
-        tx = (cos * x + sin * y) / np.float32(self.scale_xyz[0]) + dx
-        return tx, (cos * y - sin * x) / np.float32(self.scale_xyz[1]) + dy, float(height + dz)
-
-    def turned(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the template (x, y) in LPS mm, warp apart."""
-        angle = np.radians(self.turn_degrees)
-        cos, sin = float(np.cos(angle)), float(np.sin(angle))
-        x, y = x * self.scale_xyz[0], y * self.scale_xyz[1]
-        return cos * x - sin * y, cos * y + sin * x
-
-    def to_patient(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) of the template frame to LPS mm: the inverse of `to_template`, good to a tenth of a mm."""
-        target = np.asarray(points, dtype=float)
-        found = target.copy()
-        for _ in range(4):
-            found = target - np.stack(self.warp(*found.T), axis=1)
-        found = found * self.scale_xyz
-        angle = np.radians(self.turn_degrees)
-        cos, sin = np.cos(angle), np.sin(angle)
-        x, y, z = found.T
-        return np.stack([cos * x - sin * y, cos * y + sin * x, z], axis=1)
-
-    def warp(self, x: Any, y: Any, z: Any) -> tuple[Any, Any, Any]:
-        """Displacement of points of the template frame, mm."""
-        total: list[Any] = [0.0, 0.0, 0.0]
-        for wave in self.waves:
-            kx, ky, kz, *amplitude, phase = (np.float32(value) for value in wave)
-            swing = np.sin(kx * x + ky * y + kz * z + phase)
-            total = [t + a * swing for t, a in zip(total, amplitude, strict=True)]
-        return total[0], total[1], total[2]
-
-
-def draw_body(rng: np.random.Generator) -> Body:
-    """An adult: slim to obese, with small or large lungs."""
-    female = bool(rng.random() < 0.5)
-    bmi = float(np.clip(rng.gamma(9.0, 1.35) + 15.0, 17.5, 38.0))
-    size = rng.normal(0.975 if female else 1.035, 0.025)
-    scale = size * rng.normal([1.0, 1.05, 1.0], [0.025, 0.04, 0.04])
-    low, high = [0.90, 0.93, 0.88], [1.10, 1.18, 1.13]
-    x, y, z = np.clip(scale, low, high).tolist()
-    directions = rng.normal(0.0, 1.0, (WAVES, 3)) * (2 * np.pi / 230.0)
-    amplitudes = rng.normal(0.0, WARP_MM, (WAVES, 3))
-    phases = rng.uniform(0, 2 * np.pi, (WAVES, 1))
-    breast = float(rng.uniform(30, 54)) if female else 0.0
-    return Body(
-        female=female,
-        bmi=bmi,
-        scale_xyz=(x, y, z),
-        fat_mm=float(np.clip(3.0 + 0.95 * (bmi - 18.0) * (1.15 if female else 0.9) + rng.normal(0, 1.5), 3, 34)),
-        muscle_mm=float(rng.uniform(5, 10) if female else rng.uniform(8, 16)),
-        breast_mm=breast * float(np.clip(bmi / 27, 0.8, 1.25)),
-        gland_share=float(rng.uniform(0.15, 0.6)),
-        mediastinal_fat_mm=float(np.clip(0.22 * (bmi - 17) + rng.normal(0.8, 0.4), 0.8, 6.0)),
-        dome_rise_mm=float(np.clip(rng.normal(4, 9), -10, 26)),
-        right_dome_rise_mm=float(rng.uniform(2, 16)),
-        heart_size=float(np.clip(rng.normal(1.0, 0.06), 0.88, 1.15)),
-        rib_top_z=float(rng.uniform(88, 98)),
-        turn_degrees=float(np.clip(rng.normal(0, 2.2), -5, 5)),
-        shift_mm=(float(rng.normal(0, 4)), float(rng.normal(0, 6))),
-        waves=tuple(tuple(row) for row in np.hstack([directions, amplitudes, phases]).tolist()),
-    )
-
-
-LEFT, RIGHT = 1.0, -1.0  # sides, as signs of x
-APEX_Z = 98.0  # the lung tops, a hand above the carina
+from ..fields import UPRIGHT, Ellipsoid, Lattice, Point, Solid, Tube, oval, profile, smooth_union, tubes
+from .body import Body
 
 # Inner chest wall: a section that widens downwards, with a flattened back.
 WALL_SQUARENESS = 0.45
@@ -163,29 +21,86 @@ wall_front = profile([(125, -14), (98, -30), (80, -48), (50, -65), (20, -76), (-
 wall_back = profile([(125, 60), (98, 70), (60, 82), (0, 92), (-80, 94), (-200, 88)])
 spine_y = profile([(140, 38), (80, 47), (0, 54), (-80, 55), (-190, 46)])  # vertebral body centres: the kyphosis
 RIB_BULGE_MM = 0.9  # the pleura gives a little between the ribs
+RIB_STEP_MM = 21.5  # from one rib to the next below
+RIB_SLOPE = 0.42  # a rib sinks this much for each mm that it runs forward
+RIB_ORIGIN_Y = 80.0  # where `Body.rib_top_z` is measured
 
+APEX_Z = 98.0  # the lung tops, a hand above the carina
 JUNCTION_HALF_MM = 2.4  # the thin septum where the lungs nearly meet behind the sternum
 PLEURA_MM = 1.2  # between an organ and the lung, besides fat
 ROUNDING_MM = 5.0  # of the grooves between organs
 pad_half_width = profile([(-30, 4), (-70, 10), (-100, 26), (-140, 46)])  # the fat below the heart, in front
 PAD_DEPTH_MM = 50.0
-# The lowest that a lung reaches: the sulcus is deep at the back and shallow in front.
-SULCUS_Z, SULCUS_SLOPE = -146.0, 0.22
-BOX_LOW_MM, BOX_HIGH_MM = (-165.0, -126.0, -240.0), (165.0, 126.0, 132.0)  # of the chest, LPS mm before the shift
+MEDIASTINUM_X_MM = (-100.0, 110.0)  # LPS; nodes beyond are far from the mediastinum
+SULCUS_Z, SULCUS_SLOPE = -146.0, 0.22  # the lowest that a lung reaches: the sulcus is deep at the back
+
+MEDIASTINUM: dict[str, Sequence[Solid]] = {
+    "fat": [
+        Ellipsoid((0.0, -16.0, 20.0), (14.0, 24.0, 60.0)),
+        Ellipsoid((0.0, 8.0, 110.0), (36.0, 46.0, 60.0)),
+        Ellipsoid((2.0, 16.0, -16.0), (30.0, 15.0, 24.0)),
+        Tube((2.0, 10.0, -76.0), (2.0, 10.0, -210.0), 18.0, 30.0),
+    ],
+    "trachea": [
+        *tubes([(0, 4, 150), (0, 10, 60), (-1, 17, 0)], 10.5),
+        *tubes([(-1, 17, 0), (-22, 20, -16), (-34, 22, -36)], [9, 9, 8]),
+        *tubes([(-1, 17, 0), (22, 22, -20), (38, 25, -30)], [8.5, 8.5, 7.5]),
+    ],
+    "aorta": [
+        *tubes([(-2, -20, -42), (-12, -26, -22), (-16, -26, 4), (-10, -17, 25)], [14, 16, 15, 14]),
+        *tubes([(-10, -17, 25), (4, 4, 36), (18, 26, 29), (23, 37, 8)], [14, 13.5, 12.5, 12]),
+        *tubes([(23, 37, 8), (23, 39, -20), (20, 38, -90), (7, 28, -190), (4, 24, -280)], [12, 12, 11.5, 10, 9]),
+        *tubes([(-8, -12, 34), (-14, -12, 62), (-24, -8, 90), (-30, -4, 140)], [6.5, 6, 5, 4]),  # the arch's branches
+        *tubes([(-20, -10, 78), (-48, -2, 98), (-95, -8, 104)], [4.5, 4.2, 4]),
+        *tubes([(4, -2, 38), (12, -6, 70), (22, -4, 140)], [4.5, 4, 4]),
+        *tubes([(14, 12, 36), (20, 12, 66), (40, 4, 96), (95, -6, 104)], [5, 4.8, 4.5, 4]),
+    ],
+    "great veins": [
+        *tubes([(-26, -16, -34), (-25, -16, 10), (-21, -18, 48)], [10, 9, 8.5]),
+        *tubes([(-21, -18, 48), (-26, -16, 76), (-50, -18, 100), (-110, -22, 106)], [7.5, 7, 6.5, 6]),
+        *tubes([(-21, -18, 48), (0, -34, 54), (22, -30, 68), (52, -22, 98), (110, -24, 106)], [7, 6.5, 6.5, 6.5, 6]),
+        *tubes([(-5, 38, -190), (-7, 36, -20), (-10, 34, 6), (-20, 16, 14), (-25, -8, 10)], [3, 4, 4, 4, 4]),  # azygos
+        *tubes([(-26, -14, -72), (-26, 6, -110), (-26, 14, -190), (-22, 18, -280)], 11.0),  # inferior vena cava
+    ],
+    "pulmonary arteries": [
+        *tubes([(14, -52, -50), (17, -36, -22), (18, -16, -4)], [13, 13.5, 13]),
+        *tubes([(18, -16, -4), (-8, -2, -14), (-30, 4, -16), (-40, 8, -20)], [11, 10.5, 9.5, 7.5]),
+        *tubes([(18, -16, -4), (28, 4, 2), (36, 18, -4), (39, 24, -16)], [11, 10.5, 9.5, 7.5]),
+    ],
+    "pulmonary veins": [
+        *tubes([(-22, 8, -40), (-38, 4, -34)], [8, 5.5]),
+        *tubes([(-20, 14, -48), (-36, 22, -58)], [8, 5.5]),
+        *tubes([(24, 8, -36), (42, 6, -26)], [8, 5.5]),
+        *tubes([(22, 16, -46), (38, 26, -56)], [8, 5.5]),
+    ],
+    "oesophagus": tubes([(3, 28, 140), (6, 30, 20), (8, 26, -40), (8, 22, -90), (24, 4, -128)], [6, 6, 6.5, 6.5, 7]),
+}
+_LONG_AXIS = ((0.741, -0.480, -0.470), (-0.544, -0.839, 0.0), (-0.394, 0.256, -0.883))  # heart: left, forward, down
+_HEART: dict[str, list[tuple[Point, Point, tuple[Point, ...]]]] = {
+    "right heart": [  # atrium and ventricle
+        ((-28.0, -28.0, -58.0), (22.0, 28.0, 30.0), UPRIGHT),
+        ((2.0, -54.0, -66.0), (40.0, 22.0, 32.0), UPRIGHT),
+        ((14.0, -56.0, -48.0), (18.0, 18.0, 20.0), UPRIGHT),
+    ],
+    "left heart": [  # atrium, and the cavity of the ventricle
+        ((4.0, 6.0, -42.0), (30.0, 19.0, 20.0), UPRIGHT),
+        ((34.0, -30.0, -64.0), (38.0, 19.0, 20.0), _LONG_AXIS),
+    ],
+    "left ventricle": [((34.0, -30.0, -64.0), (50.0, 30.0, 31.0), _LONG_AXIS)],  # its muscle, with the cavity
+}
 
 
 @dataclass(frozen=True)
 class Thorax:
     """One patient's chest on lattices, signed fields in mm, negative inside.
 
-    `cage` is the space within the ribs, `middle` the mediastinum with its fat, `abdomen` what lies under the
-    diaphragm, `lungs` both lungs, `side` the template's x (a lung's side is its sign), `oblique` and `horizontal` the
-    heights above the major fissures and the right minor one.
+    `cage` is the space within the ribs, `abdomen` what lies under the diaphragm, `lungs` both lungs, `side` the
+    template's x (a lung's side is its sign), `oblique` and `horizontal` the heights above the major fissures and the
+    right minor one.
     """
 
     body: Body
     cage: Lattice
-    middle: Lattice
     abdomen: Lattice
     lungs: Lattice
     side: Lattice
@@ -193,28 +108,31 @@ class Thorax:
     horizontal: Lattice
 
 
+def heart(size: float) -> dict[str, list[Solid]]:
+    """The parts of a heart of `size` times the template's."""
+    return {
+        name: [Ellipsoid(center, (a * size, b * size, c * size), axes) for center, (a, b, c), axes in parts]
+        for name, parts in _HEART.items()
+    }
+
+
 def build_thorax(body: Body) -> Thorax:
     """Put a patient's chest on lattices."""
-    empty = nodes(*chest_box(body))
-    tx, ty, tz = body.to_template(*empty.node_mm[::-1])
-    height = empty.node_mm[0] / body.scale_xyz[2]
-
-    def level(curve: Any) -> Any:
-        return curve(height).astype(np.float32)[:, None, None]
-
-    front, back = level(wall_front), level(wall_back)
-    wall = oval(tx, ty - (front + back) / 2, level(wall_half_width), (back - front) / 2, WALL_SQUARENESS)
-    wedge = _paravertebral(tx, ty, level(spine_y))
-    cage = np.maximum(wall, -wedge)
-    phase = (tz + 0.42 * (80.0 - ty) - body.rib_top_z) * np.float32(2 * np.pi / 21.5)
+    empty = Lattice.over(*body.chest_box)
+    tx, ty, tz = body.to_template(empty)
+    height = body.template_z(empty)
+    front, back = wall_front(height), wall_back(height)
+    wall = oval(tx, ty - (front + back) / 2, wall_half_width(height), (back - front) / 2, WALL_SQUARENESS)
+    cage = np.maximum(wall, -_paravertebral(tx, ty, spine_y(height)))
+    phase = (tz + RIB_SLOPE * (RIB_ORIGIN_Y - ty) - body.rib_top_z) * np.float32(2 * np.pi / RIB_STEP_MM)
     cage += np.float32(RIB_BULGE_MM) * np.cos(phase)
 
-    near = (slice(None), slice(None), slice(*np.searchsorted(empty.node_mm[2], (-100.0, 110.0))))
+    near = (slice(None), slice(None), slice(*np.searchsorted(empty.node_mm[2], MEDIASTINUM_X_MM)))
     fat = body.mediastinal_fat_mm
-    solids: Sequence[Solid] = [*MEDIASTINAL_ORGANS, *heart_parts(body.heart_size)]
+    solids = [solid for organs in (MEDIASTINUM, heart(body.heart_size)) for part in organs.values() for solid in part]
     organs = smooth_union(solids, tx[near], ty[near], tz[near], ROUNDING_MM) - PLEURA_MM - fat
-    pad = oval(tx[near], ty[near] - front, level(pad_half_width) + fat, np.float32(PAD_DEPTH_MM), 0.0)
-    middle = np.full(empty.values.shape, 60.0, dtype=np.float32)
+    pad = oval(tx[near], ty[near] - front, pad_half_width(height) + fat, np.float32(PAD_DEPTH_MM), 0.0)
+    middle = np.full(tx.shape, 60.0, dtype=np.float32)
     middle[near] = np.minimum(organs, pad)
 
     abdomen = smooth_union(_domes(body), tx, ty, tz, 9.0, endless_below=True)
@@ -223,20 +141,8 @@ def build_thorax(body: Body) -> Thorax:
     top = apex.field(np.abs(tx), ty, np.maximum(tz, np.float32(-60.0)))
     junction = JUNCTION_HALF_MM + 0.4 * fat - np.abs(tx)
     lungs = np.maximum.reduce([cage, -middle, -abdomen, low, top, junction])
-    oblique, horizontal = _fissures(tx, ty, tz)
-
-    def lattice(values: Any) -> Lattice:
-        return Lattice(empty.first_zyx, np.ascontiguousarray(values, dtype=np.float32))
-
     under = np.maximum(abdomen, cage - 1.0)
-    return Thorax(body, *map(lattice, (cage, middle, under, lungs, tx, oblique, horizontal)))
-
-
-def chest_box(body: Body) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """The box (low, high x, y, z) of the lattices, LPS mm."""
-    sx, sy, sz = body.scale_xyz
-    low, high = np.array(BOX_LOW_MM) * (sx, sy, sz), np.array(BOX_HIGH_MM) * (sx, sy, sz)
-    return (float(low[0]), float(low[1]), float(low[2])), (float(high[0]), float(high[1]), float(high[2]))
+    return Thorax(body, *map(empty.filled, (cage, under, lungs, tx, *_fissures(tx, ty, tz))))
 
 
 def _paravertebral(x: Any, y: Any, spine: Any) -> Any:

@@ -6,11 +6,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ...phantom.insertion.insert import insert_into_preprocessed
-from ...phantom.insertion.scan_places import places_of_scan
+from ...phantom.fields import Point
+from ...phantom.insertion import insert_into_preprocessed, places_of_scan
 from ...phantom.nodules.population import POPULATIONS, LungPlaces, draw_nodule
 from ...phantom.scanner.image_quality import ImageQuality, preprocessed_image_quality
-from ...phantom.shapes import Point
 from ...preset import Preset
 from ...volume import CTVolume, index_to_world
 from ..cases.prepare import to_working
@@ -91,7 +90,7 @@ _POINTS = 100
 class _Known(NamedTuple):
     """What is found out of a scan once."""
 
-    look: ImageQuality
+    quality: ImageQuality
     places: LungPlaces
 
 
@@ -142,7 +141,7 @@ class LungInserter:
         margin: float,
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Insert a nodule; see `Inserter`."""
-        look, places = self._of(case)
+        quality, places = self._of(case)
         scan = case.scan
         reach = margin + diameter_mm / scan.spacing_mm / 2
         low, high = start_kji + reach, start_kji + len(crop) - 1 - reach
@@ -157,7 +156,7 @@ class LungInserter:
             return None
         of_crop = scan.kji_to_lps.copy()
         of_crop[:3, 3] += scan.kji_to_lps[:3, :3] @ start_kji
-        painted = insert_into_preprocessed(crop, of_crop, [nodule], look, self._preset)
+        painted = insert_into_preprocessed(crop, of_crop, [nodule], quality, self._preset)
         return painted, to_working(np.array([[*nodule.center_lps_mm, nodule.diameter_mm]]), scan)[0]
 
     def _of(self, case: TrainingCase) -> _Known:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.phantom.insertion.scan_places import places_of_scan
+from LungCancerDxLib.phantom.insertion import places_of_scan
 from LungCancerDxLib.phantom.nodules.population import draw_nodule
 from LungCancerDxLib.volume import CTVolume, index_to_world
 

@@ -69,10 +69,10 @@ def test_nodules_of_one_patient_share_what_the_lungs_do_not_show():
 
 
 def test_without_nodules_only_the_leak_is_left():
-    truth = draw_truth(np.random.default_rng(0), (), emphysema=True, leak=0.07)
-    assert truth.bayes_probability == pytest.approx(0.07)
+    truth = draw_truth(np.random.default_rng(0), (), emphysema=True)
+    assert truth.bayes_probability == pytest.approx(LEAK)
     assert truth.nodule_probabilities == ()
-    assert truth.leak == 0.07
+    assert truth.leak == LEAK
 
 
 def test_risk_rises_with_size_spicules_upper_lobe_and_a_solid_part_and_falls_with_calcium():

@@ -5,8 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.phantom.nodules.grid import nodule_mask
-from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule, body_field, nodule_bounds, nodule_fields
+from LungCancerDxLib.phantom.nodules.nodule import (
+    SyntheticNodule,
+    body_field,
+    nodule_bounds,
+    nodule_fields,
+    nodule_mask,
+)
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
 CENTER = (10.3, -4.2, 7.7)

@@ -65,9 +65,18 @@ def registerSampleData():
 
 def makeSyntheticPatient(source=None):
     """The custom downloader of the synthetic patient; returns the volume node."""
-    from LungCancerDxLib.slicer.panel.samples import add_synthetic_patient
+    import numpy as np
 
-    return add_synthetic_patient()
+    from LungCancerDxLib.phantom import synthetic_chest
+    from LungCancerDxLib.slicer.panel.navigation import fit_views, show_ct
+    from LungCancerDxLib.slicer.scene import volume_node
+
+    scene = slicer.mrmlScene
+    volume = synthetic_chest(np.random.default_rng(1)).volume
+    ctNode = volume_node(scene, volume, scene.GenerateUniqueName("SyntheticChestCT"))
+    show_ct(ctNode)
+    fit_views()
+    return ctNode
 
 
 class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -156,7 +165,7 @@ class LungCancerDxLogic(ScriptedLoadableModuleLogic):
     """The parameters of the scene. Runs and results are the panel's, in LungCancerDxLib."""
 
     def getParameterNode(self):
-        from LungCancerDxLib.slicer.panel.parameters import Parameters
+        from LungCancerDxLib.slicer.panel.state import Parameters
 
         return Parameters(super().getParameterNode())
 
@@ -172,17 +181,14 @@ class LungCancerDxTest(ScriptedLoadableModuleTest):
         self.test_a_known_case_is_shown_overruled_and_removed()
 
     def test_a_known_case_is_shown_overruled_and_removed(self):
-        """The synthetic patient's true nodules as a case in the scene, overruled, gone to, and out of it again."""
+        """A synthetic patient's case in the scene, overruled, gone to, and out of it again."""
         from LungCancerDxLib.slicer.panel.navigation import jump_to, world_ras_mm
-        from LungCancerDxLib.slicer.panel.samples import small_patient, true_case
         from LungCancerDxLib.slicer.scene import case_result, find_cases, remove, show_case, update, volume_node
 
         scene = slicer.mrmlScene
         self.delayDisplay("Making a synthetic patient")
-        patient = small_patient()
-        result = true_case(patient)
-        ctNode = volume_node(scene, patient.volume, "Synthetic CT")
-        nodes = show_case(scene, result, ctNode, result.lung_labels, result.nodule_labels)
+        result = trueCase()
+        nodes = show_case(scene, result, volume_node(scene, result.volume, "Synthetic CT"))
         assert nodes.markups.GetNumberOfControlPoints() == len(result.nodules)
         assert nodes.segmentation.GetSegmentation().GetNumberOfSegments() == 2 + len(result.nodules)
 
@@ -196,3 +202,36 @@ class LungCancerDxTest(ScriptedLoadableModuleTest):
         remove(scene, nodes)
         assert find_cases(scene) == []
         self.delayDisplay("Test passed")
+
+
+def trueCase():
+    """A small synthetic patient, each true nodule as a box that counts with the same malignancy."""
+    import numpy as np
+
+    from LungCancerDxLib.case import Case, CaseResult, Nodule
+    from LungCancerDxLib.phantom import synthetic_chest
+    from LungCancerDxLib.volume import world_to_index
+
+    patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(4.0, 3.0, 3.0))
+    labels = np.zeros(patient.volume.shape_kji, np.uint8)
+    for rank, nodule in enumerate(patient.nodules, start=1):
+        k, j, i = np.rint(world_to_index(patient.volume.kji_to_lps, np.array(nodule.center_lps_mm))).astype(int)
+        labels[k - 1 : k + 2, j - 1 : j + 2, i - 1 : i + 2] = rank
+    nodules = [
+        Nodule(rank, "detected", nodule.center_lps_mm, diameter_mm=nodule.diameter_mm, malignancy=0.3)
+        for rank, nodule in enumerate(patient.nodules, start=1)
+    ]
+    return CaseResult(
+        software={},
+        model={"name": "truth", "sha256": "", "preset": "DEFAULT", "outcome": "none", "trained_on": "nothing"},
+        run={},
+        input={},
+        case=Case(0.0, "no trained model, scores mean nothing", "leaky-noisy-or", 0.05, None, 0, None, None, 0),
+        lungs={},
+        nodules=tuple(nodules),
+        timing_s={},
+        warnings=(),
+        volume=patient.volume,
+        lung_labels=patient.lungs,
+        nodule_labels=labels,
+    ).rescored(range(1, len(nodules) + 1))

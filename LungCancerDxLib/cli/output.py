@@ -78,14 +78,11 @@ def _write_scene(result: CaseResult, folder: Path, progress: Progress) -> tuple[
     from ..slicer.scene.files import save_scene_files
 
     assert result.volume is not None
-    assert result.lung_labels is not None
     assert result.nodule_labels is not None
     progress("drawing the overview", 0.0)
     save_overview(result, result.volume, result.nodule_labels, folder / OVERVIEW_FILE)
     progress("writing the scene", 0.3)
-    warning = save_scene_files(
-        result, result.volume, result.lung_labels, result.nodule_labels, folder, folder / VIEWS_FILE
-    )
+    warning = save_scene_files(result, folder, folder / VIEWS_FILE)
     progress("writing the scene", 1.0)
     return () if warning is None else (warning,)
 

@@ -16,12 +16,6 @@ def files_below(folder: Path) -> set[str]:
     }
 
 
-def cmake_list(path: Path, name: str) -> list[str]:
-    """The words of `set(name ...)` in a CMake file; the last one counts."""
-    without_comments = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-    return re.findall(rf"\bset\({name}\s([^)]*)\)", without_comments)[-1].split()
-
-
 def cmake_texts(path: Path) -> dict[str, str]:
     """Variables that a CMake file sets to one double-quoted text, as the Extensions Index reads them."""
     return dict(re.findall(r'^set\((\w+) "([^"]*)"\)$', path.read_text(encoding="utf-8"), re.MULTILINE))

@@ -32,6 +32,11 @@ def test_all_of_the_library_is_installed_and_nothing_else_of_python(packaged):
     assert installed == {"LungCancerDx.py", *library}
 
 
+def test_the_module_is_one_python_file():
+    """Slicer would load any other Python file beside it as a module of its own."""
+    assert [path.name for path in (ROOT / "LungCancerDx").glob("*.py")] == ["LungCancerDx.py"]
+
+
 def test_the_resources_are_where_the_module_looks_for_them(packaged):
     resources = files_below(ROOT / "LungCancerDx" / "Resources")
     assert resources <= files_below(packaged.modules / "Resources")
@@ -39,7 +44,7 @@ def test_the_resources_are_where_the_module_looks_for_them(packaged):
 
 def test_the_library_is_imported_from_the_installed_place(packaged):
     place = run_from(packaged.modules, "-c", "import LungCancerDxLib.cli; print(LungCancerDxLib.cli.__file__)")
-    assert place == str(packaged.modules / "LungCancerDxLib" / "cli.py")
+    assert place == str(packaged.modules / "LungCancerDxLib" / "cli" / "__init__.py")
 
 
 def test_the_command_line_runs_from_the_installed_place(packaged):
@@ -64,5 +69,5 @@ def test_the_extension_is_packed_under_its_name_with_its_config(packaged):
 def test_the_default_model_is_installed_where_the_library_finds_it(packaged):
     place = packaged.modules / "Resources" / "Models" / "Default"
     assert files_below(place) == files_below(ROOT / "Resources" / "Models" / "Default")
-    code = "from LungCancerDxLib.models.find import installed_models; print(installed_models()['Default'])"
+    code = "from LungCancerDxLib.models.registry import installed_models; print(installed_models()['Default'])"
     assert run_from(packaged.modules, "-c", code) == str(place)

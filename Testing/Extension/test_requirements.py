@@ -15,7 +15,6 @@ IN_SLICER = {
     "scipy": "1.13.1",
     "simpleitk": "2.5",
     "pydicom": "2.4.4",
-    "requests": "2.32",
 }
 # Installed by the PyTorch extension, which asks for the version that suits the computer.
 BY_PYTORCH = {"torch"}

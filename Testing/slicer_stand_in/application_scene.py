@@ -11,7 +11,7 @@ from typing import Any
 import slicer
 import vtk
 
-from LungCancerDxLib.slicer.scene.own_scene import quiet_vtk
+from LungCancerDxLib.slicer.scene import quiet_vtk
 
 from .subject_hierarchy import automatic_items
 

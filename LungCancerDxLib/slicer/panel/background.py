@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import qt
 
-from .command import Report, ReportReader, environment_variables, python_executable
-
-
-def signal_group(group: int | None, number: int) -> bool:
-    """Signal every process of a group on Linux and macOS; False where there is none, and for our own group."""
-    if sys.platform == "win32" or group is None or group <= 1 or group == os.getpgrp():
-        return False
-    with suppress(OSError):
-        os.killpg(group, number)
-        return True
-    return False
-
-
-def kill_tree(process: int, group: int | None) -> None:
-    """Kill a process and all that it started, at once.
-
-    On Linux and macOS these are the processes of the group; on Windows those that descend from the process.
-    """
-    if sys.platform == "win32":
-        command = ["taskkill", "/PID", str(process), "/T", "/F"]
-        with suppress(OSError):
-            subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
-    else:
-        signal_group(group, signal.SIGKILL)
-        with suppress(OSError):
-            os.kill(process, signal.SIGKILL)
-
+from .command import Report, ReportReader, environment_variables, kill_tree, python_executable, signal_group
 
 _GRACE_MS = 800
 _KEPT_BYTES = 16384
@@ -53,15 +24,15 @@ class Outcome:
 
     Parameters
     ----------
-    words
+    message
         For the user; empty where all is well.
     details
         The last lines of standard error.
     """
 
     kind: Literal["done", "failed", "cancelled"]
-    words: str
-    details: str
+    message: str = ""
+    details: str = ""
 
 
 class BackgroundRun:
@@ -149,9 +120,9 @@ class BackgroundRun:
     def _drain(self, *_: object) -> None:
         """Read what has come on both channels, so that the process never waits for us."""
         self._errors = (self._errors + self._process.readAllStandardError().data())[-_KEPT_BYTES:]
-        self._tell(self._reader.feed(self._process.readAllStandardOutput().data()))
+        self._hand_on(self._reader.feed(self._process.readAllStandardOutput().data()))
 
-    def _tell(self, reports: list[Report]) -> None:
+    def _hand_on(self, reports: list[Report]) -> None:
         for report in reports:
             if not (self._cancelled or self._closed):
                 self._on_progress(report)
@@ -165,12 +136,12 @@ class BackgroundRun:
 
     def _check_started(self) -> None:
         if self._running and self._process.state() == qt.QProcess.NotRunning:
-            words = f"The computation could not be started: {python_executable()} cannot be run."
-            self._end(Outcome("failed", words, ""))
+            message = f"The computation could not be started: {python_executable()} cannot be run."
+            self._end(Outcome("failed", message))
 
     def _finished(self, *_: object) -> None:
         self._drain()
-        self._tell(self._reader.finish())
+        self._hand_on(self._reader.finish())
         if sys.platform != "win32":
             signal_group(self._reader.process_group, signal.SIGKILL)  # what it started and left behind
         self._end(self._outcome())
@@ -179,10 +150,10 @@ class BackgroundRun:
         if self._running:
             self._running = False
             self._grace.stop()
-            # Not within a signal of the process: who hears of the end may drop this run, and the process with it.
-            qt.QTimer.singleShot(0, lambda: self._tell_end(outcome))
+            # Not within a signal of the process: the listener may drop this run, and the process with it.
+            qt.QTimer.singleShot(0, lambda: self._hand_on_end(outcome))
 
-    def _tell_end(self, outcome: Outcome) -> None:
+    def _hand_on_end(self, outcome: Outcome) -> None:
         if not self._closed:
             self._on_end(outcome)
 
@@ -195,15 +166,15 @@ class BackgroundRun:
         code = self._process.exitCode()
         if code == 0 and not crashed:
             return Outcome("done", "", details)
-        if self._reader.failure is not None:
-            return Outcome("failed", self._reader.failure.words, details)
-        said = lines[-1:] or list(self._reader.other_lines)[-1:]
-        how = _crash(code) if crashed else f"The computation ended with exit code {code}."
-        return Outcome("failed", " ".join([how, *said]), details)
+        if self._reader.error is not None:
+            return Outcome("failed", self._reader.error, details)
+        last_line = lines[-1:] or list(self._reader.other_lines)[-1:]
+        how = _crash_message(code) if crashed else f"The computation ended with exit code {code}."
+        return Outcome("failed", " ".join([how, *last_line]), details)
 
 
-def _crash(code: int) -> str:
-    """In words, from the number of the signal or, on Windows, of the exception."""
+def _crash_message(code: int) -> str:
+    """From the number of the signal or, on Windows, of the exception."""
     if sys.platform == "win32":
         return f"The computation crashed (exception {code & 0xFFFFFFFF:#010x})."
     if code == signal.SIGKILL:
@@ -211,7 +182,7 @@ def _crash(code: int) -> str:
     return f"The computation crashed ({signal.strsignal(code) or f'signal {code}'})."
 
 
-def _weakly(method: Callable) -> Callable[..., None]:
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
     """A slot that does not keep its object, so that a run that is dropped ends."""
     reference = weakref.WeakMethod(method)
 
@@ -221,3 +192,42 @@ def _weakly(method: Callable) -> Callable[..., None]:
             found(*arguments)
 
     return call
+
+
+class OneRun:
+    """The run that is in progress, if any: there is one at a time.
+
+    Parameters
+    ----------
+    on_progress
+        Called with each report of a run.
+    """
+
+    def __init__(self, on_progress: Callable[[Report], None]) -> None:
+        self._on_progress = on_progress
+        self._run: BackgroundRun | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._run is not None
+
+    def start(self, arguments: Sequence[str], on_end: Callable[[Outcome], None]) -> None:
+        """Start a run; `on_end` is called once it is over, unless it was closed."""
+
+        def end(outcome: Outcome) -> None:
+            self._run = None
+            on_end(outcome)
+
+        self._run = BackgroundRun(arguments, self._on_progress, end)
+        self._run.start()
+
+    def cancel(self) -> None:
+        """Stop the run, if any; its end is reported."""
+        if self._run is not None:
+            self._run.cancel()
+
+    def close(self) -> None:
+        """Stop the run, if any, without a report."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None

@@ -7,9 +7,13 @@ from typing import Any
 import qt
 
 from ...case import CaseResult
-from ..scene.nodules import malignancy_colour
+from ...names import RESEARCH_USE_ONLY
+from ..scene import malignancy_colour, scored_ranks
 from .command import Report
 
+_BAR_STEPS = 1000
+_SHARES_PIXELS, _LEGEND_PIXELS = 380, 200
+_DETECT = "Find the nodules of this CT and score them and the case."
 _ROW_PIXELS, _NAME_PIXELS, _FIGURE_PIXELS = 20, 84, 52
 _GREY = (0.55, 0.57, 0.6)
 
@@ -55,8 +59,8 @@ def draw_legend(width: int, text_colour: qt.QColor) -> qt.QPixmap:
         painter.fillRect(x, 2, 1, _ROW_PIXELS - 6, _colour(malignancy_colour(x / (width - 1))))
     painter.setPen(text_colour)
     for value in (0.0, 0.5, 1.0):
-        place = min(round(value * width), width - 22)
-        painter.drawText(place, 2 * _ROW_PIXELS - 8, f"{value:.1f}")
+        x = min(round(value * width), width - 22)
+        painter.drawText(x, 2 * _ROW_PIXELS - 8, f"{value:.1f}")
     painter.end()
     return picture
 
@@ -64,11 +68,6 @@ def draw_legend(width: int, text_colour: qt.QColor) -> qt.QPixmap:
 def _colour(rgb: tuple[float, float, float]) -> qt.QColor:
     red, green, blue = (round(255 * value) for value in rgb)
     return qt.QColor(red, green, blue)
-
-
-RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
-_BAR_STEPS = 1000
-_SHARES_PIXELS, _LEGEND_PIXELS = 380, 200
 
 
 class ResultView:
@@ -104,7 +103,7 @@ class ResultView:
         self._ui.scoreNameLabel.text = _capitalised(case.score_name)
         self._ui.scoreBar.value = round(_BAR_STEPS * case.score)
         self._ui.overruledLabel.visible = by_model is not None
-        self._ui.overruledLabel.text = "" if by_model is None else overruled_words(result, by_model)
+        self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)
         self._ui.modelUsedLabel.text = result.model_description
         self._ui.warningsLabel.visible = bool(result.warnings)
         self._ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in result.warnings)
@@ -114,12 +113,12 @@ class ResultView:
         return self._ui.sharesLabel.palette.windowText().color()
 
 
-def overruled_words(result: CaseResult, by_model: CaseResult) -> str:
+def overruled_message(result: CaseResult, by_model: CaseResult) -> str:
     """Both values of a case that the user overruled, and what was changed."""
-    model, user = ({n.rank for n in each.nodules if n.scored} for each in (by_model, result))
+    model, user = scored_ranks(by_model), scored_ranks(result)
     changes = [
-        f"{words} {', '.join(str(rank) for rank in sorted(ranks))}"
-        for words, ranks in (("without", model - user), ("with", user - model))
+        f"{how} {', '.join(map(str, sorted(ranks)))}"
+        for how, ranks in (("without", model - user), ("with", user - model))
         if ranks
     ]
     return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.3f}"
@@ -129,10 +128,6 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_BAR_STEPS = 1000
-_DETECT = "Find the nodules of this CT and score them and the case."
-
-
 class RunView:
     """Writes into the panel's widgets about runs."""
 
@@ -140,14 +135,14 @@ class RunView:
         self._ui = ui
         ui.progressBar.setRange(0, _BAR_STEPS)
 
-    def say(self, words: str) -> None:
+    def say(self, message: str) -> None:
         """Say something in one line."""
-        self._ui.statusLabel.text = words.splitlines()[0] if words else ""
+        self._ui.statusLabel.text = message.splitlines()[0] if message else ""
 
-    def start(self, words: str) -> None:
+    def start(self, message: str) -> None:
         """From the beginning."""
         self._ui.progressBar.value = 0
-        self.say(words)
+        self.say(message)
 
     def progress(self, report: Report) -> None:
         """How far a run has come."""

@@ -1,4 +1,4 @@
-"""The command line of a background run, as arguments of Python."""
+"""The command line as a process beside the application: its arguments, what it reports, and how it is killed."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import json
 import math
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...options import ScoreOptions
 
-_FOR_A_PROGRAM = ("--progress", "json", "--background")
+_LONGEST_LINE = 65536  # bytes
+_KEPT_LINES = 20
+_KEPT_CHARACTERS = 500
 
 
 def score_arguments(ct: Path, out: Path, options: ScoreOptions) -> list[str]:
     """Score a CT; the result folder is replaced where it holds an earlier result."""
-    arguments = _command("score", str(ct), "--out", str(out), "--overwrite", "--no-scene")
-    return [*arguments, *options.to_arguments(), *_FOR_A_PROGRAM]
+    return _command("score", str(ct), "--out", str(out), "--overwrite", "--no-scene", *options.to_arguments())
 
 
-def fetch_arguments(source: str | None) -> list[str]:
-    """Fetch the published weights, from another address or folder than the authors' where one is given."""
-    return [*_command("models", "fetch", *(["--from", source] if source else [])), *_FOR_A_PROGRAM]
-
-
-def import_arguments(detector: Path, classifier: Path) -> list[str]:
-    """Make a model of the two published files."""
-    return [*_command("models", "import", str(detector), str(classifier)), *_FOR_A_PROGRAM]
+def fetch_arguments() -> list[str]:
+    """Fetch the published weights."""
+    return _command("models", "fetch")
 
 
 def _command(*arguments: str) -> list[str]:
-    return ["-m", "LungCancerDxLib", *arguments]
+    """The arguments of Python."""
+    return ["-m", "LungCancerDxLib", *arguments, "--progress", "json", "--background"]
 
 
 def python_executable() -> str:
@@ -53,11 +53,6 @@ def environment_variables() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-_LONGEST_LINE = 65536  # bytes
-_KEPT_LINES = 20
-_KEPT_CHARACTERS = 500
-
-
 @dataclass(frozen=True)
 class Report:
     """stage: in words. fraction: of the work done, 0 to 1. seconds_left: None while it cannot be told."""
@@ -67,42 +62,34 @@ class Report:
     seconds_left: float | None
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why a run ended, in words for the user, and its exit code."""
-
-    words: str
-    exit_code: int
-
-
 class ReportReader:
     """Reads reports from bytes as they come, cut anywhere.
 
     Attributes
     ----------
-    failure
-        The error that the run told, if any.
+    error
+        The message of the error with which the run ended, if any.
     process_group
-        The id of the run's process group, once told.
+        The id of the run's process group, once reported.
     other_lines
         The last lines that were none of these.
     """
 
     def __init__(self) -> None:
-        self.failure: Failure | None = None
+        self.error: str | None = None
         self.process_group: int | None = None
         self.other_lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._begun = b""
+        self._unfinished = b""
 
     def feed(self, data: bytes) -> list[Report]:
         """The reports that are complete with these bytes."""
-        *lines, self._begun = (self._begun + data).split(b"\n")
-        self._begun = self._begun[-_LONGEST_LINE:]  # so long a line is none of ours
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        self._unfinished = self._unfinished[-_LONGEST_LINE:]  # so long a line is none of ours
         return self._read(lines)
 
     def finish(self) -> list[Report]:
         """The report in the last line where it does not end in a line feed; no more bytes will come."""
-        last, self._begun = self._begun, b""
+        last, self._unfinished = self._unfinished, b""
         return self._read([last])
 
     def _read(self, lines: list[bytes]) -> list[Report]:
@@ -111,9 +98,9 @@ class ReportReader:
             content = _json_object(line)
             if (report := _report(content)) is not None:
                 reports.append(report)
-            elif isinstance(content.get("error"), str) and _is_integer(content.get("exit_code")):
-                self.failure = Failure(content["error"], content["exit_code"])
-            elif _is_integer(content.get("process_group")):
+            elif isinstance(content.get("error"), str):
+                self.error = content["error"]
+            elif isinstance(content.get("process_group"), int):
                 self.process_group = content["process_group"]
             elif line.strip():
                 text = line[:_LONGEST_LINE].decode(errors="replace").strip()
@@ -148,5 +135,26 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def signal_group(group: int | None, number: int) -> bool:
+    """Signal every process of a group on Linux and macOS; False where there is none, and for our own group."""
+    if sys.platform == "win32" or group is None or group <= 1 or group == os.getpgrp():
+        return False
+    with suppress(OSError):
+        os.killpg(group, number)
+        return True
+    return False
+
+
+def kill_tree(process: int, group: int | None) -> None:
+    """Kill a process and all that it started, at once.
+
+    On Linux and macOS these are the processes of the group; on Windows those that descend from the process.
+    """
+    if sys.platform == "win32":
+        command = ["taskkill", "/PID", str(process), "/T", "/F"]
+        with suppress(OSError):
+            subprocess.run(command, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
+    else:
+        signal_group(group, signal.SIGKILL)
+        with suppress(OSError):
+            os.kill(process, signal.SIGKILL)

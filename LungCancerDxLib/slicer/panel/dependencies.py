@@ -74,13 +74,13 @@ def _ensure_packages_by_hand(requirements_file: str) -> None:
     missing = [str(requirement) for requirement in required if not _is_met(requirement)]
     if not missing:
         return
-    question = f"LungCancerDx needs to install {', '.join(missing)} into Slicer's Python. Install now?"
-    if not slicer.util.confirmOkCancelDisplay(question):
-        raise _declined(", ".join(missing))
+    names = ", ".join(missing)
+    if not slicer.util.confirmOkCancelDisplay(f"LungCancerDx needs to install {names} into Slicer. Install now?"):
+        raise _declined(names)
     try:
         slicer.util.pip_install(["--only-binary", ":all:", *missing])
     except Exception as error:
-        raise _not_installed(", ".join(missing), error) from error
+        raise _not_installed(names, error) from error
 
 
 def _is_met(requirement: Requirement) -> bool:

@@ -31,7 +31,7 @@ class ModelChoice:
     on_fetch
         Called where the user asks for the published weights.
     say
-        Called with words where a model cannot be had.
+        Called with a message where a model cannot be had.
     """
 
     def __init__(

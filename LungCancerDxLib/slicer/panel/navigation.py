@@ -10,18 +10,16 @@ import slicer
 import vtk
 
 from ...case import CaseResult, Nodule
-from ..scene import CaseNodes, lps_mm, nodule_segment_id, ras_mm
+from ..scene import CaseNodes, lps_mm, nodes_of_class, nodule_segment_id, ras_mm
 
 _PALE = 0.35
-_SAME_PLACE_MM = 0.01
+_SAME_POSITION_MM = 0.01
+_PLACED_NAME = "Point to classify"
 
 
 def likely_ct(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode | None:
     """The scalar volume that the views show, or else the first one; label maps and colour volumes are none."""
-    nodes = [
-        scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode")
-        for n in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
-    ]
+    nodes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
     volumes = [node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
     shown = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
     return next((node for node in volumes if node.GetID() == shown), volumes[0] if volumes else None)
@@ -29,20 +27,27 @@ def likely_ct(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode | No
 
 def world_ras_mm(nodes: CaseNodes, nodule: Nodule) -> np.ndarray:
     """Where a nodule is in the scene: its centre under the CT's parent transform."""
-    to_world = vtk.vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(nodes.ct.GetParentTransformNode(), None, to_world)
-    return np.array(to_world.TransformPoint(ras_mm(nodule.center_lps_mm)))
+    return np.array(_between(nodes.ct, None).TransformPoint(ras_mm(nodule.center_lps_mm)))
+
+
+def _between(
+    source: slicer.vtkMRMLScalarVolumeNode | None, target: slicer.vtkMRMLScalarVolumeNode | None
+) -> vtk.vtkGeneralTransform:
+    """From the frame of one CT's node to that of another; None is the world."""
+    parents = [node.GetParentTransformNode() if node is not None else None for node in (source, target)]
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(*parents, transform)
+    return transform
 
 
 def jump_to(nodes: CaseNodes, nodule: Nodule) -> None:
     """Centre all slice views and the 3D cameras on a nodule."""
-    scene, place = nodes.ct.GetScene(), world_ras_mm(nodes, nodule)
-    slicer.vtkMRMLSliceNode.JumpAllSlices(scene, *place, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
-    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLCameraNode")):
-        camera = scene.GetNthNodeByClass(n, "vtkMRMLCameraNode")
-        way = place - np.array(camera.GetFocalPoint())
-        camera.SetPosition(*(np.array(camera.GetPosition()) + way))
-        camera.SetFocalPoint(*place)
+    scene, center = nodes.ct.GetScene(), world_ras_mm(nodes, nodule)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(scene, *center, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    for camera in nodes_of_class(scene, "vtkMRMLCameraNode"):
+        shift = center - np.array(camera.GetFocalPoint())
+        camera.SetPosition(*(np.array(camera.GetPosition()) + shift))
+        camera.SetFocalPoint(*center)
         camera.ResetClippingRange()
 
 
@@ -79,126 +84,21 @@ def highlight(nodes: CaseNodes, result: CaseResult, nodule: Nodule) -> None:
 
 
 def nodule_of_point(nodes: CaseNodes, result: CaseResult, index: int) -> Nodule | None:
-    """The nodule of a control point, by its place: the user may have deleted others."""
-    return next((nodule for nodule in result.nodules if index in _points_at(nodes, nodule)), None)
+    """The nodule of a control point, by its position: the user may have deleted others."""
+    if not 0 <= index < nodes.markups.GetNumberOfControlPoints():
+        return None
+    return next((nodule for nodule in result.nodules if _is_at(nodes, index, nodule)), None)
 
 
 def _point_of(nodes: CaseNodes, nodule: Nodule) -> int | None:
-    return next(iter(_points_at(nodes, nodule)), None)
+    count = nodes.markups.GetNumberOfControlPoints() if nodes.markups is not None else 0
+    return next((index for index in range(count) if _is_at(nodes, index, nodule)), None)
 
 
-def _points_at(nodes: CaseNodes, nodule: Nodule) -> list[int]:
-    """Control points that lie where a nodule does."""
-    if nodes.markups is None:
-        return []
-    points = [nodes.markups.GetNthControlPointPosition(n) for n in range(nodes.markups.GetNumberOfControlPoints())]
-    distance_mm = [np.linalg.norm(np.array(point) - ras_mm(nodule.center_lps_mm)) for point in points]
-    return [n for n, distance in enumerate(distance_mm) if distance < _SAME_PLACE_MM]
-
-
-_NAME = "Point to classify"
-
-
-class PointPlacing:
-    """Lets the user click one point; it is told in the CT's own frame and leaves nothing in the scene.
-
-    What the views tell is acted on at the next turn of the event loop: they are not done with the point before.
-
-    Parameters
-    ----------
-    on_placed
-        Called with the CT and the point, LPS mm in the frame of the CT's node.
-    on_left
-        Called where the user left the placing without a point.
-    """
-
-    def __init__(
-        self,
-        on_placed: Callable[[slicer.vtkMRMLScalarVolumeNode, tuple[float, float, float]], None],
-        on_left: Callable[[], None],
-    ) -> None:
-        self._on_placed = on_placed
-        self._on_left = on_left
-        self._ct_node: slicer.vtkMRMLScalarVolumeNode | None = None
-        self._markups: slicer.vtkMRMLMarkupsFiducialNode | None = None
-        self._observed: list[tuple[vtk.vtkObject, int]] = []
-        self._point_lps_mm: tuple[float, float, float] | None = None
-        self._later = qt.QTimer()
-        self._later.setSingleShot(True)
-        self._later.setInterval(0)
-        self._later.timeout.connect(self._settle)
-
-    @property
-    def active(self) -> bool:
-        return self._markups is not None
-
-    @property
-    def ct_node(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """The CT in which a point is placed."""
-        return self._ct_node
-
-    def start(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
-        """Wait for a click in a view."""
-        self.stop()
-        self._ct_node = ct_node
-        self._markups = ct_node.GetScene().AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", _NAME)
-        self._markups.CreateDefaultDisplayNodes()
-        for node in (self._markups, self._markups.GetDisplayNode()):
-            node.SetSaveWithScene(False)
-        selection, interaction = _application_nodes()
-        selection.SetReferenceActivePlaceNodeClassName(self._markups.GetClassName())
-        selection.SetActivePlaceNodeID(self._markups.GetID())
-        interaction.SwitchToSinglePlaceMode()
-        self._observe(self._markups, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, self._placed)
-        self._observe(interaction, slicer.vtkMRMLInteractionNode.InteractionModeChangedEvent, self._mode_changed)
-
-    def stop(self) -> None:
-        """Wait no longer."""
-        self._later.stop()
-        self._point_lps_mm = self._ct_node = None
-        if self._markups is None:
-            return
-        for observed, tag in self._observed:
-            observed.RemoveObserver(tag)
-        self._observed.clear()
-        interaction = _application_nodes()[1]
-        if interaction.GetCurrentInteractionMode() == slicer.vtkMRMLInteractionNode.Place:
-            interaction.SwitchToViewTransformMode()
-        markups, self._markups = self._markups, None
-        for node in (markups.GetDisplayNode(), markups):
-            if node is not None and node.GetScene() is not None:
-                node.GetScene().RemoveNode(node)
-
-    def _observe(self, node: vtk.vtkObject, event: int, function: Callable) -> None:
-        self._observed.append((node, node.AddObserver(event, function)))
-
-    def _placed(self, *_event: object) -> None:
-        if self._markups.GetNumberOfControlPoints():
-            world_ras_mm = [0.0, 0.0, 0.0]
-            self._markups.GetNthControlPointPositionWorld(0, world_ras_mm)
-            from_world = vtk.vtkGeneralTransform()
-            parent = self._ct_node.GetParentTransformNode()
-            slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, parent, from_world)
-            self._point_lps_mm = lps_mm(from_world.TransformPoint(world_ras_mm))
-            self._later.start()
-
-    def _mode_changed(self, *_event: object) -> None:
-        self._later.start()
-
-    def _settle(self) -> None:
-        """The user has placed a point, or gone back to looking."""
-        ct_node, point_lps_mm = self._ct_node, self._point_lps_mm
-        if point_lps_mm is not None:
-            self.stop()
-            self._on_placed(ct_node, point_lps_mm)
-        elif _application_nodes()[1].GetCurrentInteractionMode() != slicer.vtkMRMLInteractionNode.Place:
-            self.stop()
-            self._on_left()
-
-
-def _application_nodes() -> tuple[slicer.vtkMRMLSelectionNode, slicer.vtkMRMLInteractionNode]:
-    logic = slicer.app.applicationLogic()
-    return logic.GetSelectionNode(), logic.GetInteractionNode()
+def _is_at(nodes: CaseNodes, index: int, nodule: Nodule) -> bool:
+    """Whether a control point lies where a nodule does."""
+    position = nodes.markups.GetNthControlPointPosition(index)
+    return np.allclose(position, ras_mm(nodule.center_lps_mm), rtol=0, atol=_SAME_POSITION_MM)
 
 
 class NodeWatch:
@@ -233,7 +133,7 @@ class NodeWatch:
 
 
 class PointPicking:
-    """Tells which point of a case the user clicked.
+    """Reports which point of a case the user clicked.
 
     Parameters
     ----------
@@ -252,5 +152,100 @@ class PointPicking:
 
     def _picked(self) -> None:
         display = self._display.node
-        if display.GetActiveComponentType() == slicer.vtkMRMLMarkupsDisplayNode.ComponentControlPoint:
+        if (
+            display is not None
+            and display.GetActiveComponentType() == slicer.vtkMRMLMarkupsDisplayNode.ComponentControlPoint
+        ):
             self._on_picked(display.GetActiveComponentIndex())
+
+
+class PointPlacing:
+    """Lets the user click one point; it is reported in the CT's own frame and leaves nothing in the scene.
+
+    The views' events are acted on at the next turn of the event loop: before, they are not done with the point.
+
+    Parameters
+    ----------
+    on_placed
+        Called with the CT and the point, LPS mm in the frame of the CT's node.
+    on_left
+        Called where the user left the placing without a point.
+    """
+
+    def __init__(
+        self,
+        on_placed: Callable[[slicer.vtkMRMLScalarVolumeNode, tuple[float, float, float]], None],
+        on_left: Callable[[], None],
+    ) -> None:
+        self._on_placed = on_placed
+        self._on_left = on_left
+        self.ct_node: slicer.vtkMRMLScalarVolumeNode | None = None
+        """The CT in which a point is placed; None when none is."""
+        self._markups = NodeWatch([slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent], self._placed)
+        self._mode = NodeWatch([slicer.vtkMRMLInteractionNode.InteractionModeChangedEvent], self._settle_later)
+        self._point_lps_mm: tuple[float, float, float] | None = None
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._settle)
+
+    @property
+    def active(self) -> bool:
+        return self._markups.node is not None
+
+    def start(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Wait for a click in a view."""
+        self.stop()
+        self.ct_node = ct_node
+        markups = ct_node.GetScene().AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", _PLACED_NAME)
+        markups.CreateDefaultDisplayNodes()
+        for node in (markups, markups.GetDisplayNode()):
+            node.SetSaveWithScene(False)
+        selection, interaction = _application_nodes()
+        selection.SetReferenceActivePlaceNodeClassName(markups.GetClassName())
+        selection.SetActivePlaceNodeID(markups.GetID())
+        interaction.SwitchToSinglePlaceMode()
+        self._markups.watch(markups)
+        self._mode.watch(interaction)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        self._later.stop()
+        self._point_lps_mm = self.ct_node = None
+        markups = self._markups.node
+        if markups is None:
+            return
+        self._markups.watch(None)
+        self._mode.watch(None)
+        interaction = _application_nodes()[1]
+        if interaction.GetCurrentInteractionMode() == slicer.vtkMRMLInteractionNode.Place:
+            interaction.SwitchToViewTransformMode()
+        for node in (markups.GetDisplayNode(), markups):
+            if node is not None and node.GetScene() is not None:
+                node.GetScene().RemoveNode(node)
+
+    def _placed(self) -> None:
+        markups = self._markups.node
+        if self.ct_node is not None and markups is not None and markups.GetNumberOfControlPoints():
+            world_ras_mm = [0.0, 0.0, 0.0]
+            markups.GetNthControlPointPositionWorld(0, world_ras_mm)
+            self._point_lps_mm = lps_mm(_between(None, self.ct_node).TransformPoint(world_ras_mm))
+            self._settle_later()
+
+    def _settle_later(self) -> None:
+        self._later.start()
+
+    def _settle(self) -> None:
+        """The user has placed a point, or gone back to looking."""
+        ct_node, point_lps_mm = self.ct_node, self._point_lps_mm
+        if ct_node is not None and point_lps_mm is not None:
+            self.stop()
+            self._on_placed(ct_node, point_lps_mm)
+        elif _application_nodes()[1].GetCurrentInteractionMode() != slicer.vtkMRMLInteractionNode.Place:
+            self.stop()
+            self._on_left()
+
+
+def _application_nodes() -> tuple[slicer.vtkMRMLSelectionNode, slicer.vtkMRMLInteractionNode]:
+    logic = slicer.app.applicationLogic()
+    return logic.GetSelectionNode(), logic.GetInteractionNode()

@@ -1,4 +1,4 @@
-"""The nodules in the panel: a row each, a tick where it counts, and which one is looked at."""
+"""The nodules in the panel: a row each, a tick where it counts, and which one is selected."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 
 import qt
 
-from ...case import CaseResult, Nodule, check_overrulable
-from ...errors import UsageError
-from ..scene import CaseNodes, counted_by_model
+from ...case import CaseResult, Nodule
 
 COLUMNS = ("Counts", "Malignancy", "Share", "Place", "Type", "Diameter", "Volume", "Confidence")
 _TICK = 0
@@ -17,7 +15,7 @@ _NO_OVERRULE = "This model scores the case as a whole; its nodules cannot be tic
 
 
 class NoduleView:
-    """Writes nodules into the panel's table and tells what the user does there.
+    """Writes nodules into the panel's table and reports what the user does there.
 
     Parameters
     ----------
@@ -48,7 +46,7 @@ class NoduleView:
 
     @property
     def selected_rank(self) -> int | None:
-        """The nodule that is looked at."""
+        """The nodule of the selected row."""
         row = self._ui.noduleTable.currentRow()
         return self._ranks[row] if 0 <= row < len(self._ranks) else None
 
@@ -75,13 +73,13 @@ class NoduleView:
             self.forget()
 
     def forget(self) -> None:
-        """Look at no nodule, as before a case of another CT is shown."""
+        """Select no nodule, as before a case of another CT is shown."""
         self._writing = True
         self._ui.noduleTable.setCurrentCell(-1, -1)
         self._writing = False
 
     def select(self, rank: int) -> None:
-        """Go to a nodule that is listed, even if it is the one that is looked at; others are left alone."""
+        """Go to a nodule that is listed, even if it is selected already; others are left alone."""
         if rank in self._ranks:
             self._mark(rank)
             self._on_selected(rank)
@@ -104,7 +102,7 @@ class NoduleView:
             self._on_selected(rank)
 
     def _clicked(self, row: int, _column: int) -> None:
-        """Also on the row that is looked at: the user may have moved the views since."""
+        """Also on the selected row: the user may have moved the views since."""
         self._on_selected(self._ranks[row])
 
     def _item_changed(self, item: qt.QTableWidgetItem) -> None:
@@ -148,41 +146,3 @@ def _is_users(nodule: Nodule) -> bool:
 
 def _figure(value: float | None, form: str, unit: str = "") -> str:
     return "" if value is None else format(value, form) + unit
-
-
-def can_overrule(result: CaseResult) -> bool:
-    """Whether the case's join gives its nodules a score of their own."""
-    try:
-        check_overrulable(result.case.join)
-    except UsageError:
-        return False
-    return True
-
-
-def ticked(result: CaseResult) -> frozenset[int]:
-    """The ranks that count."""
-    return frozenset(nodule.rank for nodule in result.nodules if nodule.scored)
-
-
-def is_classified(result: CaseResult, rank: int) -> bool:
-    """Whether a listed nodule has its malignancy, without which it cannot count."""
-    return any(nodule.rank == rank and nodule.malignancy is not None for nodule in result.nodules)
-
-
-def classified_beyond_model(result: CaseResult, nodes: CaseNodes) -> tuple[int, ...]:
-    """The detected nodules that the model did not count and that have a malignancy all the same."""
-    counted = counted_by_model(nodes.case)
-    return tuple(
-        n.rank for n in result.nodules if n.source == "detected" and n.malignancy is not None and n.rank not in counted
-    )
-
-
-def users_points_lps_mm(result: CaseResult) -> list[tuple[float, float, float]]:
-    """The points that the user had classified, in their order."""
-    return [nodule.center_lps_mm for nodule in result.nodules if nodule.source == "user"]
-
-
-def by_model(result: CaseResult, nodes: CaseNodes) -> CaseResult | None:
-    """The case as the model counted it; None where the user changed nothing."""
-    counted = counted_by_model(nodes.case)
-    return result.rescored(counted) if can_overrule(result) and counted != ticked(result) else None

@@ -14,16 +14,26 @@ import slicer.util
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ..scene import update
+from ..scene import scored_ranks, set_lung_window, update
+from .background import OneRun, Outcome
 from .case_view import ResultView, RunView
+from .command import fetch_arguments
 from .dependencies import ensure_dependencies
-from .models import ModelChoice
+from .export import export_case
+from .models import PUBLISHED, ModelChoice
 from .navigation import NodeWatch, PointPicking, PointPlacing, fit_views, highlight, jump_to, nodule_of_point, show_ct
-from .nodule_table import NoduleView, can_overrule, is_classified, ticked
-from .parameters import Display, Parameters, ShownCase, apply_display, latest_case, show_lung_window
-from .request import CT_EVENTS, ScoringRequest, apply_result, first_request, second_request, why_unusable
-from .runs import Fetching, Scoring
-from .samples import export_case
+from .nodule_table import NoduleView
+from .request import (
+    CT_EVENTS,
+    Point,
+    Scoring,
+    ScoringRequest,
+    apply_result,
+    first_request,
+    second_request,
+    why_unusable,
+)
+from .state import Display, Parameters, ShownCase, apply_display, can_overrule, latest_case
 
 
 class Panel:
@@ -44,8 +54,8 @@ class Panel:
         self._case: ShownCase | None = None
         self._installing = False
         self._runs = RunView(ui)
-        self._scoring = Scoring(self._runs.progress, self._take_answer, self._end_run)
-        self._fetching = Fetching(self._runs.progress, self._end_fetch)
+        self._run = OneRun(self._runs.progress)
+        self._scoring = Scoring(self._run, self._show_result, self._end_run)
         self._placing = PointPlacing(self._classify_point, self._update_buttons)
         self._picking = PointPicking(self._select_point)
         self._ct_watch = NodeWatch(CT_EVENTS, self._update_buttons)
@@ -89,7 +99,7 @@ class Panel:
         self._picking.watch(nodes)
         self._ct_watch.watch(self._ct_node)
         if self._case is not None:
-            self._display.follow(self._case.nodes, self._parameters)
+            self._display.follow(self._case.nodes, self._chosen)
         self._show_case()
         self._update_buttons()
 
@@ -99,8 +109,8 @@ class Panel:
 
     def close(self) -> None:
         """Stop everything, before the scene is closed or the panel goes."""
+        self._run.close()
         self._scoring.close()
-        self._fetching.run.close()
         self.set_parameters(None)
         self._runs.start("")
 
@@ -109,31 +119,28 @@ class Panel:
         return self._parameters.inputVolume if self._parameters is not None else None
 
     @property
-    def _running(self) -> bool:
-        return self._scoring.run.running or self._fetching.run.running
+    def _chosen(self) -> Parameters:
+        """The parameters, where there is a scene to work with."""
+        assert self._parameters is not None
+        return self._parameters
 
     # Runs
 
     def detect(self, *_clicked: object) -> None:
         """Detect and score the chosen CT, from the start."""
-        self._ask(None)
+        self._score(lambda: first_request(self._ct_node, self._chosen))
 
     def cancel(self, *_clicked: object) -> None:
         """Stop what runs."""
-        for run in (self._scoring.run, self._fetching.run):
-            if run.running:
-                self._runs.say("Stopping")
-                run.cancel()
+        if self._run.running:
+            self._runs.say("Stopping")
+            self._run.cancel()
 
-    def _ask(self, question: ScoringRequest | None) -> None:
-        """Ask a second question, or (None) the first one about the chosen CT."""
+    def _score(self, request: Callable[[], ScoringRequest]) -> None:
+        """Start a run for a request, made when it starts."""
+        self._begin("Handing over the CT", lambda: self._scoring.start(request()), self._why_not)
 
-        def start() -> None:
-            self._scoring.ask(question or first_request(self._ct_node, self._parameters), self._parameters)
-
-        self._begin("Handing over the CT", start, self._why_not)
-
-    def _begin(self, words: str, start: Callable[[], None], why_not: Callable[[], str]) -> None:
+    def _begin(self, message: str, start: Callable[[], None], why_not: Callable[[], str]) -> None:
         """Start a run once all that it needs is installed; the user may do other things while that takes its time."""
         self._placing.stop()
         try:
@@ -144,7 +151,7 @@ class Panel:
             if reason:
                 self._runs.say(reason)
             else:
-                self._runs.start(words)
+                self._runs.start(message)
                 start()
         except LungCancerDxError as error:
             self._end_run(str(error))
@@ -158,44 +165,44 @@ class Panel:
         finally:
             self._installing = False
 
-    def _take_answer(self, question: ScoringRequest, result: CaseResult) -> None:
-        """A run's result takes its place in the scene, and is gone to where its CT is the chosen one."""
-        nodes, first = apply_result(question, result, self._parameters.replaceEarlier), question.case is None
-        apply_display(nodes, self._parameters)
+    def _show_result(self, request: ScoringRequest, result: CaseResult) -> None:
+        """Put a run's result into the scene, and go to it where its CT is the chosen one."""
+        nodes, first = apply_result(request, result, self._chosen.replaceEarlier), request.case is None
+        apply_display(nodes, self._chosen)
         if first:
-            show_lung_window(question.ct_node)
-        if question.ct_node is not self._ct_node:
+            set_lung_window(request.ct_node)
+        if request.ct_node is not self._ct_node:
             return
         if first:
-            show_ct(question.ct_node)
+            show_ct(request.ct_node)
             fit_views()
         self.refresh()
-        if result.nodules and (first or question.has_new_point):
+        if result.nodules and (first or request.has_new_point):
             self._nodules.select(result.nodules[0 if first else -1].rank)
 
-    def _end_run(self, words: str) -> None:
-        self._runs.start(words)
+    def _end_run(self, message: str) -> None:
+        self._runs.start(message)
         self.refresh()
-        if words:
-            slicer.util.errorDisplay(words, windowTitle="LungCancerDx")
+        if message:
+            slicer.util.errorDisplay(message, windowTitle="LungCancerDx")
 
     # Models
 
     def _choose_model(self, name: str) -> None:
-        self._parameters.model = name
+        self._chosen.model = name
 
     def _show_models(self) -> None:
-        if not self._models.show(self._parameters.model):
-            self._parameters.model = ""
+        if not self._models.show(self._chosen.model):
+            self._chosen.model = ""
 
     def _fetch_model(self) -> None:
-        self._begin("Downloading", self._fetching.start, self._why_busy)
+        self._begin("Downloading", lambda: self._run.start(fetch_arguments(), self._end_fetch), self._why_busy)
 
-    def _end_fetch(self, model: str | None, words: str) -> None:
-        if model is not None:
-            self._parameters.model = model
+    def _end_fetch(self, outcome: Outcome) -> None:
+        if outcome.kind == "done":
+            self._chosen.model = PUBLISHED
         self._show_models()
-        self._end_run(words)
+        self._end_run(outcome.message)
 
     # Nodules
 
@@ -219,20 +226,20 @@ class Panel:
     def _tick(self, case: ShownCase | None, rank: int, counts: bool) -> None:
         if self._case is None or case is None or self._case.nodes.case is not case.nodes.case:
             return
-        result = self._case.result
-        if is_classified(result, rank):
-            self._overrule(ticked(result) | {rank} if counts else ticked(result) - {rank})
+        shown, ticked = self._case, scored_ranks(self._case.result)
+        if shown.is_classified(rank):
+            self._overrule(shown, ticked | {rank} if counts else ticked - {rank})
         else:
-            self._ask(second_request(self._case.nodes, result, self._parameters, rank=rank))
+            self._score(lambda: second_request(shown, self._chosen, rank=rank))
             self._show_case()
 
-    def _overrule(self, ranks: Collection[int]) -> None:
-        update(slicer.mrmlScene, self._case.nodes, self._case.result.rescored(ranks))
+    def _overrule(self, case: ShownCase, ranks: Collection[int]) -> None:
+        update(slicer.mrmlScene, case.nodes, case.result.rescored(ranks))
         self.refresh()
 
     def _restore(self, *_clicked: object) -> None:
         if self._case is not None and self._case.by_model is not None:
-            self._overrule(ticked(self._case.by_model))
+            self._overrule(self._case, scored_ranks(self._case.by_model))
 
     def _place_point(self, *_clicked: object) -> None:
         if self._placing.active:
@@ -241,20 +248,20 @@ class Panel:
             self._placing.start(self._case.nodes.ct)
         self._update_buttons()
 
-    def _classify_point(
-        self, ct_node: slicer.vtkMRMLScalarVolumeNode, point_lps_mm: tuple[float, float, float]
-    ) -> None:
-        if self._case is not None and self._case.nodes.ct is ct_node:
-            nodes, result = self._case.nodes, self._case.result
-            self._ask(second_request(nodes, result, self._parameters, point_lps_mm=point_lps_mm))
+    def _classify_point(self, ct_node: slicer.vtkMRMLScalarVolumeNode, point_lps_mm: Point) -> None:
+        case = self._case
+        if case is not None and case.nodes.ct is ct_node:
+            self._score(lambda: second_request(case, self._chosen, point_lps_mm=point_lps_mm))
 
     # Display and export
 
     def _set_lung_window(self, *_clicked: object) -> None:
         if self._ct_node is not None:
-            show_lung_window(self._ct_node)
+            set_lung_window(self._ct_node)
 
     def _export(self, *_clicked: object) -> None:
+        if self._case is None:
+            return
         try:
             folder, names = export_case(self._case.nodes, self._case.result, self._ui.exportPathLineEdit.currentPath)
             self._runs.say(f"Exported to {folder}: {', '.join(names)}")
@@ -270,22 +277,23 @@ class Panel:
         else:
             result = self._case.result
             self._result.show(result, self._case.by_model)
-            self._nodules.show(result, self._parameters.confidence, can_overrule(result))
+            self._nodules.show(result, self._chosen.confidence, can_overrule(result))
 
     def _update_buttons(self) -> None:
         reason, has_case = self._why_not(), self._case is not None
-        self._runs.update(reason, self._running)
+        self._runs.update(reason, self._run.running)
         self._ui.modelComboBox.enabled = not self._why_busy()
         self._ui.nodulesCollapsibleButton.enabled = has_case
         self._ui.lungWindowButton.enabled = self._ct_node is not None
         self._ui.exportButton.enabled = has_case
         self._ui.placePointButton.enabled = has_case and not reason
         self._ui.placePointButton.text = "Click on the spot…" if self._placing.active else "Classify a point"
-        self._ui.restoreButton.enabled = has_case and self._case.by_model is not None
+        self._ui.restoreButton.enabled = self._case is not None and self._case.by_model is not None
 
     def _why_busy(self) -> str:
-        words = "Packages are being installed." if self._installing else ""
-        return "A run is in progress." if self._running else words
+        if self._run.running:
+            return "A run is in progress."
+        return "Packages are being installed." if self._installing else ""
 
     def _why_not(self) -> str:
         """Why nothing can be run now; empty where it can."""

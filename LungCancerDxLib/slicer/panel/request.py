@@ -1,11 +1,12 @@
-"""A question about a CT in the scene, and the place of its answer there."""
+"""A request about a CT in the scene: made, answered by a background run, and its result put into the scene."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,21 @@ import vtk
 from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...io.image_file import write_volume
-from ..scene import CaseNodes, case_result, cases_of, check_linear, ct_volume, remove, show_case, update
-from .nodule_table import can_overrule, classified_beyond_model, ticked, users_points_lps_mm
-from .parameters import Parameters
+from ...io.result_folder import read_result
+from ...options import ScoreOptions
+from ..scene import CaseNodes, case_result, cases_of, check_linear, ct_volume, remove, scored_ranks, show_case, update
+from .background import OneRun, Outcome
+from .command import score_arguments
+from .state import Parameters, ShownCase, can_overrule, score_options
 
 CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
-"""What changes whether a CT can be asked about."""
+"""What changes whether a CT can be scored."""
 
 _MODEL = "LungCancerDx.ModelAsked"
-_SAME_PLACE_MM = 1.0
+_SAME_POSITION_MM = 1.0
+_NOT_SHOWN = "The result could not be shown; the Python console says why."
 
+Point = tuple[float, float, float]
 Grid = tuple[tuple[int, ...], tuple[float, ...]]
 
 
@@ -35,35 +41,29 @@ class ScoringRequest:
 
     Parameters
     ----------
-    model
-        Name or folder; empty for the default one.
-    precision
-        As on the command line.
+    options
+        How it is scored, ranks to classify included; points and cache are filled in with the files of the run.
     grid
-        Of the CT, when the question was asked.
+        Of the CT, when the request was made.
     case
-        The case that a second question is about; None where the CT is looked at from the start.
+        The case that a second request is about; None where the CT is scored from the start.
     points_lps_mm
         Spots to classify, in the CT's own frame.
-    classify
-        Ranks of nodules to classify that need not count.
     count
         Ranks that shall count once they are classified, besides those that the user lets count by then.
     """
 
     ct_node: slicer.vtkMRMLScalarVolumeNode
-    model: str
-    precision: str
+    options: ScoreOptions
     grid: Grid | None
     case: CaseNodes | None = None
-    points_lps_mm: tuple[tuple[float, float, float], ...] = ()
-    classify: tuple[int, ...] = ()
+    points_lps_mm: tuple[Point, ...] = ()
     count: frozenset[int] = frozenset()
     has_new_point: bool = False
 
 
 def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
-    """Why nothing can be asked about a CT; empty where it can."""
+    """Why a CT cannot be scored; empty where it can."""
     if ct_node is None:
         return "Choose a CT first."
     if ct_node.GetImageData() is None:
@@ -77,77 +77,144 @@ def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
 
 def first_request(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> ScoringRequest:
     """Detect and score a CT."""
-    return ScoringRequest(ct_node, parameters.model, parameters.precision, _grid(ct_node))
+    return ScoringRequest(ct_node, score_options(parameters), _grid(ct_node))
 
 
 def second_request(
-    nodes: CaseNodes,
-    result: CaseResult,
-    parameters: Parameters,
-    *,
-    point_lps_mm: tuple[float, float, float] | None = None,
-    rank: int | None = None,
+    case: ShownCase, parameters: Parameters, *, point_lps_mm: Point | None = None, rank: int | None = None
 ) -> ScoringRequest:
     """Classify a spot, or let a nodule count that has no malignancy yet.
 
     By the model of the case, and in float32 if it is in float32, whatever the parameters say now: its nodules might lie
     elsewhere otherwise. What is in half a precision may come from a machine that was quicker in it than this one.
     """
-    asked = nodes.case.GetAttribute(_MODEL)
+    options, nodes = score_options(parameters), case.nodes
+    model = nodes.case.GetAttribute(_MODEL)
+    options = replace(
+        options,
+        model=options.model if model is None else model or None,
+        precision="fp32" if case.result.run["precision"] == "fp32" else options.precision,
+        classify=tuple(sorted({*case.classified_beyond_model, *([] if rank is None else [rank])})),
+    )
     return ScoringRequest(
-        ct_node=nodes.ct,
-        model=parameters.model if asked is None else asked,
-        precision="fp32" if result.run["precision"] == "fp32" else parameters.precision,
-        grid=_grid(nodes.ct),
+        nodes.ct,
+        options,
+        _grid(nodes.ct),
         case=nodes,
-        points_lps_mm=(*users_points_lps_mm(result), *([] if point_lps_mm is None else [point_lps_mm])),
-        classify=tuple(sorted({*classified_beyond_model(result, nodes), *([] if rank is None else [rank])})),
+        points_lps_mm=(*case.users_points_lps_mm, *([] if point_lps_mm is None else [point_lps_mm])),
         count=frozenset() if rank is None else frozenset({rank}),
         has_new_point=point_lps_mm is not None,
     )
 
 
-def apply_result(question: ScoringRequest, result: CaseResult, replace_earlier: bool) -> CaseNodes:
-    """Give a result its place in the scene; the case that is to be shown now.
+class Scoring:
+    """Has requests answered by background runs.
+
+    Parameters
+    ----------
+    on_result
+        Called with the request and its case, label maps included; what it raises becomes the message at the end.
+    on_end
+        Called after each run with a message for the user; empty where all is well or the user cancelled.
+    """
+
+    def __init__(
+        self, run: OneRun, on_result: Callable[[ScoringRequest, CaseResult], None], on_end: Callable[[str], None]
+    ) -> None:
+        self._run = run
+        self._on_result = on_result
+        self._on_end = on_end
+        self._workspace = Workspace(Path(slicer.app.temporaryPath))
+
+    def start(self, request: ScoringRequest) -> None:
+        """Start the run of a request.
+
+        Raises
+        ------
+        LungCancerDxError
+            Where the CT cannot be handed over.
+        """
+        check_linear(request.ct_node)
+        try:
+            files = self._workspace.files_of(request.ct_node)
+            if request.points_lps_mm:
+                write_points(request.points_lps_mm, files.points)
+        except OSError as error:
+            raise LungCancerDxError(f"The CT could not be written for the background run: {error}") from error
+        options = replace(request.options, cache=files.cache, points=files.points if request.points_lps_mm else None)
+
+        def end(outcome: Outcome) -> None:
+            message = _NOT_SHOWN
+            try:
+                message = self._finish(request, files.result, outcome)
+            finally:
+                self._on_end(message)
+
+        self._run.start(score_arguments(files.ct, files.result, options), end)
+
+    def close(self) -> None:
+        """Remove all files of earlier runs."""
+        self._workspace.clear()
+
+    def _finish(self, request: ScoringRequest, folder: Path, outcome: Outcome) -> str:
+        """Hand over what a run found; the message where it found nothing."""
+        if outcome.kind != "done":
+            if outcome.message:
+                logging.error("%s\n%s", outcome.message, outcome.details)
+            return outcome.message
+        try:
+            result = read_result(folder)
+            self._on_result(request, replace(result, input={**result.input, "path": _origin(request.ct_node)}))
+        except LungCancerDxError as error:
+            return str(error)
+        return ""
+
+
+def _origin(ct_node: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """Where a CT came from: its file, or its name in the scene."""
+    storage = ct_node.GetStorageNode()
+    return str((storage.GetFileName() if storage is not None else None) or ct_node.GetName())
+
+
+def apply_result(request: ScoringRequest, result: CaseResult, replace_earlier: bool) -> CaseNodes:
+    """Put a result into the scene; returns the case that is to be shown now.
 
     Raises
     ------
     LungCancerDxError
         Where the scene has changed so that the result has no place any more; it is left as it is.
     """
-    ct_node = question.ct_node
+    ct_node = request.ct_node
     scene = ct_node.GetScene()
     if scene is None:
-        raise LungCancerDxError("The CT was removed from the scene while it was looked at; the result was dropped.")
-    if _grid(ct_node) != question.grid:
-        raise LungCancerDxError("The CT was changed while it was looked at; the result was dropped. Run again.")
-    if not _fits(ct_node, result):
-        raise LungCancerDxError("The result does not lie on the grid of the CT; it was dropped. Run again.")
+        raise LungCancerDxError("The CT was removed from the scene during the run; the result was dropped.")
+    if _grid(ct_node) != request.grid:
+        raise LungCancerDxError("The CT was changed during the run; the result was dropped. Run again.")
     check_linear(ct_node)
-    if question.case is None:
-        return _add(question, result, cases_of(ct_node) if replace_earlier else [])
-    if question.case.case.GetScene() is None:
-        raise LungCancerDxError("The case was removed from the scene while it was asked about; nothing was changed.")
-    earlier = case_result(question.case.case)
+    if request.case is None:
+        return _add(request, result, cases_of(ct_node) if replace_earlier else [])
+    if request.case.case.GetScene() is None:
+        raise LungCancerDxError("The case was removed from the scene during the run; nothing was changed.")
+    earlier = case_result(request.case.case)
     if not _same_case(earlier, result):
         raise LungCancerDxError(
-            "The model does not find the nodules of this case in the same places again; nothing was changed. "
+            "The model does not find the nodules of this case in the same positions again; nothing was changed. "
             "Detect and score anew with the model of your choice."
         )
-    overruled = result.rescored(ticked(earlier) | question.count) if can_overrule(result) else result
+    overruled = result.rescored(scored_ranks(earlier) | request.count) if can_overrule(result) else result
     if len(result.nodules) == len(earlier.nodules):
-        update(scene, question.case, overruled)
-        return question.case
-    nodes = _add(question, result, [question.case])
+        update(scene, request.case, overruled)
+        return request.case
+    nodes = _add(request, result, [request.case])
     update(scene, nodes, overruled)
     return nodes
 
 
-def _add(question: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> CaseNodes:
+def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> CaseNodes:
     """Add a result and remove earlier ones, the last of which leaves its names."""
-    scene = question.ct_node.GetScene()
-    nodes = show_case(scene, result, question.ct_node, result.lung_labels, result.nodule_labels)
-    nodes.case.SetAttribute(_MODEL, question.model)
+    scene = request.ct_node.GetScene()
+    nodes = show_case(scene, result, request.ct_node)
+    nodes.case.SetAttribute(_MODEL, request.options.model or "")
     for old in earlier:
         names = {part: node.GetName() for part, node in old.results()}
         remove(scene, old)
@@ -157,7 +224,7 @@ def _add(question: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNod
 
 
 def _grid(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Grid | None:
-    """Size and place of the voxels; None without any."""
+    """Size and geometry of the voxels; None without any."""
     if ct_node.GetImageData() is None:
         return None
     matrix = vtk.vtkMatrix4x4()
@@ -165,21 +232,12 @@ def _grid(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Grid | None:
     return ct_node.GetImageData().GetDimensions(), tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel().tolist())
 
 
-def _fits(ct_node: slicer.vtkMRMLScalarVolumeNode, result: CaseResult) -> bool:
-    shape_kji = ct_node.GetImageData().GetDimensions()[::-1]
-    labels = (result.lung_labels, result.nodule_labels)
-    return all(each is not None and each.shape == shape_kji and each.dtype == np.uint8 for each in labels)
-
-
 def _same_case(earlier: CaseResult, result: CaseResult) -> bool:
     """Whether the nodules of two results are the same, but for points that the user added since."""
     if earlier.model != result.model or len(earlier.nodules) > len(result.nodules):
         return False
     pairs = zip(earlier.nodules, result.nodules, strict=False)
-    return all(np.allclose(a.center_lps_mm, b.center_lps_mm, rtol=0, atol=_SAME_PLACE_MM) for a, b in pairs)
-
-
-_OURS = "LungCancerDx-"
+    return all(np.allclose(a.center_lps_mm, b.center_lps_mm, rtol=0, atol=_SAME_POSITION_MM) for a, b in pairs)
 
 
 @dataclass
@@ -189,32 +247,22 @@ class CTFiles:
     folder: Path
     written: int = 0
 
-    @property
-    def ct(self) -> Path:
-        return self.folder / "ct.nrrd"
-
-    @property
-    def cache(self) -> Path:
-        return self.folder / "cache"
-
-    @property
-    def result(self) -> Path:
-        return self.folder / "result"
-
-    @property
-    def points(self) -> Path:
-        return self.folder / "points.csv"
+    def __post_init__(self) -> None:
+        self.ct = self.folder / "ct.nrrd"
+        self.cache = self.folder / "cache"
+        self.result = self.folder / "result"
+        self.points = self.folder / "points.csv"
 
 
 class Workspace:
     """Folders under the application's temporary folder; `clear` removes them."""
 
-    def __init__(self, parent: str) -> None:
+    def __init__(self, parent: Path) -> None:
         self._parent = parent
         self._files: dict[str, CTFiles] = {}
 
     def files_of(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTFiles:
-        """The files of a CT, the CT written where the node's voxels or place have changed since the last time.
+        """The files of a CT, the CT written where the node's voxels or geometry have changed since the last time.
 
         Raises
         ------
@@ -227,7 +275,8 @@ class Workspace:
         volume_state = max(ct_node.GetMTime(), image.GetMTime() if image is not None else 0)
         files = self._files.get(ct_node.GetID())
         if files is None or not files.folder.is_dir():
-            files = self._files[ct_node.GetID()] = CTFiles(Path(tempfile.mkdtemp(prefix=_OURS, dir=self._parent)))
+            folder = Path(tempfile.mkdtemp(prefix="LungCancerDx-", dir=self._parent))
+            files = self._files[ct_node.GetID()] = CTFiles(folder)
         if files.written != volume_state or not files.ct.is_file():
             files.written = 0
             write_volume(ct_volume(ct_node), files.ct, compressed=False)
@@ -241,7 +290,7 @@ class Workspace:
         self._files.clear()
 
 
-def write_points(points_lps_mm: Sequence[Sequence[float]], path: Path) -> None:
+def write_points(points_lps_mm: Sequence[Point], path: Path) -> None:
     """The spots to classify, as `--points` reads them."""
     rows = [",".join(f"{x:.4f}" for x in point) for point in points_lps_mm]
     path.write_text("\n".join(["x,y,z", *rows]) + "\n", encoding="utf-8")

@@ -6,15 +6,17 @@ The only folder that imports `slicer`; outside the application that is the packa
 from __future__ import annotations
 
 from .build import CaseNodes, cases_of, find_cases, remove, show_case, update
-from .ct import check_linear, ct_volume, lps_mm, ras_mm, set_lung_window, volume_node
-from .files import save_scene_files
-from .own_scene import own_scene
-from .segmentation import nodule_segment_id
-from .text import case_result, counted_by_model
+from .ct import check_linear, ct_volume, lps_mm, nodes_of_class, ras_mm, set_lung_window, volume_node
+from .files import own_scene, quiet_vtk, save_scene_files
+from .nodules import malignancy_colour
+from .segmentation import LUNG_SEGMENTS, nodule_segment_id
+from .text import case_headline, case_result, counted_by_model, scored_ranks
 from .views import render_views
 
 __all__ = [
+    "LUNG_SEGMENTS",
     "CaseNodes",
+    "case_headline",
     "case_result",
     "cases_of",
     "check_linear",
@@ -22,12 +24,16 @@ __all__ = [
     "ct_volume",
     "find_cases",
     "lps_mm",
+    "malignancy_colour",
+    "nodes_of_class",
     "nodule_segment_id",
     "own_scene",
+    "quiet_vtk",
     "ras_mm",
     "remove",
     "render_views",
     "save_scene_files",
+    "scored_ranks",
     "set_lung_window",
     "show_case",
     "update",

@@ -1,4 +1,4 @@
-"""The CT as a volume node."""
+"""The CT as a volume node, and its frames: MRML is RAS and I J K, the library LPS and K J I."""
 
 from __future__ import annotations
 
@@ -13,23 +13,11 @@ from ...errors import CTReadError, LungCancerDxError
 from ...io.checks import to_hounsfield
 from ...volume import CTVolume
 
+LUNG_WINDOW_HU = (1500.0, -600.0)
+"""Width and level at which lung is read."""
+
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _IJK_TO_KJI = np.eye(4)[[2, 1, 0, 3]]
-
-
-def ijk_to_ras(kji_to_lps: np.ndarray) -> np.ndarray:
-    """The affine (4, 4) of a grid as MRML wants it."""
-    return _LPS_TO_RAS @ kji_to_lps @ _IJK_TO_KJI
-
-
-def kji_to_lps(ijk_to_ras: np.ndarray) -> np.ndarray:
-    """The affine (4, 4) of a grid as the library wants it."""
-    return _LPS_TO_RAS @ ijk_to_ras @ _IJK_TO_KJI
-
-
-def lps_mm(point_ras_mm: Sequence[float]) -> tuple[float, float, float]:
-    """A point in LPS mm."""
-    return ras_mm(point_ras_mm)
 
 
 def ras_mm(point_lps_mm: Sequence[float]) -> tuple[float, float, float]:
@@ -38,16 +26,21 @@ def ras_mm(point_lps_mm: Sequence[float]) -> tuple[float, float, float]:
     return -float(x), -float(y), float(z)
 
 
-LUNG_WINDOW_HU = (1500.0, -600.0)
-"""Width and level at which lung is read."""
+def lps_mm(point_ras_mm: Sequence[float]) -> tuple[float, float, float]:
+    """A point in LPS mm."""
+    return ras_mm(point_ras_mm)
+
+
+def nodes_of_class(scene: slicer.vtkMRMLScene, name: str) -> list[slicer.vtkMRMLNode]:
+    """The nodes of a class and of those derived from it, in the scene's order."""
+    return [scene.GetNthNodeByClass(n, name) for n in range(scene.GetNumberOfNodesByClass(name))]
 
 
 def volume_node(scene: slicer.vtkMRMLScene, volume: CTVolume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
     """Add a CT to a scene, in lung window, its voxels copied."""
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras(volume.kji_to_lps)))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(_LPS_TO_RAS @ volume.kji_to_lps @ _IJK_TO_KJI))
     slicer.util.updateVolumeFromArray(node, volume.voxels)
-    node.CreateDefaultDisplayNodes()
     set_lung_window(node)
     return node
 
@@ -63,13 +56,15 @@ def ct_volume(ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTVolume:
     name = ct_node.GetName()
     if ct_node.GetImageData() is None or not ct_node.GetImageData().GetNumberOfPoints():
         raise CTReadError(f"'{name}' holds no image. Choose the CT's volume.")
-    voxels, matrix = slicer.util.arrayFromVolume(ct_node), vtk.vtkMatrix4x4()
-    ct_node.GetIJKToRASMatrix(matrix)
-    return CTVolume(to_hounsfield(voxels, f"'{name}'"), kji_to_lps(slicer.util.arrayFromVTKMatrix(matrix)))
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    ct_node.GetIJKToRASMatrix(ijk_to_ras)
+    kji_to_lps = _LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras) @ _IJK_TO_KJI
+    return CTVolume(to_hounsfield(slicer.util.arrayFromVolume(ct_node), f"'{name}'"), kji_to_lps)
 
 
 def set_lung_window(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Show a CT as lung is read, in grey."""
+    """Show a CT as lung is read, in grey; one that a script made may have had no display."""
+    ct_node.CreateDefaultDisplayNodes()
     display = ct_node.GetScalarVolumeDisplayNode()
     display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     display.SetAutoWindowLevel(False)

@@ -1,4 +1,4 @@
-"""A case as files that Slicer opens."""
+"""A case as files that Slicer opens, by way of a scene outside the application."""
 
 from __future__ import annotations
 
@@ -6,56 +6,100 @@ import gzip
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
 import slicer
+import vtk
 
 from ...case import CaseResult
 from ...volume import CTVolume
 from .build import show_case
 from .ct import volume_node
-from .own_scene import own_scene
 from .views import render_views, show_in_views
 
 MARKUPS_FILE = "nodules.mrk.json"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"
 SCENE_FILE = "scene.mrb"
+_LOGICS = (
+    "vtkSlicerVolumesLogic",
+    "vtkSlicerSegmentationsModuleLogic",
+    "vtkSlicerMarkupsLogic",
+    "vtkSlicerTablesLogic",
+    "vtkSlicerTextsLogic",
+    "vtkSlicerTransformLogic",
+    "vtkSlicerSubjectHierarchyModuleLogic",
+)
 
 
-def save_scene_files(
-    result: CaseResult,
-    volume: CTVolume,
-    lungs: np.ndarray,
-    nodule_labels: np.ndarray,
-    folder: Path,
-    picture: Path | None = None,
-) -> str | None:
+def save_scene_files(result: CaseResult, folder: Path, picture: Path | None = None) -> str | None:
     """Write `nodules.mrk.json`, `segmentation.seg.nrrd` and `scene.mrb` of a case into a folder that exists.
 
     Parameters
     ----------
-    lungs, nodule_labels
-        (K, J, I) uint8 on the CT's own grid; see `show_case`.
+    result
+        With its CT and its label maps.
     picture
         Where to render the scene to (PNG); None: nowhere.
 
     Returns
     -------
-    A warning in words where the picture could not be had; None where all is well.
+    A warning where the picture could not be had; None where all is well.
 
     Raises
     ------
     OSError
         Where a file could not be written.
     """
+    assert result.volume is not None
     with own_scene() as scene:
-        nodes = show_case(scene, result, volume_node(scene, volume, _name(volume)), lungs, nodule_labels)
+        nodes = show_case(scene, result, volume_node(scene, result.volume, _name(result.volume)))
         _write_node(nodes.markups, folder / MARKUPS_FILE)
         _write_node(nodes.segmentation, folder / SEGMENTATION_FILE)
         show_in_views(scene, nodes)
         _write_scene(scene, folder / SCENE_FILE)
         return render_views(scene, nodes, picture) if picture is not None else None
+
+
+@contextmanager
+def own_scene() -> Iterator[slicer.vtkMRMLScene]:
+    """An empty scene in which every node of a case can be made, written and read; VTK is silent meanwhile."""
+    with quiet_vtk(), TemporaryDirectory() as cache:
+        scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
+        application.SetMRMLScene(scene)
+        application.GetColorLogic().SetMRMLScene(scene)
+        application.GetColorLogic().AddDefaultColorNodes()
+        logics = [getattr(slicer, name)() for name in _LOGICS]
+        for logic in logics:
+            logic.SetMRMLScene(scene)
+            logic.SetMRMLApplicationLogic(application)
+        files = slicer.vtkMRMLRemoteIOLogic()  # without it a scene cannot read a .mrb
+        files.SetMRMLScene(scene)
+        files.GetCacheManager().SetRemoteCacheDirectory(cache)
+        files.AddDataIOToScene()
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+        try:
+            yield scene
+        finally:
+            scene.Clear(True)
+            files.RemoveDataIOFromScene()
+            for logic in (*logics, files, application):
+                logic.SetMRMLScene(None)
+
+
+@contextmanager
+def quiet_vtk() -> Iterator[None]:
+    """Keep VTK's messages of the block off the terminal; failures are known from what the calls return."""
+    window, verbosity = vtk.vtkOutputWindow.GetInstance(), vtk.vtkLogger.GetCurrentVerbosityCutoff()
+    vtk.vtkOutputWindow.SetInstance(vtk.vtkStringOutputWindow())
+    vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
+    try:
+        yield
+    finally:
+        vtk.vtkLogger.SetStderrVerbosity(verbosity)
+        vtk.vtkOutputWindow.SetInstance(window)
 
 
 def _name(volume: CTVolume) -> str:

@@ -1,9 +1,9 @@
-"""The nodules as fiducial markups: a point a nodule, with its figures."""
+"""The nodules as fiducial markups, a point a nodule with its figures, and as a table."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import slicer
@@ -13,6 +13,21 @@ from ...case import CaseResult, Nodule
 from .ct import ras_mm
 from .text import nodule_description, nodule_label
 
+Colour = tuple[float, float, float]
+
+UNCLASSIFIED: Colour = (0.65, 0.65, 0.65)
+_MALIGNANCY_STOPS = (0.0, 0.5, 1.0)
+_MALIGNANCY_COLOURS: tuple[Colour, ...] = ((0.17, 0.48, 0.71), (1.0, 0.85, 0.18), (0.84, 0.10, 0.11))
+_SCORED_POINT: Colour = (1.0, 0.62, 0.10)
+_UNSCORED_POINT: Colour = (0.62, 0.62, 0.62)
+_GLYPH_MM = 4.0
+
+_MEASUREMENTS: dict[str, Callable[[Nodule], float | None]] = {
+    "confidence": lambda nodule: nodule.confidence,
+    "malignancy": lambda nodule: nodule.malignancy,
+    "contribution": lambda nodule: nodule.contribution,
+    "diameter": lambda nodule: nodule.diameter_mm,
+}
 _COLUMNS: dict[str, Callable[[Nodule], str]] = {
     "Rank": lambda n: str(n.rank),
     "Counts": lambda n: "yes" if n.scored else "no",
@@ -34,64 +49,12 @@ _COLUMNS: dict[str, Callable[[Nodule], str]] = {
 }
 
 
-def add_table(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTableNode:
-    """Add the table of a case: a row a nodule, empty where a figure is not known."""
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    node.SetUseColumnTitleAsColumnHeader(True)
-    update_table(node, result)
-    return node
-
-
-def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
-    """Bring a table in line with a case."""
-    modifying = node.StartModify()
-    node.RemoveAllColumns()
-    for title, text_of in _COLUMNS.items():
-        column = vtk.vtkStringArray()
-        column.SetName(title.format(score_name=_capitalised(result.case.score_name)))
-        for nodule in result.nodules:
-            column.InsertNextValue(text_of(nodule))
-        node.AddColumn(column)
-    node.SetLocked(True)
-    node.EndModify(modifying)
-
-
-def _figure(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-Colour = tuple[float, float, float]
-
-_MALIGNANCY_STOPS = (0.0, 0.5, 1.0)
-_MALIGNANCY_COLOURS = ((0.17, 0.48, 0.71), (1.0, 0.85, 0.18), (0.84, 0.10, 0.11))
-UNCLASSIFIED: Colour = (0.65, 0.65, 0.65)
-
-LEFT_LUNG: Colour = (0.77, 0.65, 0.57)
-RIGHT_LUNG: Colour = (0.57, 0.69, 0.77)
-
-SCORED_POINT: Colour = (1.0, 0.62, 0.10)
-UNSCORED_POINT: Colour = (0.62, 0.62, 0.62)
-
-
 def malignancy_colour(malignancy: float | None) -> Colour:
     """RGB in 0..1 of a malignancy in 0..1, or of none."""
     if malignancy is None:
         return UNCLASSIFIED
     r, g, b = (float(np.interp(malignancy, _MALIGNANCY_STOPS, c)) for c in zip(*_MALIGNANCY_COLOURS, strict=True))
     return r, g, b
-
-
-GLYPH_MM = 4.0
-_MEASUREMENTS = {
-    "confidence": lambda nodule: nodule.confidence,
-    "malignancy": lambda nodule: nodule.malignancy,
-    "contribution": lambda nodule: nodule.contribution,
-    "diameter": lambda nodule: nodule.diameter_mm,
-}
 
 
 def add_markups(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLMarkupsFiducialNode:
@@ -103,11 +66,11 @@ def add_markups(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> sl
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetUseGlyphScale(False)
-    display.SetGlyphSize(GLYPH_MM)
+    display.SetGlyphSize(_GLYPH_MM)
     display.SetGlyphTypeFromString("CrossDot2D")
     display.SetTextScale(3.5)
-    display.SetSelectedColor(*SCORED_POINT)
-    display.SetColor(*UNSCORED_POINT)
+    display.SetSelectedColor(*_SCORED_POINT)
+    display.SetColor(*_UNSCORED_POINT)
     display.SetPropertiesLabelVisibility(False)
     display.SetOccludedVisibility(True)
     node.SetControlPointLabelFormat("%d")
@@ -140,7 +103,7 @@ def update_markups(node: slicer.vtkMRMLMarkupsFiducialNode, result: CaseResult) 
     node.EndModify(modifying)
 
 
-def _add_measurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, figures: list[float | None]) -> None:
+def _add_measurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, figures: Sequence[float | None]) -> None:
     if all(figure is None for figure in figures):
         return
     values = vtk.vtkDoubleArray()
@@ -152,3 +115,33 @@ def _add_measurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, figures
     measurement.SetUnits("mm" if name == "diameter" else "")
     measurement.SetControlPointValues(values)
     node.AddMeasurement(measurement)
+
+
+def add_table(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTableNode:
+    """Add the table of a case: a row a nodule, empty where a figure is not known."""
+    node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    node.SetUseColumnTitleAsColumnHeader(True)
+    update_table(node, result)
+    return node
+
+
+def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
+    """Bring a table in line with a case."""
+    modifying = node.StartModify()
+    node.RemoveAllColumns()
+    for title, text_of in _COLUMNS.items():
+        column = vtk.vtkStringArray()
+        column.SetName(title.format(score_name=_capitalised(result.case.score_name)))
+        for nodule in result.nodules:
+            column.InsertNextValue(text_of(nodule))
+        node.AddColumn(column)
+    node.SetLocked(True)
+    node.EndModify(modifying)
+
+
+def _figure(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -11,8 +11,12 @@ import slicer.util
 import vtk
 
 from ...case import CaseResult
-from .nodules import LEFT_LUNG, RIGHT_LUNG, Colour, malignancy_colour
+from ...names import LEFT, RIGHT
+from .nodules import Colour, malignancy_colour
 
+LUNG_SEGMENTS = ("LeftLung", "RightLung")
+_LEFT_COLOUR: Colour = (0.77, 0.65, 0.57)
+_RIGHT_COLOUR: Colour = (0.57, 0.69, 0.77)
 _TERMINOLOGY = (
     "Segmentation category and type - DICOM master list~{category}~{type}~{modifier}"
     "~Anatomic codes - DICOM master list~{region}~^^"
@@ -56,7 +60,7 @@ def add_segmentation(
     node.GetDisplayNode().SetVisibility2DFill(False)  # an outline hides nothing of what it encloses
     node.GetDisplayNode().SetSliceIntersectionThickness(2)
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct_node)
-    _add_segments(node, ct_node, lungs, [_lung("Left", 1, LEFT_LUNG), _lung("Right", 2, RIGHT_LUNG)])
+    _add_segments(node, ct_node, lungs, [_lung("Left", LEFT, _LEFT_COLOUR), _lung("Right", RIGHT, _RIGHT_COLOUR)])
     _add_segments(node, ct_node, nodule_labels, _nodules(result))
     if node.GetSegmentation().GetNumberOfSegments():
         node.CreateClosedSurfaceRepresentation()

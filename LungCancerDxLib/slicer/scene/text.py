@@ -9,6 +9,8 @@ import slicer
 
 from ...case import CaseResult, Nodule
 
+_COUNTED = "LungCancerDx.CountedByModel"
+
 
 def nodule_label(nodule: Nodule) -> str:
     """Rank, and malignancy where it is known: "1: 0.63"."""
@@ -62,7 +64,7 @@ def case_summary(result: CaseResult) -> str:
 def add_case_text(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTextNode:
     """Add the content of `case.json`."""
     node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
-    node.SetAttribute(_COUNTED, " ".join(str(nodule.rank) for nodule in result.nodules if nodule.scored))
+    node.SetAttribute(_COUNTED, " ".join(map(str, sorted(scored_ranks(result)))))
     update_case_text(node, result)
     return node
 
@@ -76,6 +78,11 @@ def case_result(node: slicer.vtkMRMLTextNode) -> CaseResult:
         Where the text is no case.
     """
     return CaseResult.from_json(node.GetText() or "")
+
+
+def scored_ranks(result: CaseResult) -> frozenset[int]:
+    """The ranks that count in a case's score."""
+    return frozenset(nodule.rank for nodule in result.nodules if nodule.scored)
 
 
 def counted_by_model(node: slicer.vtkMRMLTextNode) -> frozenset[int]:
@@ -100,6 +107,3 @@ def update_summary(node: slicer.vtkMRMLTextNode, result: CaseResult) -> None:
     """Bring the summary in line with a case."""
     node.SetText(case_summary(result))
     node.SetDescription(case_headline(result))
-
-
-_COUNTED = "LungCancerDx.CountedByModel"

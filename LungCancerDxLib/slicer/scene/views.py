@@ -1,4 +1,4 @@
-"""The four views of a case, made with trame-slicer and gone afterwards."""
+"""The four views of a case, rendered off screen with trame-slicer and gone afterwards."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import vtk_to_numpy
 
+from ...names import RESEARCH_USE_ONLY
 from .build import CaseNodes
-from .own_scene import quiet_vtk
 from .text import case_result
 
 SLICE_VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 """Slicer's own slice views and their orientation."""
+
+_PIXELS, _GAP_PIXELS, _GAP_GREY = 640, 4, 96
+_ROWS = (("Axial", "3D"), ("Coronal", "Sagittal"))
+_EDGES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # what is left and right in the picture
+_BACKGROUND_3D = [18, 20, 26]
+_CHARACTERS = 96  # of a line at the foot of the 3D view
+_PROBE = (
+    "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.SetSize(8, 8); "
+    "w.AddRenderer(vtk.vtkRenderer()); raise SystemExit(0 if w.SupportsOpenGL() else 1)"
+)
+_PROBE_SECONDS = 60
 
 
 def show_in_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes) -> None:
@@ -50,26 +61,20 @@ def jump_to_first_nodule(slice_node: slicer.vtkMRMLSliceNode, nodes: CaseNodes) 
         slice_node.JumpSliceByOffsetting(*world)
 
 
-_PIXELS = 640
-_SLICES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # and what is left and right in them
-_BACKGROUND_3D = [18, 20, 26]
-_CHARACTERS = 96  # of a line at the foot of the 3D view
-
-
 @contextmanager
 def case_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes) -> Iterator[dict[str, Any]]:
     """Views by name ("Axial", "Coronal", "Sagittal", "3D"), ready to be rendered.
 
-    The nodes that they add to the scene are removed when the block ends; VTK is silent meanwhile.
+    The nodes that they add to the scene are removed when the block ends.
     """
     from trame_slicer import views as trame
     from trame_slicer.views.render_scheduler import NoScheduleRendering
 
     before = _node_ids(scene)
     views: dict[str, Any] = {}
-    with quiet_vtk(), _application(scene) as application:
+    with _application(scene) as application:
         try:
-            for name in _SLICES:
+            for name in _EDGES:
                 views[name] = trame.SliceView(scene, application, _tag(name), NoScheduleRendering())
                 _prepare_slice(views[name], name, nodes)
             views["3D"] = trame.ThreeDView(scene, application, _tag("3D"), NoScheduleRendering())
@@ -119,7 +124,7 @@ def _prepare_slice(view: Any, orientation: str, nodes: CaseNodes) -> None:
     view.fit_view_to_content()
     jump_to_first_nodule(view.get_view_node(), nodes)
     corner = vtk.vtkCornerAnnotation
-    left, right = _SLICES[orientation]
+    left, right = _EDGES[orientation]
     _caption(view, {corner.UpperLeft: orientation, corner.LeftEdge: left, corner.RightEdge: right})
 
 
@@ -132,7 +137,7 @@ def _prepare_3d(view: Any, nodes: CaseNodes) -> None:
     corner = vtk.vtkCornerAnnotation
     score = f"Case score {nodes.case.GetDescription()}"
     model = textwrap.fill(case_result(nodes.case).model_description, _CHARACTERS)
-    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: f"{model}\nResearch use only. Not for diagnosis."})
+    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: f"{model}\n{RESEARCH_USE_ONLY}"})
 
 
 def _prepare(view: Any) -> None:
@@ -142,22 +147,13 @@ def _prepare(view: Any) -> None:
 
 
 def _caption(view: Any, texts: dict[int, str]) -> None:
-    """Texts by their place in a `vtkCornerAnnotation`."""
+    """Texts by their corner of a `vtkCornerAnnotation`."""
     annotation = vtk.vtkCornerAnnotation()
-    for place, text in texts.items():
-        annotation.SetText(place, text)
+    for corner, text in texts.items():
+        annotation.SetText(corner, text)
     annotation.SetMaximumFontSize(16)
     annotation.GetTextProperty().SetShadow(True)
     view.renderer().AddViewProp(annotation)
-
-
-_GAP_PIXELS = 4
-_ROWS = (("Axial", "3D"), ("Coronal", "Sagittal"))
-_PROBE = (
-    "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.SetSize(8, 8); "
-    "w.AddRenderer(vtk.vtkRenderer()); raise SystemExit(0 if w.SupportsOpenGL() else 1)"
-)
-_PROBE_SECONDS = 60
 
 
 def render_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes, path: Path) -> str | None:
@@ -167,15 +163,22 @@ def render_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes, path: Path) -> st
 
     Returns
     -------
-    A warning in words where no picture could be had; None where it was written.
+    A warning where no picture could be had; None where it was written.
     """
+    from matplotlib.image import imsave
+
     if find_spec("trame_slicer") is None:
         return "The rendered view was left out: trame-slicer is not installed."
     if not _has_opengl():
         return "The rendered view was left out: there is no OpenGL here to render off screen with."
     with case_views(scene, nodes) as views:
         tiles = {name: _picture(view.render_window()) for name, view in views.items()}
-    _write_png(_join([_join([tiles[name] for name in row], axis=1) for row in _ROWS], axis=0), path)
+    step = _PIXELS + _GAP_PIXELS
+    picture = np.full((2 * step - _GAP_PIXELS, 2 * step - _GAP_PIXELS, 3), _GAP_GREY, np.uint8)
+    for row, names in enumerate(_ROWS):
+        for column, name in enumerate(names):
+            picture[row * step :, column * step :][:_PIXELS, :_PIXELS] = tiles[name]
+    imsave(path, picture)
     return None
 
 
@@ -198,26 +201,5 @@ def _picture(window: vtk.vtkRenderWindow) -> np.ndarray:
     grabber.Update()
     image = grabber.GetOutput()
     columns, rows, _ = image.GetDimensions()
-    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3)[::-1].copy()
-
-
-def _join(pictures: list[np.ndarray], axis: int) -> np.ndarray:
-    """Pictures beside each other or one above the other, with a gap."""
-    gap_shape = list(pictures[0].shape)
-    gap_shape[axis] = _GAP_PIXELS
-    gap = np.full(gap_shape, 96, np.uint8)
-    return np.concatenate([pictures[0], *(part for picture in pictures[1:] for part in (gap, picture))], axis=axis)
-
-
-def _write_png(picture: np.ndarray, path: Path) -> None:
-    rows, columns, _ = picture.shape
-    image = vtk.vtkImageData()
-    image.SetDimensions(columns, rows, 1)
-    pixels = np.ascontiguousarray(picture[::-1]).reshape(-1, 3)
-    image.GetPointData().SetScalars(numpy_to_vtk(pixels, deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
-    writer = vtk.vtkPNGWriter()
-    writer.SetFileName(str(path))
-    writer.SetInputData(image)
-    writer.Write()
-    if not path.is_file():
-        raise OSError(f"{path.name} could not be written")
+    pixels: np.ndarray = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3)
+    return pixels[::-1].copy()

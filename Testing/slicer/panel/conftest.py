@@ -41,6 +41,23 @@ def app(start_app):
 
 
 @pytest.fixture
+def start(app):
+    """A function that starts a script in the background, given as code and its arguments."""
+    from Testing.slicer.panel.background_run import Run
+
+    runs = []
+
+    def start(*arguments):
+        runs.append(Run(app, *arguments))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.run is not None:
+            run.run.close()
+
+
+@pytest.fixture
 def widget(app):
     """The module's widget, entered."""
     return app.load_module(MODULE)
@@ -101,9 +118,9 @@ def quick(widget, runs, monkeypatch):
 
 
 def with_runs(monkeypatch, widget, runs):
-    from LungCancerDxLib.slicer.panel import runs as one_run
+    from LungCancerDxLib.slicer.panel import background
 
-    monkeypatch.setattr(one_run, "BackgroundRun", runs)
+    monkeypatch.setattr(background, "BackgroundRun", runs)
     return widget
 
 
@@ -116,8 +133,10 @@ def instead_of_the_command(monkeypatch, code):
     """Have background runs run a program instead of the command, with the command's arguments."""
     from LungCancerDxLib.slicer.panel import command
 
+    of_command = command._command
+
     def arguments(*rest):
-        return ["-c", code, *rest]
+        return ["-c", code, *of_command(*rest)[2:]]
 
     monkeypatch.setattr(command, "_command", arguments)
 

@@ -55,10 +55,15 @@ def draw_sample(folder: Path) -> None:
 
     with SlicerApplication(main_window=True) as app:
         widget = app.load_module(MODULE)
-        from LungCancerDxLib.slicer.panel.samples import add_synthetic_patient
         from LungCancerDxLib.slicer.scene import render_views
 
-        draw_panel(app, widget, add_synthetic_patient(), folder, lambda condition: app.wait_until(condition, 600))
+        draw_panel(
+            app,
+            widget,
+            app.sample_data.load("SyntheticChestCT"),
+            folder,
+            lambda condition: app.wait_until(condition, 600),
+        )
         warning = render_views(app.scene, cases(app)[-1], folder / "tutorial-views.png")
         print(warning or f"drawn into {folder}")
 

@@ -13,7 +13,7 @@ class Outcome(NamedTuple):
     """As in `panel.background`, which can be imported in the application only."""
 
     kind: str
-    words: str = ""
+    message: str = ""
     details: str = ""
 
 

@@ -12,7 +12,7 @@ from Testing.slicer.panel.conftest import MODULE, add_ct, cases, choose, coarse_
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-HEAVY = ("torch", "skimage", "safetensors", "pooch", "tqdm")
+HEAVY = ("torch", "safetensors", "pooch", "platformdirs", "tqdm")
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_packages_accepted_are_those_of_the_requirements_file(ready, runs):
     run(app, widget)
     (requester, asked), *_ = app.packaging.requests
     assert requester == "LungCancerDx"
-    assert [line.partition(">=")[0] for line in asked] == ["scikit-image", "safetensors", "pooch", "tqdm"]
+    assert [line.partition(">=")[0] for line in asked] == ["safetensors", "pooch", "platformdirs", "tqdm"]
     assert len(app.packaging.installed) == 2
     assert len(runs.asked) == 1
 
@@ -180,10 +180,9 @@ def test_the_panel_and_the_synthetic_patient_load_nothing_that_has_to_be_install
 
         with SlicerApplication(main_window=True) as app:
             widget = app.load_module(Path({str(MODULE)!r}))
-            from LungCancerDxLib.slicer.panel import sample_data
-            from LungCancerDxLib.slicer.panel.samples import small_patient, true_case
+            import LungCancerDx
 
-            true_case(small_patient())
+            LungCancerDx.trueCase()
         print(sorted(set({HEAVY!r}) & set(sys.modules)))
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]

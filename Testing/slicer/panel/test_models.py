@@ -121,7 +121,7 @@ def test_a_fetch_that_fails_or_is_cancelled_leaves_the_model_as_it_was(app, quic
     runs.outcome = outcome
     choose_model(app, quick, "download")
     wait(app, quick)
-    assert [message.text for message in app.displayed] == ([outcome.words] if outcome.words else [])
+    assert [message.text for message in app.displayed] == ([outcome.message] if outcome.message else [])
     assert quick.ui.modelComboBox.currentText == "untrained-paper (PAPER)"
     assert quick._parameterNode.model == "untrained-paper"
     assert quick.ui.modelComboBox.enabled

@@ -45,9 +45,9 @@ def test_the_sample_is_offered(start_app, version):
 
 
 def test_the_sample_makes_a_ct_that_is_shown_and_chosen_when_the_user_comes_to_the_module(app, widget, monkeypatch):
-    from LungCancerDxLib.slicer.panel import samples as sample_data
+    from LungCancerDxLib import phantom
 
-    monkeypatch.setattr(sample_data, "synthetic_patient", coarse_slab)
+    monkeypatch.setattr(phantom, "synthetic_chest", lambda rng: coarse_slab())
     app.select_module(None)
     node = app.sample_data.load("SyntheticChestCT")
     app.select_module("LungCancerDx")
@@ -68,7 +68,9 @@ def test_every_button_and_box_says_what_it_does(app, widget):
 
 
 def test_every_widget_of_the_form_is_used():
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "LungCancerDxLib" / "panel").glob("*.py"))
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "LungCancerDxLib" / "slicer" / "panel").glob("*.py")
+    )
     for kind, name, properties in form_widgets():
         static = kind in CONTAINERS or (kind == "QLabel" and properties.get("text"))
         if not static and "SlicerParameterName" not in properties:
@@ -77,7 +79,7 @@ def test_every_widget_of_the_form_is_used():
 
 def test_every_widget_that_the_code_names_is_in_the_form():
     names = {name for _, name, _ in form_widgets()}
-    for path in (ROOT / "LungCancerDxLib" / "panel").glob("*.py"):
+    for path in (ROOT / "LungCancerDxLib" / "slicer" / "panel").glob("*.py"):
         used = set(re.findall(r"\b_?ui\.(\w+)", path.read_text(encoding="utf-8")))
         assert used <= names, path
 

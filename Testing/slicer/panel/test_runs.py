@@ -12,6 +12,7 @@ from Testing.slicer.panel.conftest import (
     node_ids,
     run,
     wait,
+    with_runs,
 )
 from Testing.slicer.panel.stand_in_runs import CANCELLED
 
@@ -65,7 +66,7 @@ def test_cancel_ends_the_real_run_within_two_seconds_and_says_nothing(app, widge
     ids = node_ids(app)
     widget.ui.detectButton.click()
     app.wait_until(lambda: "Finding" in widget.ui.statusLabel.text or "Reading" in widget.ui.statusLabel.text, 60)
-    process = widget.panel._scoring.run._run._process.processId()
+    process = widget.panel._run._run._process.processId()
     assert is_alive(process)
     start = time.monotonic()
     widget.ui.cancelButton.click()
@@ -164,7 +165,6 @@ def test_a_ct_that_was_changed_meanwhile_gets_no_result(app, quick, ct, runs, ch
 
 
 def test_a_scene_closed_mid_run_ends_the_run_and_leaves_a_panel_that_works(app, widget, ct, hanging, monkeypatch, runs):
-    from LungCancerDxLib.slicer.panel import runs as one_run
     from Testing.slicer.panel.conftest import add_ct, coarse_slab
 
     choose(app, widget, ct)
@@ -179,7 +179,7 @@ def test_a_scene_closed_mid_run_ends_the_run_and_leaves_a_panel_that_works(app, 
     assert widget.ui.noduleTable.rowCount == 0
     assert app.displayed == []
 
-    monkeypatch.setattr(one_run, "BackgroundRun", runs)
+    with_runs(monkeypatch, widget, runs)
     choose(app, widget, add_ct(app, coarse_slab().volume))
     run(app, widget)
     assert len(cases(app)) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,9 +61,9 @@ def made_case(kji_to_lps: np.ndarray | None = None) -> MadeCase:
         voxels[ball] = 30
         if rank < 3:
             nodule_labels[ball] = rank
-    return MadeCase(
-        CTVolume(voxels, kji_to_lps, {"path": "/somewhere/made.nrrd"}), lungs, nodule_labels, _result(centres)
-    )
+    volume = CTVolume(voxels, kji_to_lps, {"path": "/somewhere/made.nrrd"})
+    result = replace(_result(centres), volume=volume, lung_labels=lungs, nodule_labels=nodule_labels)
+    return MadeCase(volume, lungs, nodule_labels, result)
 
 
 def _result(centres_lps_mm: np.ndarray) -> CaseResult:

@@ -14,7 +14,7 @@ from LungCancerDxLib.volume import CTVolume
 
 def shown(scene, made, name="CT"):
     """A made case in a scene."""
-    return show_case(scene, made.result, volume_node(scene, made.volume, name), made.lungs, made.nodule_labels)
+    return show_case(scene, made.result, volume_node(scene, made.volume, name))
 
 
 def node_ids(scene) -> set[str]:

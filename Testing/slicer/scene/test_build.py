@@ -1,5 +1,7 @@
 """Where a case's results lie in a scene: on any grid, under any linear transform."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,7 +78,7 @@ def test_results_follow_the_linear_transform_of_their_ct(scene):
     ct = volume_node(scene, made.volume, "CT")
     transform, matrix = linear_transform(scene)
     ct.SetAndObserveTransformNodeID(transform.GetID())
-    nodes = show_case(scene, made.result, ct, made.lungs, made.nodule_labels)
+    nodes = show_case(scene, made.result, ct)
     centres = reading.centres_ras_mm(made.result)
     np.testing.assert_allclose(
         reading.world_points_ras_mm(nodes.markups), centres @ matrix[:3, :3].T + matrix[:3, 3], atol=0.01
@@ -97,7 +99,7 @@ def test_a_non_linear_transform_is_refused_in_words_and_nothing_is_added(scene):
     ct.SetAndObserveTransformNodeID(warp.GetID())
     before = reading.node_ids(scene)
     with pytest.raises(LungCancerDxError, match=r"CT is under the non-linear transform Warp.*[Hh]arden"):
-        show_case(scene, made.result, ct, made.lungs, made.nodule_labels)
+        show_case(scene, made.result, ct)
     assert reading.node_ids(scene) == before
 
 
@@ -105,5 +107,5 @@ def test_a_non_linear_transform_is_refused_in_words_and_nothing_is_added(scene):
 def test_labels_off_the_grid_are_refused(scene, wrong):
     made = made_case()
     ct = volume_node(scene, made.volume, "CT")
-    with pytest.raises(ValueError, match="on the CT's grid"):
-        show_case(scene, made.result, ct, wrong(made.lungs), made.nodule_labels)
+    with pytest.raises(LungCancerDxError, match="grid of the CT"):
+        show_case(scene, replace(made.result, lung_labels=wrong(made.lungs)), ct)

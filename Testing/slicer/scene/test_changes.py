@@ -57,7 +57,7 @@ def test_a_removed_case_leaves_nothing_but_the_ct(scene):
     made = made_case()
     ct = volume_node(scene, made.volume, "CT")
     before = reading.node_ids(scene)
-    nodes = show_case(scene, made.result, ct, made.lungs, made.nodule_labels)
+    nodes = show_case(scene, made.result, ct)
     nodes.markups.AddDefaultStorageNode()
     nodes.segmentation.AddDefaultStorageNode()
     remove(scene, nodes)

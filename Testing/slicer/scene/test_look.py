@@ -92,7 +92,7 @@ def test_results_are_in_one_folder_beside_the_ct(scene):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Study")
     hierarchy.CreateItem(study, ct)
-    show_case(scene, made.result, ct, made.lungs, made.nodule_labels)
+    show_case(scene, made.result, ct)
     folder = f"Lung cancer: 0.72 - {SCORE_NAME}"
     assert reading.hierarchy(scene) == {
         "Study": "Scene",
@@ -109,7 +109,7 @@ def test_results_are_in_one_folder_beside_the_ct(scene):
 def test_two_cases_of_one_ct_have_names_of_their_own(scene):
     made = made_case()
     first = reading.shown(scene, made)
-    second = show_case(scene, made.result, first.ct, made.lungs, made.nodule_labels)
+    second = show_case(scene, made.result, first.ct)
     assert first.markups.GetName() != second.markups.GetName()
 
 
@@ -125,6 +125,10 @@ def test_the_table_has_a_row_a_nodule_and_gaps_where_nothing_is_known(scene):
 def test_a_case_without_nodules_or_lungs_is_shown(scene):
     made = made_case()
     empty = np.zeros_like(made.lungs)
-    nodes = show_case(scene, replace(made.result, nodules=()), volume_node(scene, made.volume, "CT"), empty, empty)
+    nodes = show_case(
+        scene,
+        replace(made.result, nodules=(), lung_labels=empty, nodule_labels=empty),
+        volume_node(scene, made.volume, "CT"),
+    )
     assert reading.segments(nodes.segmentation) == {}
     assert nodes.markups.GetNumberOfControlPoints() == 0

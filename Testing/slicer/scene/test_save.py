@@ -26,7 +26,7 @@ def saved(tmp_path_factory):
     """The made case and the folder that its files were written to."""
     made = made_case(OBLIQUE)
     folder = tmp_path_factory.mktemp("case")
-    assert save_scene_files(made.result, made.volume, made.lungs, made.nodule_labels, folder) is None
+    assert save_scene_files(made.result, folder) is None
     return made, folder
 
 
@@ -56,9 +56,7 @@ def test_exactly_the_three_files_are_written(saved):
 def test_the_scene_opened_again_is_the_scene_that_was_saved(saved, scene):
     made, folder = saved
     with own_scene() as original:
-        nodes = show_case(
-            original, made.result, volume_node(original, made.volume, "made"), made.lungs, made.nodule_labels
-        )
+        nodes = show_case(original, made.result, volume_node(original, made.volume, "made"))
         expected_nodes, expected_hierarchy = node_list(original), reading.hierarchy(original)
         expected_table, expected_labels = reading.table_rows(nodes.table), reading.labels(nodes.markups)
         expected_measurements = reading.measurements(nodes.markups)
@@ -122,7 +120,7 @@ def test_the_segmentation_file_lies_on_the_ct(saved):
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     made = made_case()
     with pytest.raises(OSError, match="could not be written"):
-        save_scene_files(made.result, made.volume, made.lungs, made.nodule_labels, tmp_path / "not there")
+        save_scene_files(made.result, tmp_path / "not there")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +134,7 @@ def test_a_full_disk_is_an_error(tmp_path, limit, lost):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         with pytest.raises(OSError, match=f"{lost} could not be written"):
-            save_scene_files(made.result, made.volume, made.lungs, made.nodule_labels, tmp_path)
+            save_scene_files(made.result, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
@@ -146,7 +144,7 @@ def test_a_full_disk_is_an_error(tmp_path, limit, lost):
 def test_any_name_of_a_scan_survives(tmp_path, scene, path):
     made = made_case()
     volume = replace(made.volume, info={"path": path})
-    save_scene_files(made.result, volume, made.lungs, made.nodule_labels, tmp_path)
+    save_scene_files(replace(made.result, volume=volume), tmp_path)
     assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"), True)
     (opened,) = find_cases(scene)
     assert_same(reading.volume(opened.ct), volume)

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from LungCancerDxLib.slicer.panel.background import kill_tree, signal_group
-from Testing.slicer.background.processes import dies
+from LungCancerDxLib.slicer.panel.command import kill_tree, signal_group
+from Testing.slicer.panel.processes import dies
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX process groups")
 PARENT = """

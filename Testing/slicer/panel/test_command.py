@@ -12,7 +12,6 @@ from LungCancerDxLib.slicer.panel import command
 from LungCancerDxLib.slicer.panel.command import (
     environment_variables,
     fetch_arguments,
-    import_arguments,
     library_root,
     python_executable,
     score_arguments,
@@ -65,8 +64,7 @@ def test_what_is_not_asked_is_left_to_the_command():
     "arguments",
     [
         score_arguments(CT, OUT, FULL),
-        fetch_arguments(None),
-        import_arguments(Path("detector.ckpt"), Path("classifier.ckpt")),
+        fetch_arguments(),
     ],
 )
 def test_every_run_reports_in_json_and_ends_with_its_caller(arguments):
@@ -79,19 +77,9 @@ def test_a_result_has_no_scene_and_takes_the_place_of_an_earlier_one():
     assert (options["scene"], options["overwrite"]) == (False, True)
 
 
-def test_weights_are_fetched_from_the_authors_or_from_elsewhere():
-    assert parsed(fetch_arguments(None))["source"] is None
-    options = parsed(fetch_arguments("https://example.org/model"))
-    assert (options["action"], options["name"], options["source"]) == ("fetch", "grt123", "https://example.org/model")
-
-
-def test_two_files_are_imported():
-    options = parsed(import_arguments(Path("/a/d.ckpt"), Path("/a/c.ckpt")))
-    assert (options["action"], options["detector"], options["classifier"]) == (
-        "import",
-        Path("/a/d.ckpt"),
-        Path("/a/c.ckpt"),
-    )
+def test_weights_are_fetched_from_their_authors():
+    options = parsed(fetch_arguments())
+    assert (options["action"], options["name"], options["source"]) == ("fetch", "grt123", None)
 
 
 def test_slicers_python_is_preferred(monkeypatch):
@@ -123,7 +111,7 @@ def test_an_earlier_search_path_is_kept(monkeypatch):
 
 def test_commands_and_reports_need_neither_qt_nor_anything_heavy():
     code = (
-        "import sys; import LungCancerDxLib.slicer.panel.command, LungCancerDxLib.slicer.panel.command; "
+        "import sys; import LungCancerDxLib.slicer.panel.command; "
         "print(sorted({'qt', 'slicer', 'numpy', 'torch'} & set(sys.modules)))"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from Testing.slicer.background.processes import dies
+from Testing.slicer.panel.processes import dies
 
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 JOB = """
@@ -34,7 +34,7 @@ HANG = "time.sleep(600)\n"
 
 
 @pytest.fixture
-def missing_python(slicer_app, monkeypatch):
+def missing_python(app, monkeypatch):
     from LungCancerDxLib.slicer.panel import background
 
     monkeypatch.setattr(background, "python_executable", lambda: "/nowhere/PythonSlicer")
@@ -44,7 +44,7 @@ def test_a_run_that_ends_well_tells_its_reports_and_is_done(start):
     run = start(JOB + "report('reading', 0.25); report('done', 1)")
     assert run.run.running
     outcome = run.until_end()
-    assert (outcome.kind, outcome.words) == ("done", "")
+    assert (outcome.kind, outcome.message) == ("done", "")
     assert [(report.stage, report.fraction) for report in run.reports] == [("reading", 0.25), ("done", 1.0)]
 
 
@@ -56,7 +56,7 @@ def test_a_last_report_without_a_line_feed_is_told(start):
 
 def test_a_run_that_tells_its_error_fails_with_those_words(start):
     outcome = start(JOB + "say(error='No lungs were found.', exit_code=3); sys.exit(3)").until_end()
-    assert (outcome.kind, outcome.words) == ("failed", "No lungs were found.")
+    assert (outcome.kind, outcome.message) == ("failed", "No lungs were found.")
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 130, 255])
@@ -66,12 +66,12 @@ def test_without_a_told_error_the_exit_code_and_the_last_words_are_told(start, c
     )
     outcome = start(code_of_script).until_end()
     assert outcome.kind == "failed"
-    assert outcome.words == f"The computation ended with exit code {code}. torch is missing"
+    assert outcome.message == f"The computation ended with exit code {code}. torch is missing"
     assert outcome.details == "first\ntorch is missing"
 
 
 def test_a_run_that_dies_at_once_without_a_word_fails(start):
-    assert start("import os; os._exit(9)").until_end().words == "The computation ended with exit code 9."
+    assert start("import os; os._exit(9)").until_end().message == "The computation ended with exit code 9."
 
 
 @POSIX_ONLY
@@ -79,19 +79,19 @@ def test_a_run_that_dies_at_once_without_a_word_fails(start):
 def test_a_crash_is_told_as_one(start, number, words):
     outcome = start(f"import os; os.kill(os.getpid(), {int(number)})").until_end()
     assert outcome.kind == "failed"
-    assert words in outcome.words
+    assert words in outcome.message
 
 
 @pytest.mark.usefixtures("missing_python")
 def test_a_python_that_is_not_there_is_named(start):
     outcome = start("pass").until_end()
     assert outcome.kind == "failed"
-    assert "/nowhere/PythonSlicer" in outcome.words
+    assert "/nowhere/PythonSlicer" in outcome.message
 
 
 def test_rubbish_on_standard_output_stands_in_for_words_where_there_are_none(start):
     outcome = start("import sys; print('{rubbish'); print('cannot load libX'); sys.exit(1)").until_end()
-    assert outcome.words == "The computation ended with exit code 1. cannot load libX"
+    assert outcome.message == "The computation ended with exit code 1. cannot load libX"
 
 
 def test_rubbish_between_the_reports_does_no_harm(start):
@@ -105,7 +105,7 @@ def test_megabytes_on_both_channels_neither_block_the_run_nor_are_kept(start):
         "import os\nfor n in range(200): os.write(2, b'e' * 49999 + b'\\n'); os.write(1, b'o' * 50000)\nos._exit(7)"
     )
     outcome = run.until_end()
-    assert outcome.words.startswith("The computation ended with exit code 7.")
+    assert outcome.message.startswith("The computation ended with exit code 7.")
     assert len(outcome.details) < 20_000
 
 
@@ -132,7 +132,7 @@ def test_cancel_ends_the_run_and_its_children_within_a_second(start, deaf):
     run.run.cancel()
     outcome = run.until_end()
     assert time.monotonic() - begun < 1.5  # a second is promised; a busy machine may take longer
-    assert (outcome.kind, outcome.words) == ("cancelled", "")
+    assert (outcome.kind, outcome.message) == ("cancelled", "")
     assert dies(child)
 
 
@@ -196,13 +196,13 @@ def test_after_cancel_nothing_is_reported_and_after_the_end_cancel_does_nothing(
 
 
 @POSIX_ONLY
-def test_close_ends_the_run_before_it_returns_and_tells_nothing(start, slicer_app):
+def test_close_ends_the_run_before_it_returns_and_tells_nothing(start, app):
     run = start(JOB + DEAF + CHILD + HANG)
     child = int(run.until_report().stage.split()[1])
     run.run.close()
     assert not run.run.running
     assert dies(child)
-    slicer_app.process_events()
+    app.process_events()
     assert run.outcomes == []
 
 

@@ -1,0 +1,69 @@
+"""A case out of the scene into a folder of files."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+
+import slicer
+import slicer.util
+
+from ...case import CaseResult
+from ...errors import UsageError
+from ...io.result_folder import CASE_FILE, VIEWS_FILE
+from ...runtime.atomic import atomic_folder
+from ..scene import CaseNodes
+
+TABLE_FILE, SUMMARY_FILE, SCENE_FILE = "nodules.csv", "summary.txt", "scene.mrb"
+
+
+def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, tuple[str, ...]]:
+    """Write a case into a new folder, whole or not at all: JSON, CSV, summary, the scene and a picture of the views.
+
+    Returns the folder and the names of the files; without views on the screen there is no picture.
+
+    Raises
+    ------
+    UsageError, OutputError
+        Where the folder is occupied or cannot be written.
+    """
+    if not path.strip():
+        raise UsageError("Choose a folder to export to.")
+    folder = Path(path.strip()).expanduser()
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"The folder {folder} is not empty. Choose one that does not exist yet or is empty.")
+    with atomic_folder(folder) as staging:
+        (staging / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
+        _write_table(result, staging / TABLE_FILE)
+        if nodes.summary is not None:
+            (staging / SUMMARY_FILE).write_text(nodes.summary.GetText(), encoding="utf-8")
+        if not slicer.util.saveScene(str(staging / SCENE_FILE)):
+            raise OSError(f"{SCENE_FILE} could not be written")
+        if slicer.app.layoutManager() is not None:
+            _write_views(staging / VIEWS_FILE)
+        return folder, tuple(sorted(file.name for file in staging.iterdir()))
+
+
+def _write_table(result: CaseResult, path: Path) -> None:
+    """A row a nodule with every figure of `case.json`; the centre in three columns."""
+    rows = []
+    for nodule in result.nodules:
+        row = dataclasses.asdict(nodule)
+        x, y, z = row.pop("center_lps_mm")
+        rows.append({"rank": row.pop("rank"), "x_lps_mm": x, "y_lps_mm": y, "z_lps_mm": z, **row})
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["rank"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_views(path: Path) -> None:
+    """What the views show, as one picture, by Slicer's own means; the rest is worth having without it."""
+    try:
+        import ScreenCapture
+
+        ScreenCapture.ScreenCaptureLogic().captureImageFromView(None, str(path))
+    except Exception as error:  # a window too small, a graphics driver without a picture
+        logging.warning("No picture of the views: %s", error)

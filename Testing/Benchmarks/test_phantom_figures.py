@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from Testing.Benchmarks import phantom_figures
 from Testing.Benchmarks.phantom_figures import draw_likeness, main
 from Testing.helpers import slab

@@ -67,7 +67,7 @@ def makeSyntheticPatient(source=None):
     """The custom downloader of the synthetic patient; returns the volume node."""
     import numpy as np
 
-    from LungCancerDxLib.phantom import synthetic_chest
+    from LungCancerDxLib.phantom.patient import synthetic_chest
     from LungCancerDxLib.slicer.panel.navigation import fit_views, show_ct
     from LungCancerDxLib.slicer.scene import volume_node
 
@@ -209,7 +209,7 @@ def trueCase():
     import numpy as np
 
     from LungCancerDxLib.case import Case, CaseResult, Nodule
-    from LungCancerDxLib.phantom import synthetic_chest
+    from LungCancerDxLib.phantom.patient import synthetic_chest
     from LungCancerDxLib.volume import world_to_index
 
     patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(4.0, 3.0, 3.0))

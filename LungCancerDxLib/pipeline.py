@@ -18,7 +18,7 @@ from scipy.special import expit
 from . import __version__
 from .cache import ScanCache
 from .case import Case, CaseResult, Nodule
-from .classification.case_score import ScoredCase, score_case
+from .classification.classifier import ScoredCase, score_case
 from .detection.detector import detect
 from .detection.proposals import Proposals
 from .errors import UsageError
@@ -32,7 +32,7 @@ from .preprocessing import CTLungs, WorkingScan, preprocess
 from .runtime.device import Compute, choose_compute
 from .runtime.memory import PeakMemory
 from .runtime.progress import Progress, part, silent
-from .segmentation import SegmentedNodules, segment_nodules
+from .segmentation.nodules import SegmentedNodules, segment_nodules
 from .suitability import suitability_warnings
 from .volume import CTVolume, index_to_world, world_to_index
 

@@ -41,7 +41,7 @@ def real_scan_path():
 def no_outlines(monkeypatch):
     """Leave the nodules without masks, for tests that are not about them."""
     from LungCancerDxLib import pipeline
-    from LungCancerDxLib.segmentation import SegmentedNodules
+    from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 
     def unmeasured(volume, lungs, nodules, progress):
         return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ())

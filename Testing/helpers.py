@@ -11,7 +11,7 @@ import numpy as np
 
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import untrained_model
-from LungCancerDxLib.phantom import SyntheticPatient, synthetic_chest
+from LungCancerDxLib.phantom.patient import SyntheticPatient, synthetic_chest
 from LungCancerDxLib.preset import DEFAULT, Preset
 from LungCancerDxLib.volume import CTVolume
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
 
     from ..io.image_file import write_volume
     from ..io.result_folder import RESULT_FILES
-    from ..phantom import synthetic_chest
+    from ..phantom.patient import synthetic_chest
     from ..pipeline import score_file
     from ..runtime.atomic import atomic_folder
     from ..runtime.progress import part

@@ -16,7 +16,7 @@ from .terminal import make_progress
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..datasets import CohortScan
+    from ..datasets.scan import CohortScan
     from ..runtime.progress import Progress
     from ..training.cases.store import TrainingCase
 
@@ -139,9 +139,8 @@ def _scans(arguments: argparse.Namespace) -> tuple[tuple[CohortScan, ...], list[
     """The scans that were given by their paths and those of the data sets, and messages on the latter."""
     import numpy as np
 
-    from ..datasets import CohortScan
-    from ..datasets.folder import read_dataset
-    from ..datasets.paper import in_parts, join, resplit
+    from ..datasets.folder import in_parts, join, read_dataset, resplit
+    from ..datasets.scan import CohortScan
 
     given = {_scan_id(ct): CohortScan(_scan_id(ct), ct, None, (), "") for ct in arguments.ct}
     if len(given) < len(arguments.ct):

@@ -14,8 +14,7 @@ from ..runtime.progress import Progress, silent
 from .anchors import decode
 from .location import location_scale
 from .proposals import Proposals, suppress
-from .tiles import tiled_output
-from .whole_scan import slab_thickness, whole_scan_output
+from .whole_scan import slab_thickness, tiled_output, whole_scan_output
 
 
 class Detected(NamedTuple):

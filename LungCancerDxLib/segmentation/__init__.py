@@ -2,9 +2,3 @@
 
 For each proposal: patch -> lung region -> threshold -> leaks -> halo -> plausibility -> measurements
 """
-
-from __future__ import annotations
-
-from .nodules import SegmentedNodules, segment_nodules
-
-__all__ = ["SegmentedNodules", "segment_nodules"]

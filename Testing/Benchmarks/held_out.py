@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from LungCancerDxLib.classification.case_score import score_case
+from LungCancerDxLib.classification.classifier import score_case
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model

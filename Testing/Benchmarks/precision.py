@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from LungCancerDxLib.classification.case_score import score_case
+from LungCancerDxLib.classification.classifier import score_case
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.io import read_ct

@@ -14,7 +14,7 @@ FILES = ["case.json", "lungs.nrrd", "nodules.nrrd", "synthetic-ct.nrrd"]
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     """A thin patient, a tiny model, and a folder of our own."""
-    monkeypatch.setattr("LungCancerDxLib.phantom.synthetic_chest", lambda rng: slab())
+    monkeypatch.setattr("LungCancerDxLib.phantom.patient.synthetic_chest", lambda rng: slab())
     monkeypatch.setattr(pipeline, "find_model", lambda name: tiny_model())
     monkeypatch.chdir(tmp_path)
 

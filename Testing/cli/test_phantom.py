@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from LungCancerDxLib.cli.phantom import add_phantom
 from LungCancerDxLib.cohorts.synthetic import CohortPlan
-from LungCancerDxLib.datasets import read_dsb2017
+from LungCancerDxLib.datasets.dsb2017 import read_dsb2017
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.phantom.case import synthetic_case

@@ -8,9 +8,9 @@ import pytest
 
 from LungCancerDxLib.cli import train_prepare
 from LungCancerDxLib.cli.train import add_train
-from LungCancerDxLib.datasets import CohortScan, NoduleLabel
 from LungCancerDxLib.datasets.dsb2017 import write_dsb2017_patient, write_dsb2017_tables
 from LungCancerDxLib.datasets.luna16 import write_luna16_scan, write_luna16_tables
+from LungCancerDxLib.datasets.scan import CohortScan, NoduleLabel
 from LungCancerDxLib.errors import Cancelled, CTReadError, UsageError
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop

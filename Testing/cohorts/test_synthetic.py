@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.cohorts.synthetic import CohortPlan, build_cohort
-from LungCancerDxLib.datasets import read_dsb2017, read_luna16
-from LungCancerDxLib.datasets.dsb2017 import NODULES
-from LungCancerDxLib.datasets.luna16 import read_lung_labels
+from LungCancerDxLib.datasets.dsb2017 import NODULES, read_dsb2017
+from LungCancerDxLib.datasets.luna16 import read_luna16, read_lung_labels
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.tables import read_table

@@ -4,9 +4,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from LungCancerDxLib.datasets import NoduleLabel, read_dsb2017
-from LungCancerDxLib.datasets.dsb2017 import write_dsb2017_patient, write_dsb2017_tables
-from LungCancerDxLib.datasets.scan import CohortScan
+from LungCancerDxLib.datasets.dsb2017 import read_dsb2017, write_dsb2017_patient, write_dsb2017_tables
+from LungCancerDxLib.datasets.scan import CohortScan, NoduleLabel
 from LungCancerDxLib.errors import CTReadError, UsageError
 from LungCancerDxLib.io import read_ct
 from Testing.cohorts.stand_ins import SPACING_MM_KJI, small_volume

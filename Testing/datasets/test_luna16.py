@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.datasets import NoduleLabel, read_luna16
-from LungCancerDxLib.datasets.luna16 import read_lung_labels, write_luna16_scan, write_luna16_tables
-from LungCancerDxLib.datasets.scan import CohortScan
+from LungCancerDxLib.datasets.luna16 import read_luna16, read_lung_labels, write_luna16_scan, write_luna16_tables
+from LungCancerDxLib.datasets.scan import CohortScan, NoduleLabel
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
 from Testing.cohorts.stand_ins import small_lungs, small_volume

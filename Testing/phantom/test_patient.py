@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.phantom import SyntheticNodule, synthetic_chest
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
+from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
 COARSE = (5.0, 2.0, 2.0)

@@ -8,7 +8,7 @@ from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.runtime.device import Compute
-from LungCancerDxLib.segmentation import SegmentedNodules
+from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 from Testing.helpers import slab, tiny_model
 from Testing.pipeline.cases import IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS, PLACES_KJI
 

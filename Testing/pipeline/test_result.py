@@ -7,7 +7,7 @@ import pytest
 
 from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.errors import Cancelled
-from LungCancerDxLib.phantom import SyntheticNodule
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.runtime.memory import resident_gb

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.names import LEFT, RIGHT
-from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preprocessing.alignment import aligned_to_patient
 from LungCancerDxLib.preset import DEFAULT

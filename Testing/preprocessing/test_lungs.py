@@ -8,7 +8,7 @@ import pytest
 
 from LungCancerDxLib.errors import NoLungsError
 from LungCancerDxLib.names import LEFT, RIGHT
-from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.preprocessing.lungs import Lungs, find_lungs, lung_warnings
 from LungCancerDxLib.preset import DEFAULT, GRT123
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from LungCancerDxLib.io import read_ct
-from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.preprocessing import hull, lung_mask, lung_split
 from LungCancerDxLib.preprocessing import working_grid as intensity
 from LungCancerDxLib.preprocessing import working_grid as resample

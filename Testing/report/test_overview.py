@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
-from LungCancerDxLib.phantom import synthetic_chest
+from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.report import overview
 from LungCancerDxLib.volume import index_to_world
 

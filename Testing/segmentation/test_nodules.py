@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.preprocessing import CTLungs
-from LungCancerDxLib.segmentation import segment_nodules
+from LungCancerDxLib.segmentation.nodules import segment_nodules
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.segmentation.scenes import GLASS_HU, SOLID_HU, Scene, ball_mm3, dice, proposal
 

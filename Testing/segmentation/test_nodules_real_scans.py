@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.io import read_ct
-from LungCancerDxLib.phantom import SyntheticNodule, synthetic_chest
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
+from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.preprocessing.lungs import CTLungs, find_lungs
 from LungCancerDxLib.preset import DEFAULT
-from LungCancerDxLib.segmentation import segment_nodules
+from LungCancerDxLib.segmentation.nodules import segment_nodules
 from LungCancerDxLib.volume import index_to_world
 from Testing.segmentation.scenes import proposal
 

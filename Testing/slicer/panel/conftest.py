@@ -15,7 +15,7 @@ TINY = (
 )
 NO_OUTLINES = (
     "import numpy as np; from LungCancerDxLib import pipeline; "
-    "from LungCancerDxLib.segmentation import SegmentedNodules; "
+    "from LungCancerDxLib.segmentation.nodules import SegmentedNodules; "
     "pipeline.segment_nodules = lambda volume, lungs, nodules, progress: "
     "SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ()); "
 )
@@ -87,7 +87,7 @@ def whole_result(tmp_path_factory):
     pytest.importorskip("torch")
     from LungCancerDxLib import pipeline
     from LungCancerDxLib.io.result_folder import write_result
-    from LungCancerDxLib.segmentation import SegmentedNodules
+    from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 
     def outlined(volume, lungs, nodules, progress):
         return SegmentedNodules(_boxes(volume, nodules), tuple(nodules), ())

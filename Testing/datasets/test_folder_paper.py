@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from LungCancerDxLib.datasets import CohortScan, NoduleLabel
-from LungCancerDxLib.datasets.paper import in_parts, join, resplit
+from LungCancerDxLib.datasets.folder import in_parts, join, resplit
+from LungCancerDxLib.datasets.scan import CohortScan, NoduleLabel
 from LungCancerDxLib.errors import UsageError
 from Testing.helpers import environment
 
@@ -62,7 +62,7 @@ def test_parts_may_be_folds_and_a_part_without_a_scan_is_refused():
 
 
 def test_data_sets_are_read_without_torch():
-    program = "import sys; import LungCancerDxLib.datasets.folder, LungCancerDxLib.datasets.paper; print(*sys.modules)"
+    program = "import sys; import LungCancerDxLib.datasets.folder, LungCancerDxLib.datasets.folder; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment(), check=True
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.detection.location import location_scale
-from LungCancerDxLib.detection.tiles import tile_of, tile_origins, tiled_output
+from LungCancerDxLib.detection.whole_scan import tile_of, tile_origins, tiled_output
 from LungCancerDxLib.errors import Cancelled
 from LungCancerDxLib.preset import GRT123, PAPER
 from LungCancerDxLib.runtime.device import Compute

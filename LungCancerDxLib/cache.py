@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
-import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +12,14 @@ import numpy as np
 from . import __version__
 from .detection.detector import Detected
 from .detection.proposals import Proposals
-from .errors import OutputError
 from .models.bundle import Model
 from .preprocessing import CTLungs, Preprocessed, WorkingScan
 from .preset import Preset
-from .runtime.atomic import cleanup_on_exit
 from .runtime.device import Compute
+from .runtime.npz import kept_npz, write_npz
 from .volume import CTVolume
+
+_SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
 
 
 class ScanCache:
@@ -45,50 +43,25 @@ class ScanCache:
         if self._stem is None:
             return compute()
         path = self._stem.with_suffix(".scan.npz")
-        kept = _read(path)
-        try:
-            if kept is not None:
-                warnings = tuple(str(message) for message in kept.pop("warnings"))
-                lungs = CTLungs(kept.pop("lung_labels"), kept.pop("ct_kji_to_lps"))
-                return Preprocessed(WorkingScan(**kept), lungs, warnings)
-        except (TypeError, KeyError):
-            pass
-        scan = compute()
-        of_ct = {"lung_labels": scan.lungs.labels, "ct_kji_to_lps": scan.lungs.kji_to_lps}
-        _write(path, {**vars(scan.working), **of_ct, "warnings": np.array(scan.warnings, dtype=str)})
-        return scan
+        kept = kept_npz(path, (*_SCAN_FIELDS, "lung_labels", "ct_kji_to_lps", "warnings"))
+        if kept is not None:
+            scan = WorkingScan(**{name: kept[name] for name in _SCAN_FIELDS})
+            lungs = CTLungs(kept["lung_labels"], kept["ct_kji_to_lps"])
+            return Preprocessed(scan, lungs, tuple(map(str, kept["warnings"])))
+        new = compute()
+        of_ct = {"lung_labels": new.lungs.labels, "ct_kji_to_lps": new.lungs.kji_to_lps}
+        write_npz(path, {**vars(new.working), **of_ct, "warnings": np.array(new.warnings, str)}, compressed=False)
+        return new
 
     def proposals(self, model: Model, compute: Compute, detect: Callable[[], Detected]) -> Detected:
         """The kept proposals of the detector, or new ones and warnings; kept are those that came without any."""
         if self._stem is None or not model.sha256:
             return detect()
         path = self._stem.with_suffix(f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz")
-        kept = _read(path)
-        try:
-            if kept is not None:
-                return Detected(Proposals(**kept), (), compute)
-        except TypeError:
-            pass
+        kept = kept_npz(path, [field.name for field in fields(Proposals)])
+        if kept is not None:
+            return Detected(Proposals(**kept), (), compute)
         detected = detect()
         if not detected.warnings:
-            _write(path, vars(detected.proposals))
+            write_npz(path, vars(detected.proposals), compressed=False)
         return detected
-
-
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile):  # all that a damaged zip file may raise
-        return None
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with cleanup_on_exit(path.with_suffix(f".{uuid.uuid4().hex[:8]}.part")) as staging:
-            with staging.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            os.replace(staging, path)
-    except OSError as error:
-        raise OutputError(f"The cache {path.parent} cannot be written ({error.strerror}); choose another.") from error

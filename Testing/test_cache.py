@@ -8,15 +8,13 @@ import pytest
 import torch
 
 from LungCancerDxLib import pipeline
-from LungCancerDxLib.cache import ScanCache
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preprocessing import preprocess
-from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.runtime.device import Compute
-from Testing.helpers import affine, slab, tiny, tiny_model
+from Testing.helpers import affine, slab, tiny_model
 
 AFFINE = np.eye(4)
 pytestmark = pytest.mark.usefixtures("no_outlines")
@@ -131,20 +129,6 @@ def test_a_damaged_entry_is_made_anew(tmp_path, calls, damage):
     assert calls == {"preprocess": 2, "detect": 2}
 
 
-def test_an_entry_with_any_byte_flipped_is_read_right_or_made_anew(tmp_path):
-    """Every byte of a small entry, so that every kind of damage to a zip file is met."""
-    cache = ScanCache(tmp_path, slab().volume, tiny(DEFAULT))
-    detected = Detected(Proposals.from_rows(np.arange(10.0)), (), Compute())
-    cache.proposals(tiny_model(), Compute(), lambda: detected)
-    (entry,) = tmp_path.iterdir()
-    whole = entry.read_bytes()
-    for place in range(len(whole)):
-        entry.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-        found = cache.proposals(tiny_model(), Compute(), lambda: detected)
-        np.testing.assert_array_equal(found.proposals.rows(), detected.proposals.rows())
-        assert found.warnings == ()
-
-
 def test_an_entry_with_foreign_arrays_is_made_anew(tmp_path, calls):
     ask(tmp_path)
     for entry in tmp_path.iterdir():
@@ -161,9 +145,9 @@ def test_nothing_but_entries_is_left_in_the_cache(tmp_path, calls):
 
 def test_a_cache_that_cannot_be_written_is_an_output_error(tmp_path, calls):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cache .*file cannot be written \(File exists\); choose another"):
+    with pytest.raises(OutputError, match=r"file.* could not be written \(File exists\).*choose another folder"):
         ask(tmp_path / "file")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="could not be written"):
         ask(tmp_path / "file" / "below")
 
 

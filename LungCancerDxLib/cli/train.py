@@ -142,7 +142,7 @@ def _training(train: Training) -> Run:
 
     def run(arguments: argparse.Namespace, stop: Stop) -> str:
         from ..training.engine.distributed import ranks_of_torchrun
-        from ..training.engine.optimizer import training_compute
+        from ..training.engine.precision import training_compute
 
         stop.message, stop.grace_s = "Stopped; --resume goes on from the last checkpoint.", _STEP_S
         compute = training_compute(arguments.device, arguments.precision)
@@ -188,8 +188,7 @@ def _train_classifier(arguments: argparse.Namespace, compute: Compute, ranks: Ra
     from ..models.registry import MODEL_FOLDER
     from ..training.cases.store import CaseStore
     from ..training.classifier.recipe import parse_scheme
-    from ..training.classifier.stages import Plan
-    from ..training.classifier.train import train_classifier
+    from ..training.classifier.train import Plan, train_classifier
     from ..training.detector.insertion import LungInserter
 
     recipe = _recipe(arguments)
@@ -237,11 +236,10 @@ def _train_all(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, pr
     """What would stop the classifier is looked for before the detector is trained."""
     from ..runtime.atomic import check_target
     from ..runtime.progress import part
-    from ..training.cases.labels import read_labels
-    from ..training.cases.store import CaseStore
+    from ..training.cases.store import CaseStore, read_outcomes
 
     cases = CaseStore(arguments.classifier_data or arguments.data)
-    read_labels(cases.folder, cases.names)
+    read_outcomes(cases.folder, cases.names)
     if not arguments.resume:
         check_target(arguments.out)
     given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")

@@ -88,9 +88,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..io.points import read_spheres
     from ..preset import PRESETS
     from ..runtime.progress import part
-    from ..training.cases.labels import write_labels
     from ..training.cases.prepare import synthetic_case
-    from ..training.cases.store import case_names
+    from ..training.cases.store import case_names, write_outcomes
 
     stop.message = "Stopped; the cases made so far are kept."
     progress = stop.watched(make_progress(arguments.progress))
@@ -102,7 +101,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     scans_to_do = [scan for scan in scans if scan.id not in left]
     outcomes = {scan.id: scan.label for scan in scans if scan.label is not None}
     if outcomes:
-        write_labels(arguments.data, outcomes)
+        write_outcomes(arguments.data, outcomes)
     if left:
         messages.append(f"In {arguments.data} already, and left as they are: {len(left)} scans")
     total = len(scans_to_do) + arguments.synthetic
@@ -125,7 +124,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         rng = np.random.default_rng([arguments.seed, number])
         case, truth = synthetic_case(name, rng, PRESETS[arguments.preset])
         messages.append(_kept(case, arguments))
-        write_labels(arguments.data, {name: truth.label})
+        write_outcomes(arguments.data, {name: truth.label})
     progress("done", 1.0)
     unused = (nodules.keys() | exclusion_regions.keys()) - {scan.id for scan in scans}
     if unused:

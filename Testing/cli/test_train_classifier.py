@@ -7,16 +7,15 @@ from functools import partial
 import pytest
 import torch
 
-from LungCancerDxLib.case import OUTCOMES as CARD_OUTCOMES
-from LungCancerDxLib.cli import train
-from LungCancerDxLib.cli import train as train_classifier
-from LungCancerDxLib.cli.train import JOINS, OUTCOMES, add_classifier, add_train
+from LungCancerDxLib.cli.train import _recipe, add_train
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
-from LungCancerDxLib.networks.cnet import JOINS as POOLING_JOINS
+from LungCancerDxLib.names import JOINS
+from LungCancerDxLib.networks.cnet import JOINS as NETWORK_JOINS
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
-from LungCancerDxLib.training.cases.labels import write_labels
+from LungCancerDxLib.training.cases.store import write_outcomes
+from LungCancerDxLib.training.classifier import train
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from Testing.training.classifier_tiny import SMALLEST, labelled_store, tiny_detector
 from Testing.training.tiny import ball_case, store_of
@@ -29,8 +28,7 @@ def tiny_preset(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
-    without_pictures = partial(train_classifier.train_classifier, events_and_curves=False)
-    monkeypatch.setattr(train_classifier, "train_classifier", without_pictures)
+    monkeypatch.setattr(train, "train_classifier", partial(train.train_classifier, events_and_curves=False))
     yield
     torch.set_num_threads(before)
 
@@ -44,10 +42,15 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_train(*arguments):
+def parsed(*arguments):
     parser = argparse.ArgumentParser()
     add_train(parser.add_subparsers(dest="command"))
-    return train.run(parser.parse_args(["train", *map(str, arguments)]), Stop())
+    return parser.parse_args(["train", *map(str, arguments)])
+
+
+def run_train(*arguments):
+    arguments = parsed(*arguments)
+    return arguments.run(arguments, Stop())
 
 
 def run_classifier(*arguments):
@@ -56,8 +59,8 @@ def run_classifier(*arguments):
 
 def test_a_run_of_one_step_finds_proposals_and_leaves_a_model(folder, tmp_path):
     files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
-    words = run_classifier(*files, "--outcome", "synthetic", *QUICK)
-    assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic; learned leak 0." in words
+    message = run_classifier(*files, "--outcome", "synthetic", *QUICK)
+    assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic; learned leak 0." in message
     model = load_model(tmp_path / "run" / "model")
     assert (model.outcome, model.join) == ("synthetic", "leaky-noisy-or")
     assert "scheme F, recipe CPU" in model.trained_on
@@ -81,7 +84,7 @@ def test_scheme_join_and_proposals_can_be_chosen(folder, tmp_path):
 
 def test_other_cases_are_looked_at_during_the_training(folder, tmp_path):
     others = store_of(tmp_path / "others", ball_case("other"), ball_case("another"))
-    write_labels(others.folder, {"other": True, "another": False})
+    write_outcomes(others.folder, {"other": True, "another": False})
     files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
     run_classifier(*files, "--outcome", "synthetic", "--validation", others.folder, *QUICK)
     checks = read_log(tmp_path / "run" / "1-F" / VALIDATION_FILE)
@@ -96,9 +99,9 @@ def all_of(store, out, *more):
 
 
 def test_both_networks_are_trained_by_one_command(folder, tmp_path):
-    words = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described")
-    assert str(tmp_path / "run-detector" / "model") in words
-    assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic." in words
+    message = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described")
+    assert str(tmp_path / "run-detector" / "model") in message
+    assert f"The model is in {tmp_path / 'run' / 'model'}; outcome synthetic." in message
     model, detector = (load_model(tmp_path / run / "model") for run in ("run", "run-detector"))
     assert (model.outcome, model.join) == ("synthetic", "noisy-or")
     assert torch.equal(model.detector.output[0].weight, detector.detector.output[0].weight)
@@ -128,11 +131,9 @@ def test_the_outcome_is_never_guessed(folder, tmp_path, capsys):
     assert "--outcome" in capsys.readouterr().err
 
 
-def recipe_of(*words):
-    parser = argparse.ArgumentParser()
-    add_classifier(parser.add_subparsers(dest="action"))
+def recipe_of(*options):
     files = ("classifier", "--data", "d", "--detector", "m", "--outcome", "none")
-    return train_classifier._recipe(parser.parse_args([*files, *words]))
+    return _recipe(parsed(*files, *options))
 
 
 def test_epochs_take_the_place_of_the_recipes_steps():
@@ -163,6 +164,5 @@ def test_a_detector_that_is_none_is_named(folder, tmp_path):
         run_classifier("--data", folder / "store", "--detector", tmp_path / "nowhere", "--outcome", "none")
 
 
-def test_the_choices_of_the_command_line_are_those_of_the_library():
-    assert set(OUTCOMES) == set(CARD_OUTCOMES)
-    assert tuple(POOLING_JOINS) == JOINS
+def test_the_joins_of_the_command_line_are_those_of_the_network():
+    assert tuple(NETWORK_JOINS) == JOINS

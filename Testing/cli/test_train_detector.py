@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from LungCancerDxLib.cli import train
 from LungCancerDxLib.cli.train import add_train
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.io.points import read_spheres
 from LungCancerDxLib.models.bundle import load_model
+from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import CaseStore
 from Testing.helpers import COARSE, chest, tiny
@@ -22,7 +22,8 @@ from Testing.training.tiny import ball_case, store_of
 def run_train(*arguments):
     parser = argparse.ArgumentParser()
     add_train(parser.add_subparsers(dest="command"))
-    return train.run(parser.parse_args(["train", *map(str, arguments)]), Stop())
+    parsed = parser.parse_args(["train", *map(str, arguments)])
+    return parsed.run(parsed, Stop())
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +33,21 @@ def patient():
 
 @pytest.fixture(scope="module")
 def files(patient, tmp_path_factory):
-    """A scan, its nodules and a sphere to keep away from as files."""
+    """A scan, its nodules and an exclusion region as files."""
     folder = tmp_path_factory.mktemp("files")
     write_volume(patient.volume, folder / "chest.nrrd", compressed=False)
-    places = [(*nodule.center_lps_mm, nodule.diameter_mm) for nodule in patient.nodules]
-    rows = "\n".join("chest," + ",".join(map(str, place)) for place in places)
+    spheres = [(*nodule.center_lps_mm, nodule.diameter_mm) for nodule in patient.nodules]
+    rows = "\n".join("chest," + ",".join(map(str, sphere)) for sphere in spheres)
     (folder / "nodules.csv").write_text(f"id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\n{rows}\nother,0,0,0,9\n")
-    (folder / "away.csv").write_text("id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm\nchest,10,20,30,40\n")
+    (folder / "excluded.csv").write_text("id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm\nchest,10,20,30,40\n")
     return folder
 
 
 @pytest.fixture(scope="module")
 def store(files):
-    lists = ("--nodules", files / "nodules.csv", "--keep-away", files / "away.csv")
-    words = run_train("prepare", files / "chest.nrrd", "--data", files / "store", *lists, "--progress", "none")
-    assert "Not among these scans: other" in words
+    lists = ("--nodules", files / "nodules.csv", "--exclusion-regions", files / "excluded.csv")
+    message = run_train("prepare", files / "chest.nrrd", "--data", files / "store", *lists, "--progress", "none")
+    assert "Not among these scans: other" in message
     return files / "store"
 
 
@@ -65,24 +66,24 @@ def test_a_prepared_case_has_its_nodules_where_they_are_in_the_image(store, pati
 
 
 def test_a_run_of_one_step_leaves_a_run_and_a_model(store, tmp_path):
-    options = (
+    options = [
         "--recipe",
         "cpu",
         "--steps",
-        1,
+        "1",
         "--patch",
-        32,
+        "32",
         "--batch",
-        1,
+        "1",
         "--precision",
         "fp32",
         "--progress",
         "none",
-    )
+    ]
     others = store_of(tmp_path / "others", ball_case("other"))
     checked = ("--validation", others.folder)
-    words = run_train("detector", "--data", store, "--out", tmp_path / "run", *checked, *options)
-    assert str(tmp_path / "run" / "model") in words
+    message = run_train("detector", "--data", store, "--out", tmp_path / "run", *checked, *options)
+    assert str(tmp_path / "run" / "model") in message
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"config.json", "log.csv", "validation.csv", "checkpoint.pt", "curves.png", "model"} <= names
     config = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -106,22 +107,22 @@ def test_nothing_to_prepare_is_said(tmp_path):
         run_train("prepare", "--data", tmp_path / "store")
 
 
-def test_invented_patients_are_cases_too(tmp_path, monkeypatch):
-    monkeypatch.setitem(train.PRESETS, "DEFAULT", tiny())
+def test_synthetic_patients_are_cases_too(tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "DEFAULT", tiny())
     arguments = ("--data", tmp_path / "store", "--synthetic", 1, "--seed", 4, "--progress", "none")
-    words = run_train("prepare", *arguments)
+    message = run_train("prepare", *arguments)
     store = CaseStore(tmp_path / "store")
     assert store.names == ("synthetic-4-0",)
-    scan = store.case(0).scan
-    assert f"{len(store.nodules[0])} nodules" in words
-    assert scan.lungs.shape == scan.image.shape
+    case = store.case(0)
+    assert f"{len(store.nodules[0])} nodules" in message
+    assert case.lungs.labels.shape == case.scan.image.shape
     header, row = (tmp_path / "store" / "labels.csv").read_text().splitlines()
     assert header == "id,cancer"
     assert row in ("synthetic-4-0,0", "synthetic-4-0,1")
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ("id,x,y,z,d\n", "no column x_lps_mm, y_lps_mm, z_lps_mm, diameter_mm"),
         (
@@ -132,9 +133,9 @@ def test_invented_patients_are_cases_too(tmp_path, monkeypatch):
         ("id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\na,1,2\n", "line 2"),
     ],
 )
-def test_a_list_of_nodules_that_is_none_is_named_with_its_line(tmp_path, content, words):
+def test_a_list_of_nodules_that_is_none_is_named_with_its_line(tmp_path, content, message):
     (tmp_path / "list.csv").write_text(content)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         read_spheres(tmp_path / "list.csv", "diameter_mm")
 
 

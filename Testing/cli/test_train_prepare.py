@@ -103,9 +103,9 @@ def test_small_nodules_of_luna16_are_no_nodules_and_the_bowls_are(joined):
 def test_the_lungs_of_luna16_are_the_challenges_own(joined):
     tops_mm = []
     for name in ("1.2.9", "ab"):
-        scan = read_case(joined[0], name).scan
-        tops_mm.append((scan.kji_to_lps @ [*scan.lung_ends_kji[1], 1])[2])
-        assert set(np.unique(scan.lungs)) == {0, 1, 2}
+        case = read_case(joined[0], name)
+        tops_mm.append((case.scan.kji_to_lps @ [*case.scan.lung_ends_kji[1], 1])[2])
+        assert set(np.unique(case.lungs.labels)) == {0, 1, 2}
     assert tops_mm[1] - tops_mm[0] == pytest.approx(20, abs=3)
 
 

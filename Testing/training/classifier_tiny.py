@@ -8,7 +8,7 @@ import numpy as np
 
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.models.find import untrained_model
-from LungCancerDxLib.training.cases.labels import read_labels, write_labels
+from LungCancerDxLib.training.cases.store import read_outcomes, write_outcomes
 from LungCancerDxLib.training.classifier.items import KnownCases
 from LungCancerDxLib.training.classifier.recipe import CPU, PAPER
 from Testing.training.tiny import SMALL, TINY, ball_case, store_of
@@ -28,7 +28,7 @@ LABELS = {"case-0": True, "case-1": False, "case-2": True}
 def labelled_store(folder):
     """Three cases of bright balls, two of them with cancer."""
     store = store_of(folder, *(ball_case(f"case-{n}", boxes) for n, boxes in enumerate(BOXES)))
-    write_labels(folder, LABELS)
+    write_outcomes(folder, LABELS)
     return store
 
 
@@ -40,7 +40,7 @@ def proposals_of(store):
 
 
 def known_cases(store):
-    return KnownCases(store, read_labels(store.folder, store.names), proposals_of(store))
+    return KnownCases(store, read_outcomes(store.folder, store.names), proposals_of(store))
 
 
 def tiny_detector(preset=SMALLEST):

@@ -15,8 +15,7 @@ from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.recipe import parse_scheme
-from LungCancerDxLib.training.classifier.stages import Plan
-from LungCancerDxLib.training.classifier.train import train_classifier
+from LungCancerDxLib.training.classifier.train import Plan, train_classifier
 from LungCancerDxLib.training.engine.distributed import ranks_of_torchrun
 from Testing.training.classifier_tiny import FEW, SMALLEST, tiny_detector
 

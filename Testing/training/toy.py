@@ -18,11 +18,11 @@ from torch import nn
 
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.engine.distributed import ranks_of_torchrun
-from LungCancerDxLib.training.engine.loop import Run, train
+from LungCancerDxLib.training.engine.loop import Run, Task, train
 from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 from LungCancerDxLib.training.engine.validation import Validation
 
-REGIME = OptimizerConfig("adamw", 0.02, 0.01, cosine=True, warm_up_steps=3, clip_norm=1.0)
+OPTIMIZER = OptimizerConfig("adamw", 0.02, 0.01, cosine=True, warm_up_steps=3, clip_norm=1.0)
 STEPS = 40
 
 
@@ -44,14 +44,11 @@ class ToyNet(nn.Module):
         return {"loss": (error**2).mean(), "bias": error.detach().mean()}
 
 
-class Toy:
+class Toy(Task):
     """Every item is drawn from the seed, the step and its number."""
 
-    items_per_step = 4
-    find_unused_parameters = False
-
     def __init__(self, plain: bool = False, pause_s: float = 0.0, broken_at: int | None = None) -> None:
-        self.module: nn.Module = ToyNet(plain)
+        super().__init__(ToyNet(plain), items=self, items_per_step=4)
         self._pause_s, self._broken_at = pause_s, broken_at
 
     def batch(self, step: int, numbers: range) -> dict[str, torch.Tensor]:
@@ -69,7 +66,7 @@ class Shifted(Toy):
 
 
 def toy_run(
-    folder: Path, *, checkpoint_minutes: float = 60.0, steps: int = STEPS, optimizer: OptimizerConfig = REGIME
+    folder: Path, *, checkpoint_minutes: float = 60.0, steps: int = STEPS, optimizer: OptimizerConfig = OPTIMIZER
 ) -> Run:
     config = {"task": "toy", "steps": steps}
     return Run(folder, config, optimizer, steps, 7, checkpoint_minutes, events_and_curves=False)

@@ -1,25 +1,36 @@
-"""Training cases on disk: a folder of one `.npz` a case and `cases.csv`, which lists them."""
+"""Training cases on disk: a folder of one `.npz` a case, `cases.csv`, which lists them, and what is known of them.
+
+Beside the cases lie `labels.csv`, which cases have cancer, and in folders of its own what was computed once for each.
+"""
 
 from __future__ import annotations
 
-import csv
+import hashlib
+import json
 import threading
 import zipfile
+import zlib
 from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...errors import UsageError
+from ...io.tables import read_table, write_table
 from ...preprocessing import WorkingLungs, WorkingScan
-from ...runtime.atomic import atomic_file
+from ...runtime.npz import Arrays, kept_npz, read_npz, write_npz
+from ...runtime.progress import Progress, part
 
-LIST_FILE = "cases.csv"
-COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
+LIST_FILE, LABELS_FILE = "cases.csv", "labels.csv"
 DEFAULT_MEMORY_GB = 8.0
-_SCAN_FIELDS = ("image", "kji_to_lps", "dilated", "lung_ends_kji")
+_LIST_COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
+_LABEL_COLUMNS = ("id", "cancer")  # as in the Data Science Bowl
+_SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
+_CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class TrainingCase:
         (M, 4) float: k, j, i, radius in working voxels of spheres in which nothing may be learned from: what lies there
         is a lesion that nobody described.
     synthetic
-        Whether the patient was invented.
+        Whether the patient is synthetic.
     """
 
     name: str
@@ -58,28 +69,12 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
     """
     if not case.name or Path(case.name).name != case.name or case.name.startswith("."):
         raise UsageError(f"'{case.name}' cannot name a case; use a file's name without folders.")
-    rows = _rows(folder, preset)
-    arrays = {name: getattr(case.scan, name) for name in _SCAN_FIELDS}
-    with atomic_file(folder / f"{case.name}.npz") as staging, staging.open("wb") as file:
-        np.savez_compressed(
-            file,
-            **arrays,
-            lungs=case.lungs.labels,
-            nodules=np.asarray(case.nodules, dtype=float).reshape(-1, 4),
-            exclusion_regions=np.asarray(case.exclusion_regions, dtype=float).reshape(-1, 4),
-            synthetic=np.array(case.synthetic),
-        )
-    rows[case.name] = {
-        "id": case.name,
-        "preset": preset,
-        "nodules": str(len(case.nodules)),
-        "exclusion_regions": str(len(case.exclusion_regions)),
-        "synthetic": str(int(case.synthetic)),
-    }
-    with atomic_file(folder / LIST_FILE) as staging, staging.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows.values())
+    listed = _listed_of(folder, preset)
+    nodules, regions = (np.asarray(rows, float).reshape(-1, 4) for rows in (case.nodules, case.exclusion_regions))
+    known = {"nodules": nodules, "exclusion_regions": regions, "synthetic": np.array(case.synthetic)}
+    write_npz(_file(folder, case.name), {**vars(case.scan), "lungs": case.lungs.labels, **known})
+    listed[case.name] = (case.name, preset, str(len(nodules)), str(len(regions)), str(int(case.synthetic)))
+    write_table(folder / LIST_FILE, _LIST_COLUMNS, listed.values())
 
 
 def case_names(folder: Path, preset: str) -> set[str]:
@@ -90,7 +85,7 @@ def case_names(folder: Path, preset: str) -> set[str]:
     UsageError
         Where the store is of another preset.
     """
-    return {name for name in _rows(folder, preset) if (folder / f"{name}.npz").is_file()}
+    return {name for name in _listed_of(folder, preset) if _file(folder, name).is_file()}
 
 
 def read_case(folder: Path, name: str) -> TrainingCase:
@@ -101,30 +96,28 @@ def read_case(folder: Path, name: str) -> TrainingCase:
     UsageError
         Where it is missing or damaged.
     """
-    arrays = _read(folder / f"{name}.npz", (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic"))
-    scan = WorkingScan(**{field: arrays[field] for field in _SCAN_FIELDS})
-    lungs = WorkingLungs(arrays["lungs"])
+    arrays = _read(folder, name, _CASE_FIELDS)
+    scan, lungs = WorkingScan(**{field: arrays[field] for field in _SCAN_FIELDS}), WorkingLungs(arrays["lungs"])
     return TrainingCase(name, scan, lungs, arrays["nodules"], arrays["exclusion_regions"], bool(arrays["synthetic"]))
 
 
 class CaseStore:
     """The cases of a folder; those used last stay in memory, all of them where they fit. Safe between threads.
 
-    `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients were invented; see
-    `TrainingCase`.
+    `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients are; see `TrainingCase`.
     """
 
     def __init__(self, folder: Path, memory_gb: float = DEFAULT_MEMORY_GB) -> None:
-        rows = _listed(folder)
-        presets = sorted({row["preset"] for row in rows})
+        rows = _listed(folder).values()
+        presets = sorted({preset for _, preset, *_ in rows})
         if len(presets) != 1:
             raise UsageError(f"{folder / LIST_FILE} lists {len(rows)} cases of {len(presets)} presets, expected one.")
         self.folder = folder
         self.preset = presets[0]
-        self.names = tuple(row["id"] for row in rows)
-        self.nodules = tuple(_read(folder / f"{name}.npz", ("nodules",))["nodules"] for name in self.names)
-        self.synthetic = np.array([row["synthetic"] == "1" for row in rows])
-        self._room = memory_gb * 1e9
+        self.names = tuple(name for name, *_ in rows)
+        self.nodules = tuple(_read(folder, name, ("nodules",))["nodules"] for name in self.names)
+        self.synthetic = np.array([row[-1] == "1" for row in rows])
+        self._memory_bytes = memory_gb * 1e9
         self._kept: OrderedDict[int, Future[TrainingCase]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -132,10 +125,10 @@ class CaseStore:
         return len(self.names)
 
     @property
-    def words(self) -> str:
-        """What is in it: "3 scans and 40 invented patients"."""
-        invented = int(self.synthetic.sum())
-        counts = [(len(self) - invented, "scan"), (invented, "invented patient")]
+    def description(self) -> str:
+        """What is in it: "3 scans and 40 synthetic patients"."""
+        synthetic = int(self.synthetic.sum())
+        counts = [(len(self) - synthetic, "scan"), (synthetic, "synthetic patient")]
         return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
 
     def case(self, number: int) -> TrainingCase:
@@ -145,10 +138,10 @@ class CaseStore:
             case: Future[TrainingCase] = kept or Future()
             self._kept[number] = case
         if kept is None:
-            self._read(number, case)
+            self._load(number, case)
         return case.result()
 
-    def _read(self, number: int, case: Future[TrainingCase]) -> None:
+    def _load(self, number: int, case: Future[TrainingCase]) -> None:
         try:
             case.set_result(read_case(self.folder, self.names[number]))
         except BaseException as error:
@@ -156,42 +149,140 @@ class CaseStore:
         with self._lock:
             if case.exception():
                 self._kept.pop(number, None)  # to be tried again
-            while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > self._room:
+            while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self._memory_bytes:
                 self._kept.popitem(last=False)
 
 
-def _size(case: Future[TrainingCase]) -> int:
+def _bytes(case: Future[TrainingCase]) -> int:
     if not case.done() or case.exception():
         return 0
     known = case.result()
     return known.scan.image.nbytes + known.scan.dilated.nbytes + known.lungs.labels.nbytes
 
 
-def _rows(folder: Path, preset: str) -> dict[str, dict[str, str]]:
-    """The list of a store of this preset by its ids, empty where there is none yet."""
-    rows = {row["id"]: row for row in _listed(folder)} if (folder / LIST_FILE).exists() else {}
-    foreign = next((row for row in rows.values() if row["preset"] != preset), None)
-    if foreign is not None:
-        raise UsageError(f"{folder} holds cases of preset {foreign['preset']}, this one is of {preset}; use another.")
-    return rows
+class CaseCache:
+    """Arrays of cases, kept in `<store>/<kind>-<key>`: the key is of all that decides them but the case itself.
+
+    A case that was prepared anew is computed anew. Each file is written whole or not at all, so that a computation that
+    was stopped goes on where it was.
+    """
+
+    def __init__(self, store: CaseStore, kind: str, decided_by: Mapping[str, Any], names: Sequence[str]) -> None:
+        key = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()[:12]
+        self._store, self._folder, self._names = store, store.folder / f"{kind}-{key}", (*names, "stamp")
+
+    def of_all(self, compute: Callable[[int, Progress], Arrays], progress: Progress) -> list[Arrays]:
+        """The arrays of every case in the order of the store, computed by the case's number where they are not there.
+
+        Raises
+        ------
+        UsageError, OutputError
+        """
+        count = len(self._store)
+        return [self._of(n, compute, part(progress, n / count, (n + 1) / count)) for n in range(count)]
+
+    def _of(self, number: int, compute: Callable[[int, Progress], Arrays], progress: Progress) -> Arrays:
+        name = self._store.names[number]
+        path, stamp = _file(self._folder, name), _stamp(_file(self._store.folder, name))
+        kept = kept_npz(path, self._names)
+        if kept is not None and int(kept.pop("stamp")) == stamp:
+            return kept
+        arrays = compute(number, progress)
+        write_npz(path, {**arrays, "stamp": np.array(stamp)})
+        return arrays
 
 
-def _listed(folder: Path) -> list[dict[str, str]]:
-    try:
-        with (folder / LIST_FILE).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+def write_outcomes(folder: Path, outcomes: Mapping[str, bool]) -> None:
+    """Write which cases of a store have cancer; what the file says of other cases is kept.
+
+    Raises
+    ------
+    UsageError
+        Where the file that is there is no list of outcomes.
+    OutputError
+    """
+    path = folder / LABELS_FILE
+    known = {**(_outcomes(path) if path.exists() else {}), **outcomes}
+    write_table(path, _LABEL_COLUMNS, [(name, int(cancer)) for name, cancer in known.items()])
+
+
+def read_outcomes(folder: Path, names: Sequence[str]) -> np.ndarray:
+    """Which of these cases have cancer, (N,) bool; what the file says of other cases does not matter.
+
+    Raises
+    ------
+    UsageError
+        Where the file is missing or damaged, a case has no label, or all have the same.
+    """
+    path = folder / LABELS_FILE
+    known = _outcomes(path)
+    missing = [name for name in names if name not in known]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise UsageError(
-            f"{folder} is no case store: its {LIST_FILE} cannot be read ({error}). Make one with `train prepare`."
-        ) from error
-    if any(set(row) != set(COLUMNS) for row in rows):
-        raise UsageError(f"{folder / LIST_FILE} has other columns than {', '.join(COLUMNS)}; make the store anew.")
-    return rows
+            f"{path} has no label for {', '.join(missing[:3])}{more}; the classifier learns from cases whose outcome "
+            "is known. Add their rows, or make a store without them."
+        )
+    outcomes = np.array([known[name] for name in names], dtype=bool)
+    if outcomes.all() or not outcomes.any():
+        raise UsageError(
+            f"{path} says {int(outcomes.all())} of all {len(outcomes)} cases of the store; to tell cancer from none "
+            "both are needed."
+        )
+    return outcomes
 
 
-def _read(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _outcomes(path: Path) -> dict[str, bool]:
+    table = read_table(path, _LABEL_COLUMNS)
+    outcomes: dict[str, bool] = {}
+    for line, name, cancer in zip(table.lines, table.texts("id"), table.texts("cancer"), strict=True):
+        if cancer not in ("0", "1"):
+            raise UsageError(f"{path}, line {line}: expected cancer 0 or 1, got {cancer}.")
+        if outcomes.setdefault(name, cancer == "1") != (cancer == "1"):
+            raise UsageError(f"{path}, line {line}: {name} had another label before.")
+    return outcomes
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npz"
+
+
+def _listed_of(folder: Path, preset: str) -> dict[str, tuple[str, ...]]:
+    """The list of a store of this preset, empty where there is none yet."""
+    listed = _listed(folder) if (folder / LIST_FILE).exists() else {}
+    foreign = next((row[1] for row in listed.values() if row[1] != preset), None)
+    if foreign is not None:
+        raise UsageError(f"{folder} holds cases of preset {foreign}, this one is of {preset}; use another.")
+    return listed
+
+
+def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The rows of a store's list by the case's name."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {field: arrays[field] for field in fields}
-    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"The training case {path} cannot be read ({error}); make it anew.") from error
+        table = read_table(folder / LIST_FILE, _LIST_COLUMNS)
+    except UsageError as error:
+        raise UsageError(f"{folder} is no case store: {error} Make one with `train prepare`.") from error
+    rows = zip(*(table.texts(column) for column in _LIST_COLUMNS), strict=True)
+    return {row[0]: row for row in rows}
+
+
+def _read(folder: Path, name: str, fields: Sequence[str]) -> Arrays:
+    path = _file(folder, name)
+    try:
+        return read_npz(path, fields)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+
+
+def _stamp(path: Path) -> int:
+    """A number that changes with a case's content, without reading more than the file's directory."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            parts = sorted((part.filename, part.CRC) for part in file.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
+    return zlib.crc32(repr(parts).encode())
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"The training case {path} cannot be read ({error}); make it anew.")

@@ -10,21 +10,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...detection.proposals import Proposals
 from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
 from ...networks.inference import prepare_for_inference
 from ...networks.nnet import FEATURE_CHANNELS, STRIDE, NNet
 from ...preset import Preset
 from ...runtime.device import Compute, exact_arithmetic
-from ...runtime.progress import Progress, part, silent
-from ..cases.cache import CaseCache
+from ...runtime.npz import Arrays
+from ...runtime.progress import Progress, silent
+from ..cases.store import CaseCache
 from ..detector.loss import Losses
+from ..engine.loop import Task
 from ..engine.validation import Batch
 from .crops import UNMOVED, draw_pose, posed_crop
 from .items import KnownCases, case_of, collate, scorable, slot_masks
 from .network import case_loss, exact_score, seen
 from .proposals import draw, of_nodules
 from .recipe import Augmentation, ClassifierRecipe
+
+_LEAST_SPREAD = 0.1  # of the mean over all features
 
 
 class CaseFeatures(NamedTuple):
@@ -72,43 +75,39 @@ def cached_features(
         "precision": compute.precision,
         "seed": seed,
     }
-    cache, ready, found = (
-        CaseCache(cases.store, "features", decided_by),
-        prepare_for_inference(backbone, preset, compute),
-        [],
-    )
-    for number in range(len(cases.store)):
-        subprogress = part(progress, number / len(cases.store), (number + 1) / len(cases.store))
-        proposals = scorable(cases.proposals[number], preset)[: recipe.cached_proposals]
+    ready = prepare_for_inference(backbone, preset, compute)
+    known = [scorable(proposals, preset)[: recipe.cached_proposals] for proposals in cases.proposals]
 
-        def features(number: int = number, proposals: Proposals = proposals, told: Progress = subprogress):
-            rng, case = np.random.default_rng([seed, number]), cases.store.case(number)
-            rows = np.zeros((len(proposals), recipe.cached_crops, FEATURE_CHANNELS), dtype=np.float32)
-            for n, center_kji in enumerate(proposals.center_kji):
-                for crop in range(recipe.cached_crops):
-                    told("looking at proposals", (n + crop / recipe.cached_crops) / len(proposals))
-                    pose = draw_pose(rng, augmentation, float(proposals.diameter[n])) if crop else UNMOVED
-                    shown = posed_crop(case.scan, center_kji, pose, augmentation, preset)
-                    rows[n, crop] = _feature(ready, *shown, preset, compute)
-            return {"features": rows, "nodule": of_nodules(proposals, case.nodules)}
+    def features(number: int, subprogress: Progress) -> Arrays:
+        rng, case, proposals = np.random.default_rng([seed, number]), cases.store.case(number), known[number]
+        rows = np.zeros((len(proposals), recipe.cached_crops, FEATURE_CHANNELS), dtype=np.float32)
+        for n, center_kji in enumerate(proposals.center_kji):
+            for crop in range(recipe.cached_crops):
+                subprogress("computing features", (n + crop / recipe.cached_crops) / len(proposals))
+                pose = draw_pose(rng, augmentation, float(proposals.diameter[n])) if crop else UNMOVED
+                image, location = posed_crop(case.scan, center_kji, pose, augmentation, preset)
+                rows[n, crop] = _central_feature(ready, image, location, preset, compute)
+        return {"features": rows, "nodule": of_nodules(proposals, case.nodules)}
 
-        arrays = cache.get(number, features)
-        found.append(CaseFeatures(arrays["features"], proposals.logit, arrays["nodule"]))
-    size = (preset.crop_size,) * 3
-    blank = np.zeros(size, np.uint8), np.zeros((3, *(n // STRIDE for n in size)), np.float32)
-    return found, _feature(ready, *blank, preset, compute)
+    cache = CaseCache(cases.store, "features", decided_by, ["features", "nodule"])
+    found = [
+        CaseFeatures(arrays["features"], proposals.logit, arrays["nodule"])
+        for arrays, proposals in zip(cache.of_all(features, progress), known, strict=True)
+    ]
+    size, cells = (preset.crop_size,) * 3, (preset.crop_size // STRIDE,) * 3
+    blank = np.zeros(size, np.uint8), np.zeros((3, *cells), np.float32)
+    return found, _central_feature(ready, *blank, preset, compute)
 
 
-def _feature(ready: NNet, image: np.ndarray, location: np.ndarray, preset: Preset, compute: Compute) -> np.ndarray:
-    """The central feature (128,) of a crop."""
+def _central_feature(
+    ready: NNet, image: np.ndarray, location: np.ndarray, preset: Preset, compute: Compute
+) -> np.ndarray:
+    """The feature (128,) of a crop, as the classifier takes it."""
     with exact_arithmetic():
         grey = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(compute.device)
         where = torch.from_numpy(np.ascontiguousarray(location))[None].to(compute.device, compute.dtype)
         shown = seen(grey, preset).to(compute.dtype)
         return central_max(ready.features(shown, where, CENTRAL_CELLS))[0].float().cpu().numpy()
-
-
-_LEAST_SPREAD = 0.1  # of the mean over all features
 
 
 class HeadWithLoss(nn.Module):
@@ -126,7 +125,7 @@ class HeadWithLoss(nn.Module):
         self.net.NoduleNet.eval()
         return self
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+    def forward(self, batch: Batch) -> Losses:
         with torch.autocast(batch["features"].device.type, enabled=False):
             score = exact_score(self.net, self.net.dropout(batch["features"]), batch["counted"])
             return case_loss(score, batch, self.recipe)
@@ -168,16 +167,15 @@ class FeatureItems:
             drawn = draw(rng, case.logits, self._preset.scored_nodules, self._recipe)
             crops = rng.integers(case.features.shape[1], size=len(drawn))
             features[n, : len(drawn)] = case.features[drawn, crops]
-            seated = slot_masks(len(drawn), case.nodule[drawn], self._preset)
-            rows.append((*seated, bool(self._labels[chosen])))
+            rows.append((*slot_masks(case.nodule[drawn], self._preset), bool(self._labels[chosen])))
         return {"features": torch.from_numpy(features), **collate(rows)}
 
 
-class FeatureTask:
-    """C-Net's last layers on cached features; see `engine.Task`.
+class FeatureTask(Task):
+    """C-Net's last layers on cached features.
 
-    The first of them learns on features of mean 0 and standard deviation 1, as the backbone's are all far above zero;
-    `finish` turns its weights into those for the features as they are.
+    They learn on features of mean 0 and standard deviation 1, as the backbone's are all far above zero; `finish` turns
+    their weights into those for the features as they are.
 
     Parameters
     ----------
@@ -186,8 +184,6 @@ class FeatureTask:
     fresh
         The last layers are random ones, and meant for features of mean 0 and standard deviation 1.
     """
-
-    find_unused_parameters = False
 
     def __init__(
         self,
@@ -203,14 +199,12 @@ class FeatureTask:
         self._mean, self._spread = _mean_and_spread(cases)
         self._blank = None if blank is None else self._standard(blank)
         self._how = recipe, preset, seed
-        self._net = net
-        self._items = self.items_of(cases, labels)
+        self._layer = net.fc1
         if not fresh:
             with torch.no_grad():
-                net.fc1.bias.add_(net.fc1.weight @ torch.from_numpy(self._mean).to(net.fc1.weight))
-                net.fc1.weight.mul_(torch.from_numpy(self._spread).to(net.fc1.weight))
-        self.module: nn.Module = HeadWithLoss(net, recipe)
-        self.items_per_step = recipe.batch
+                self._layer.bias.add_(self._layer.weight @ self._tensor(self._mean))
+                self._layer.weight.mul_(self._tensor(self._spread))
+        super().__init__(HeadWithLoss(net, recipe), self.items_of(cases, labels), recipe.batch)
 
     def items_of(self, cases: Sequence[CaseFeatures], labels: np.ndarray) -> FeatureItems:
         """Items of these or of other cases, on the scale of the features that are learned from."""
@@ -219,16 +213,16 @@ class FeatureTask:
 
     def finish(self) -> None:
         """Make the network one for features as they are; once, after the training."""
-        layer = self._net.fc1
         with torch.no_grad():
-            layer.weight.div_(torch.from_numpy(self._spread).to(layer.weight))
-            layer.bias.sub_(layer.weight @ torch.from_numpy(self._mean).to(layer.weight))
+            self._layer.weight.div_(self._tensor(self._spread))
+            self._layer.bias.sub_(self._layer.weight @ self._tensor(self._mean))
 
-    def batch(self, step: int, numbers: range) -> Batch:
-        return self._items.batch(step, numbers)
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).to(self._layer.weight)
 
     def _standard(self, features: np.ndarray) -> np.ndarray:
-        return (features - self._mean) / self._spread
+        standard: np.ndarray = (features - self._mean) / self._spread
+        return standard
 
 
 def _mean_and_spread(cases: Sequence[CaseFeatures]) -> tuple[np.ndarray, np.ndarray]:

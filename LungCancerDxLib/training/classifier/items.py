@@ -1,4 +1,7 @@
-"""The classifier's training cases: each a pure function of the seed, the step and its number in the step's batch."""
+"""The classifier's training cases: each a pure function of the seed, the step and its number in the step's batch.
+
+Where both networks learn in turn (V-E), epochs of the detector's patches lie between those of the cases.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from ...detection.proposals import Proposals
 from ...networks.nnet import STRIDE
 from ...preset import Preset
 from ..cases.store import CaseStore
+from ..detector.items import DetectorItems
 from ..engine.validation import Batch
 from .crops import draw_pose, posed_crop
 from .proposals import draw, of_nodules
@@ -31,8 +35,8 @@ class KnownCases(NamedTuple):
 class CaseItem(NamedTuple):
     """image (K, S, S, S) uint8; location (K, 3, S/4, S/4, S/4) float32; counted, nodule (K,) bool; cancer.
 
-    What is left of the K places is blank, zero in image and location; `counted` says which places vote, `nodule` which
-    proposals show a described nodule.
+    What is left of the K slots is blank, zero in image and location; `counted` says which slots vote, `nodule` which
+    show a described nodule.
     """
 
     image: np.ndarray
@@ -48,7 +52,7 @@ class CaseItems:
     def __init__(
         self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, preset: Preset, seed: int
     ) -> None:
-        self._cases, self._recipe, self._augmentation = cases, recipe, augmentation
+        self.cases, self._recipe, self._augmentation = cases, recipe, augmentation
         self._preset, self._seed = preset, seed
 
     def batch(self, step: int, numbers: range) -> Batch:
@@ -66,18 +70,50 @@ class CaseItems:
     def item(self, step: int, number: int) -> CaseItem:
         """One case."""
         preset, recipe = self._preset, self._recipe
-        chosen = case_of(step * recipe.batch + number, len(self._cases.labels), self._seed)
+        chosen = case_of(step * recipe.batch + number, len(self.cases.labels), self._seed)
         rng = np.random.default_rng([self._seed, step, number])
-        case, places = self._cases.store.case(chosen), preset.scored_nodules
-        proposals = scorable(self._cases.proposals[chosen], preset)
-        proposals = proposals[draw(rng, proposals.logit, places, recipe)]
-        image = np.zeros((places,) + (preset.crop_size,) * 3, dtype=np.uint8)
-        location = np.zeros((places, 3) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
-        for place, center_kji in enumerate(proposals.center_kji):
-            pose = draw_pose(rng, self._augmentation, float(proposals.diameter[place]))
-            image[place], location[place] = posed_crop(case.scan, center_kji, pose, self._augmentation, preset)
-        counted, nodule = slot_masks(len(proposals), of_nodules(proposals, case.nodules), preset)
-        return CaseItem(image, location, counted, nodule, bool(self._cases.labels[chosen]))
+        case, slots = self.cases.store.case(chosen), preset.scored_nodules
+        proposals = scorable(self.cases.proposals[chosen], preset)
+        proposals = proposals[draw(rng, proposals.logit, slots, recipe)]
+        image = np.zeros((slots,) + (preset.crop_size,) * 3, dtype=np.uint8)
+        location = np.zeros((slots, 3) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
+        for slot, center_kji in enumerate(proposals.center_kji):
+            pose = draw_pose(rng, self._augmentation, float(proposals.diameter[slot]))
+            image[slot], location[slot] = posed_crop(case.scan, center_kji, pose, self._augmentation, preset)
+        counted, nodule = slot_masks(of_nodules(proposals, case.nodules), preset)
+        return CaseItem(image, location, counted, nodule, bool(self.cases.labels[chosen]))
+
+
+class JointItems:
+    """Blocks of an epoch of patches and one of cases.
+
+    Parameters
+    ----------
+    detector_steps, classifier_steps
+        Batches of the two epochs of a block.
+    """
+
+    def __init__(
+        self,
+        patches: DetectorItems,
+        cases: CaseItems,
+        recipe: ClassifierRecipe,
+        detector_steps: int,
+        classifier_steps: int,
+    ) -> None:
+        self._patches, self._cases = patches, cases
+        self._batches = (recipe.detector.batch, recipe.batch)
+        self._steps = (detector_steps, classifier_steps)
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """A share of the step's cases, or the same share of its patches."""
+        of_detector, of_classifier = self._steps
+        block, within = divmod(step, of_detector + of_classifier)
+        if within >= of_detector:
+            return self._cases.batch(block * of_classifier + within - of_detector, numbers)
+        patches, cases = self._batches
+        share = range(numbers.start * patches // cases, numbers.stop * patches // cases)
+        return self._patches.batch(block * of_detector + within, share)
 
 
 def scorable(proposals: Proposals, preset: Preset) -> Proposals:
@@ -85,20 +121,19 @@ def scorable(proposals: Proposals, preset: Preset) -> Proposals:
     return proposals[proposals.logit > preset.score_above_logit]
 
 
-def slot_masks(taken: int, nodule: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
-    """Which of a case's places count, and which of them show a nodule, (K,) bool each.
+def slot_masks(nodule: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+    """Which of a case's slots count, and which of them show a nodule, (K,) bool each.
 
     Parameters
     ----------
-    taken
-        How many places, from the first on, have a proposal; blanks count where the preset says so.
     nodule
-        (taken,) bool.
+        (N,) bool, for each proposal that was drawn; it has a slot from the first on. Blanks, which have the others,
+        count where the preset says so.
     """
-    places = np.arange(preset.scored_nodules)
-    shown = np.zeros(len(places), dtype=bool)
-    shown[:taken] = nodule
-    return (places < taken) | preset.blanks_scored, shown
+    slots = np.arange(preset.scored_nodules)
+    shown = np.zeros(len(slots), dtype=bool)
+    shown[: len(nodule)] = nodule
+    return (slots < len(nodule)) | preset.blanks_scored, shown
 
 
 def collate(rows: Sequence[tuple[np.ndarray, np.ndarray, bool]]) -> Batch:
@@ -113,8 +148,8 @@ def collate(rows: Sequence[tuple[np.ndarray, np.ndarray, bool]]) -> Batch:
 
 def case_of(position: int, cases: int, seed: int) -> int:
     """The case at a position of the endless sequence in which every epoch has each case once, in random order."""
-    epoch, place = divmod(position, cases)
-    return int(_order(cases, seed, epoch)[place])
+    epoch, within = divmod(position, cases)
+    return int(_order(cases, seed, epoch)[within])
 
 
 @lru_cache(maxsize=4)

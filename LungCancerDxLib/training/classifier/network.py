@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,14 +16,15 @@ from ...models.find import initialise
 from ...networks.cnet import CaseScore, CNet
 from ...networks.nnet import NNet
 from ...preset import Preset
-from ..detector.loss import Losses
+from ..detector.loss import Losses, detector_loss
 from .recipe import ClassifierRecipe
 
 _MISSED_BELOW = 0.03
 _MISS_OFFSET = 0.001
 _LEAST_PROBABILITY = 1e-12
 
-NAMES = ("loss", "cross_entropy", "miss", "false_alarm", "leak", "right")
+LOSSES = ("loss", "cross_entropy", "miss", "false_alarm", "leak", "right")
+_DETECTOR_LOSSES = ("classification", "regression", "found", "rejected")
 
 
 def exact_score(net: CNet, features: torch.Tensor, counted: torch.Tensor) -> CaseScore:
@@ -134,6 +136,27 @@ class ClassifierWithLoss(nn.Module):
             return case_loss(score, batch, self.recipe)
 
 
+class JointNet(ClassifierWithLoss):
+    """A batch of either network to its losses; those of the other are not a number.
+
+    Each network's last layers rest in the other's epochs.
+    """
+
+    def __init__(self, net: CNet, recipe: ClassifierRecipe, preset: Preset, frozen_norms: bool = False) -> None:
+        super().__init__(net, recipe, preset, frozen_norms)
+        net.requires_grad_(True)
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+        of_cases = "cancer" in batch
+        losses = super().forward(batch) if of_cases else self._detector_losses(batch)
+        unknown = losses["loss"].new_tensor(math.nan)
+        return {**dict.fromkeys((*LOSSES, *_DETECTOR_LOSSES), unknown), **losses}
+
+    def _detector_losses(self, batch: dict[str, torch.Tensor]) -> Losses:
+        output = self.net.NoduleNet(seen(batch["image"], self.preset), batch["location"])
+        return detector_loss(output, batch["labels"], batch["positives"], batch["targets"], self.recipe.detector)
+
+
 def seen(grey: torch.Tensor, preset: Preset) -> torch.Tensor:
     """uint8 crops (N, 1, Z, Y, X) as the classifier's backbone sees them, float32."""
     image = grey.float() if preset.classifier_input == "raw" else normalised(grey, torch.float32)
@@ -141,7 +164,7 @@ def seen(grey: torch.Tensor, preset: Preset) -> torch.Tensor:
 
 
 def some(counted: torch.Tensor) -> torch.Tensor:
-    """Which places (B, K) the backbone works on: those that count; one that does not, where none does."""
+    """Which slots (B, K) the backbone works on: those that count; one that does not, where none does."""
     if counted.any():
         return counted
     first = torch.zeros_like(counted)

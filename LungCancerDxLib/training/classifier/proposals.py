@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Literal
 
 import numpy as np
@@ -12,9 +12,9 @@ from ...detection.proposals import Proposals, cube_iou
 from ...networks.nnet import NNet
 from ...preset import Preset
 from ...runtime.device import Compute
-from ...runtime.progress import Progress, part, silent
-from ..cases.cache import Arrays, CaseCache
-from ..cases.store import CaseStore, TrainingCase
+from ...runtime.npz import Arrays
+from ...runtime.progress import Progress, silent
+from ..cases.store import CaseCache, CaseStore, TrainingCase
 from .recipe import ClassifierRecipe
 
 HIT_IOU = 0.05  # a proposal that overlaps a described nodule by more shows it (published code)
@@ -37,16 +37,13 @@ def find_proposals(
         Of the detector's weights: proposals of other weights are not used.
     """
     decided_by = {"detector": sha256, "preset": asdict(preset), "precision": compute.precision}
-    cache, found = CaseCache(store, "proposals", decided_by), []
-    for number in range(len(store)):
-        subprogress = part(progress, number / len(store), (number + 1) / len(store))
+
+    def proposals(number: int, subprogress: Progress) -> Arrays:
         subprogress("finding proposals", 0.0)
+        return vars(detect(store.case(number).scan, detector, preset, compute, subprogress).proposals)
 
-        def proposals(number: int = number, told: Progress = subprogress) -> Arrays:
-            return {"proposals": detect(store.case(number).scan, detector, preset, compute, told).proposals.rows()}
-
-        found.append(Proposals.from_rows(cache.get(number, proposals)["proposals"]))
-    return found
+    cache = CaseCache(store, "proposals", decided_by, [field.name for field in fields(Proposals)])
+    return [Proposals(**arrays) for arrays in cache.of_all(proposals, progress)]
 
 
 def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> Proposals:
@@ -109,6 +106,6 @@ def draw(rng: np.random.Generator, logits: np.ndarray, count: int, recipe: Class
 
 def chances(logits: np.ndarray, kind: Literal["confidence", "softmax"], floor: float) -> np.ndarray:
     """How likely each of some proposals is drawn next: (N,), sum 1."""
-    weights = 1 / (1 + np.exp(-logits)) if kind == "confidence" else np.exp(logits - logits.max())
+    weights: np.ndarray = 1 / (1 + np.exp(-logits)) if kind == "confidence" else np.exp(logits - logits.max())
     weights = np.maximum(weights / weights.sum(), floor)
     return weights / weights.sum()

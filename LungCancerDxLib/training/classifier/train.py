@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import copy
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from ...detection.proposals import Proposals
+from ...errors import UsageError
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
-from ...networks.cnet import CNet
+from ...networks.cnet import CNet, LeakyNoisyOr
+from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import Progress, part, silent
-from ..cases.labels import read_labels
-from ..cases.store import CaseStore
+from ..cases.store import CaseStore, read_outcomes
 from ..detector.insertion import Inserter
+from ..detector.items import DetectorItems
+from ..detector.train import batches_of_epoch
 from ..engine.distributed import ALONE, Ranks
-from ..engine.loop import Run, default_loader_threads, train
+from ..engine.loop import Run, Task, default_loader_threads, train
 from ..engine.run_folder import RunFolder
-from ..engine.validation import check_apart
-from .features import FeatureTask
-from .items import KnownCases
-from .network import leak_in_units, new_classifier
+from ..engine.validation import MOST_BATCHES, Validation, check_apart
+from .features import CaseFeatures, FeatureTask, cached_features
+from .items import CaseItems, JointItems, KnownCases, steps_of_epoch
+from .network import ClassifierWithLoss, JointNet, leak_in_units, new_classifier
 from .proposals import find_proposals, proposals_from_truth
-from .recipe import optimizer_of
-from .stages import Plan, Stages, check, config_of, in_turn
+from .recipe import ARROW, UNCHANGED, Augmentation, ClassifierRecipe, Stage, augmentation_of, optimizer_of
 
-_FOUND_SHARE = 0.3  # of the progress
+_PROPOSALS_SHARE = 0.3  # of the progress
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained.
+
+    Parameters
+    ----------
+    outcome
+        What the labels are, for the model's card: "clinical", "synthetic" or "none".
+    proposals
+        Those of the detector, or made from the described nodules (see `proposals_from_truth`).
+    """
+
+    recipe: ClassifierRecipe
+    stages: tuple[Stage, ...]
+    outcome: str
+    join: str = LeakyNoisyOr.name
+    proposals: Literal["detector", "truth"] = "detector"
+    seed: int = 0
+
+    @property
+    def scheme(self) -> str:
+        """The stages' names."""
+        return ARROW.join(stage.name for stage in self.stages)
 
 
 def train_classifier(
@@ -64,45 +98,82 @@ def train_classifier(
         Where there is nothing to learn from, the store is of another preset than the detector or the validation, cases
         of the validation are learned from, or `out` is taken or holds a run with other settings.
     TrainingFailed, Cancelled, OutputError
-        See `engine.train`.
+        See `engine.loop.train`.
     """
-    check(store, detector, plan, ranks)
-    labels, others = read_labels(store.folder, store.names), None
+    _check(store, detector, plan, ranks)
+    labels, other = read_outcomes(store.folder, store.names), None
     if validation is not None:
         check_apart(store, validation)
-        others = validation, read_labels(validation.folder, validation.names)
-    config = config_of(store, labels, detector, plan, compute, ranks)
+        other = validation, read_outcomes(validation.folder, validation.names)
     if ranks.first:
-        files = RunFolder(out, config)
+        files = RunFolder(out, _config(store, labels, detector, plan, compute, ranks))
         files.resume() if resume else files.create()
-    told = part(progress, 0.0, _FOUND_SHARE)
+    finding, learning = part(progress, 0.0, _PROPOSALS_SHARE), part(progress, _PROPOSALS_SHARE, 1.0)
 
     def known(store: CaseStore, labels: np.ndarray) -> KnownCases:
-        proposals = in_turn(ranks, lambda: _proposals(store, detector, plan, compute, told))
+        proposals = _in_turn(ranks, lambda: _proposals(store, detector, plan, compute, finding))
         return KnownCases(store, labels, proposals)
 
     net = new_classifier(detector.detector, detector.preset, plan.join, plan.recipe, plan.seed)
-    cases, other_cases = known(store, labels), known(*others) if others is not None else None
-    all_stages = Stages(net, cases, other_cases, detector.preset, plan, compute, ranks, inserter)
+    cases, others = known(store, labels), None if other is None else known(*other)
+    stages = _Stages(net, cases, others, detector.preset, plan, compute, ranks, inserter)
     for number, stage in enumerate(plan.stages):
-        ends = [_FOUND_SHARE + (1 - _FOUND_SHARE) * n / len(plan.stages) for n in (number, number + 1)]
-        of_stage = _named(part(progress, *ends), stage.name)
+        subprogress = _of_stage(learning, number, plan)
         with leak_in_units(net, plan.recipe.leak_rate):
-            task, epoch = all_stages.task(number, of_stage)
+            task, epoch = stages.task(number, subprogress)
             steps = plan.recipe.steps or (stage.epochs or plan.recipe.epochs) * epoch
-            checks = all_stages.validation(number, task, steps, of_stage)
-            threads = default_loader_threads(compute.device, ranks)
-            optimizer, folder = optimizer_of(stage, plan.recipe, number), out / f"{number + 1}-{stage.name}"
-            words = {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps}
-            seed = plan.seed + number
-            run = Run(folder, words, optimizer, steps, seed, checkpoint_minutes, threads, events_and_curves, checks)
-            train(task, run, compute, ranks=ranks, resume=resume, progress=of_stage)
+            optimizer = optimizer_of(stage, plan.recipe, number)
+            run = Run(
+                out / f"{number + 1}-{stage.name}",
+                {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps},
+                optimizer,
+                steps,
+                plan.seed + number,
+                checkpoint_minutes,
+                default_loader_threads(compute.device, ranks),
+                events_and_curves,
+                stages.validation(number, task, steps, subprogress),
+            )
+            train(task, run, compute, ranks=ranks, resume=resume, progress=subprogress)
             if isinstance(task, FeatureTask):
                 task.finish()
-    model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store.words, out.resolve().name)
+    model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store.description, out.resolve().name)
     if ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
+
+
+def _check(store: CaseStore, detector: Model, plan: Plan, ranks: Ranks) -> None:
+    """Refuse a plan that cannot be carried out."""
+    ranks.share(plan.recipe.batch)
+    if store.preset != detector.preset.name:
+        raise UsageError(
+            f"The cases in {store.folder} are of preset {store.preset}, the detector '{detector.name}' of "
+            f"{detector.preset.name}. Prepare the cases with --preset {detector.preset.name}, or use a detector of "
+            f"preset {store.preset}."
+        )
+    if any(stage.alternate for stage in plan.stages):
+        ranks.share(plan.recipe.detector.batch)
+
+
+def _config(
+    store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, compute: Compute, ranks: Ranks
+) -> dict[str, Any]:
+    """All that decides the weights, fit for JSON."""
+    return {
+        "task": "classifier",
+        "preset": detector.preset.name,
+        "scheme": plan.scheme,
+        "recipe": asdict(plan.recipe),
+        "join": plan.join,
+        "outcome": plan.outcome,
+        "proposals": plan.proposals,
+        "detector_sha256": detector.sha256,
+        "seed": plan.seed,
+        "precision": compute.precision,
+        "processes": ranks.size,
+        "cancer_of_cases": {name: int(label) for name, label in zip(store.names, labels, strict=True)},
+    }
 
 
 def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, progress: Progress) -> list[Proposals]:
@@ -112,17 +183,108 @@ def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, 
     return [proposals_from_truth(store.case(number), rng) for number, rng in enumerate(rngs)]
 
 
-def _named(progress: Progress, stage: str) -> Progress:
-    return lambda words, fraction: progress(f"stage {stage}: {words}", fraction)
+def _of_stage(progress: Progress, number: int, plan: Plan) -> Progress:
+    """The progress of the stage of a number, which it names."""
+    share = part(progress, number / len(plan.stages), (number + 1) / len(plan.stages))
+    return lambda message, fraction: share(f"stage {plan.stages[number].name}: {message}", fraction)
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """What each stage trains and is checked on, and what all of them share.
+
+    Parameters
+    ----------
+    cases, others
+        To learn from, and to be checked on, if any.
+    """
+
+    net: CNet
+    cases: KnownCases
+    others: KnownCases | None
+    preset: Preset
+    plan: Plan
+    compute: Compute
+    ranks: Ranks
+    inserter: Inserter | None
+
+    def task(self, number: int, progress: Progress) -> tuple[Task, int]:
+        """The task of the stage of a number, and the steps of one of its epochs."""
+        stage, recipe = self.plan.stages[number], self.plan.recipe
+        augmentation, seed = augmentation_of(stage, recipe), self.plan.seed + number
+        epoch = steps_of_epoch(len(self.cases.labels), recipe)
+        if stage.cached:
+            found, blank = self._features(self.cases, recipe, augmentation, progress)
+            counts, fresh = blank if self.preset.blanks_scored else None, number == 0
+            return FeatureTask(self.net, found, self.cases.labels, counts, recipe, self.preset, seed, fresh), epoch
+        items = CaseItems(self.cases, recipe, augmentation, self.preset, seed)
+        if not stage.alternate:
+            return Task(
+                ClassifierWithLoss(self.net, recipe, self.preset, stage.frozen_norms), items, recipe.batch
+            ), epoch
+        epochs = self._detector_epoch(self.cases), epoch
+        joint = JointNet(self.net, recipe, self.preset, stage.frozen_norms)
+        return Task(joint, self._joint(items, seed, epochs), recipe.batch, find_unused_parameters=True), sum(epochs)
+
+    def validation(self, number: int, task: Task, steps: int, progress: Progress) -> Validation | None:
+        """What the task of a stage is checked on: the other cases, their crops as at test time."""
+        if self.others is None:
+            return None
+        stage, recipe, seed = self.plan.stages[number], self.plan.recipe, self.plan.seed + number
+        epoch = steps_of_epoch(len(self.others.labels), recipe)
+        if isinstance(task, FeatureTask):
+            found, _ = self._features(self.others, replace(recipe, cached_crops=1), UNCHANGED, progress)
+            return Validation.of(task.items_of(found, self.others.labels), recipe.batch, epoch, steps)
+        items = CaseItems(self.others, recipe, UNCHANGED, self.preset, seed)
+        if not stage.alternate:
+            return Validation.of(items, recipe.batch, epoch, steps)
+        epochs = min(self._detector_epoch(self.others), MOST_BATCHES // 2), min(epoch, MOST_BATCHES // 2)
+        return Validation.of(self._joint(items, seed, epochs), recipe.batch, sum(epochs), steps)
+
+    def _features(
+        self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, progress: Progress
+    ) -> tuple[list[CaseFeatures], np.ndarray]:
+        source, backbone = _digest(self.net, cases.proposals), copy.deepcopy(self.net.NoduleNet)
+        how = (recipe, augmentation, self.preset, self.compute, self.plan.seed, progress)
+        return _in_turn(self.ranks, lambda: cached_features(cases, backbone, source, *how))
+
+    def _detector_epoch(self, cases: KnownCases) -> int:
+        """Batches of an epoch of the detector."""
+        return max(math.ceil(batches_of_epoch(cases.store, self.plan.recipe.detector)), 1)
+
+    def _joint(self, items: CaseItems, seed: int, epochs: tuple[int, int]) -> JointItems:
+        recipe = self.plan.recipe
+        patches = DetectorItems(items.cases.store, recipe.detector, self.preset, seed, self.inserter)
+        return JointItems(patches, items, recipe, *epochs)
+
+
+def _in_turn(ranks: Ranks, work: Callable[[], T]) -> T:
+    """What one process computes and keeps, the others then read."""
+    if not ranks.first:
+        ranks.wait()
+    found = work()
+    if ranks.first:
+        ranks.wait()
+    return found
+
+
+def _digest(net: CNet, proposals: Sequence[Proposals]) -> str:
+    """Of the backbone's weights and all proposals."""
+    digest = hashlib.sha256()
+    for tensor in net.NoduleNet.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    for of_case in proposals:
+        digest.update(of_case.rows().tobytes() + b";")
+    return digest.hexdigest()
 
 
 def _model(net: CNet, detector: Model, plan: Plan, cases: str, name: str) -> Model:
     preset, stages = detector.preset, plan.stages
     one_input = preset.classifier_input == "normalised"
     shared = (stages[-1].alternate or all(stage.cached for stage in stages)) and one_input
-    made = "" if plan.proposals == "detector" else ", proposals made from the described nodules, not by a detector"
-    words = (
+    source = "" if plan.proposals == "detector" else ", proposals made from the described nodules, not by a detector"
+    trained_on = (
         f"classifier: {cases}, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
-        f"{plan.seed}{made}; {detector.trained_on}"
+        f"{plan.seed}{source}; {detector.trained_on}"
     )
-    return Model(name, preset, plan.outcome, words, net.NoduleNet if shared else detector.detector, net)
+    return Model(name, preset, plan.outcome, trained_on, net.NoduleNet if shared else detector.detector, net)

@@ -19,7 +19,7 @@ from ...runtime.device import Compute
 from ...runtime.progress import Progress, silent
 from ..cases.store import CaseStore
 from ..engine.distributed import ALONE, Ranks
-from ..engine.loop import ItemsTask, Run, default_loader_threads, train
+from ..engine.loop import Run, Task, default_loader_threads, train
 from ..engine.validation import Validation, check_apart
 from .insertion import Inserter
 from .items import DetectorItems
@@ -77,7 +77,7 @@ def train_detector(
             )
         net.load_state_dict(start.detector.state_dict())
     items = DetectorItems(store, recipe, preset, seed, inserter)
-    task = ItemsTask(DetectorWithLoss(net, recipe), items, recipe.batch)
+    task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
     cases = {name: len(nodules) for name, nodules in zip(store.names, store.nodules, strict=True)}
     config = {
         "task": "detector",
@@ -96,7 +96,7 @@ def train_detector(
     net = net.cpu().eval()
     if ranks.first and not (out / MODEL_FOLDER).exists():
         inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
-        words = f"detector: {store.words}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
+        words = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
         if start is not None:
             words += f"; started from {start.name} ({start.trained_on})"
         save_model(detector_model(net, preset, out.resolve().name, words), out / MODEL_FOLDER, half_precision=True)

@@ -10,23 +10,23 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ...errors import Cancelled, LungCancerDxError
+from ...errors import Cancelled, LungCancerDxError, UsageError
 from ...runtime.atomic import atomic_file
 from ...runtime.device import Compute
 from ...runtime.progress import Progress, silent
 from .distributed import ALONE, Ranks
-from .log import Pace, Records, draw_if_possible
 from .optimizer import OptimizerConfig
-from .run_folder import RunFolder
+from .precision import autocast
+from .run_folder import Records, Row, RunFolder, draw_curves
 from .validation import Batch, Items, Loaded, Validation, loaded_ahead, mean_losses
 
 
@@ -34,30 +34,11 @@ class TrainingFailed(LungCancerDxError):
     """The training came to numbers that are not finite; the last checkpoint is from before."""
 
 
-def stop_with_batch(
-    folder: Path, step: int, rank: int, batch: dict[str, torch.Tensor], losses: dict[str, float], module: nn.Module
-) -> None:
-    """Save the batch and the weights that met, and stop.
-
-    Raises
-    ------
-    TrainingFailed
-    """
-    path = folder / f"failed-step{step}-rank{rank}.pt"
-    with atomic_file(path) as staging:
-        torch.save({"step": step, "losses": losses, "batch": batch, "module": module.state_dict()}, staging)
-    values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
-    raise TrainingFailed(
-        f"The training failed at step {step}: {values}; expected finite numbers. The batch and the weights that it met "
-        f"are in {path}; the last checkpoint is from before. Look at the batch (a damaged case?), or start anew with a "
-        "lower learning rate or in --precision fp32."
-    )
-
-
-class Task(Items, Protocol):
+@dataclass
+class Task:
     """What is trained on what.
 
-    Attributes
+    Parameters
     ----------
     module
         Takes a batch on the device and returns scalars by name, the same names at every step; `loss` is minimised, all
@@ -68,27 +49,10 @@ class Task(Items, Protocol):
         Whether some weights have no part in some steps.
     """
 
-    @property
-    def module(self) -> nn.Module: ...
-
-    @property
-    def items_per_step(self) -> int: ...
-
-    @property
-    def find_unused_parameters(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class ItemsTask:
-    """A task of a module and what its batches are made from; see `Task`."""
-
     module: nn.Module
     items: Items
     items_per_step: int
     find_unused_parameters: bool = False
-
-    def batch(self, step: int, numbers: range) -> Batch:
-        return self.items.batch(step, numbers)
 
 
 @dataclass(frozen=True)
@@ -142,6 +106,11 @@ def train(
         trainer.go(first, progress)
 
 
+def default_loader_threads(device: torch.device, ranks: Ranks) -> int:
+    """One beside a processor that trains; else the processors that each of the processes may have, at most 16."""
+    return 1 if device.type == "cpu" else max(1, min(16, (os.cpu_count() or 1) // ranks.size))
+
+
 class _Trainer:
     """The moving parts of a run."""
 
@@ -151,35 +120,35 @@ class _Trainer:
         self.module = task.module.to(self.device, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
         self.called = ranks.wrap_ddp(self.module, self.device, task.find_unused_parameters)
         self.weights = [weight for weight in self.module.parameters() if weight.requires_grad]
-        self.optimiser = run.optimizer.build(self.weights)
+        self.optimizer = run.optimizer.build(self.weights)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.parts = {"module": self.module, "optimizer": self.optimizer, "scaler": self.scaler}
 
     def restore(self) -> int:
-        """Take up the checkpoint; returns the first step to do."""
+        """Load the checkpoint; returns the first step to do."""
         state = self.files.load(self.device)
         if state is None:
             return 0
-        self.module.load_state_dict(state["module"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
         return int(state["steps_done"])
 
     def save(self, steps_done: int) -> None:
         if self.ranks.first:
-            parts = {"module": self.module, "optimiser": self.optimiser, "scaler": self.scaler}
-            state = {name: part.state_dict() for name, part in parts.items()}
+            state = {name: part.state_dict() for name, part in self.parts.items()}
             self.files.save({"steps_done": steps_done, **state})
 
     def go(self, first: int, progress: Progress) -> None:
+        """Do the steps from `first` on."""
         run, numbers = self.run, self.ranks.share(self.task.items_per_step)
         validated = run.validation is not None
         records = Records(run.folder, first, run.events_and_curves, validated) if self.ranks.first else None
-        done, saved_at, pace = first, time.monotonic(), Pace(first, run.steps)
-        batches = loaded_ahead(lambda step: self.task.batch(step, numbers), first, run.steps, run.loader_threads)
+        done, start, saved_at = first, time.monotonic(), time.monotonic()
+        batches = loaded_ahead(lambda step: self.task.items.batch(step, numbers), first, run.steps, run.loader_threads)
         try:
-            with closing(batches):  # type: ignore[type-var]
+            with closing(batches):
                 for loaded in batches:
-                    self._check_others(done, records, progress)
+                    self._validate(done, records, progress)
                     row = self._step(loaded)
                     done = loaded.step + 1
                     if records is not None:
@@ -187,8 +156,10 @@ class _Trainer:
                     if done < run.steps and time.monotonic() - saved_at > run.checkpoint_minutes * 60:
                         self._checkpoint(done)
                         saved_at = time.monotonic()
-                    progress(pace.words(done, row["loss"]), done / run.steps)
-            self._check_others(run.steps, records, progress)
+                    left_s = (time.monotonic() - start) / (done - first) * (run.steps - done)
+                    left = f"{left_s / 60:.0f} min left" if left_s >= 90 else f"{left_s:.0f} s left"
+                    progress(f"step {done} of {run.steps}, loss {row['loss']:.3f}, {left}", done / run.steps)
+            self._validate(run.steps, records, progress)
         except Cancelled as stopped:
             self.save(done)
             raise Cancelled(f"Stopped after step {done} of {run.steps}; --resume goes on from there.") from stopped
@@ -197,8 +168,14 @@ class _Trainer:
                 records.close()
         self._checkpoint(run.steps)
 
-    def _check_others(self, done: int, records: Records | None, progress: Progress) -> None:
-        """Look at the validation's cases where that is due."""
+    def _checkpoint(self, steps_done: int) -> None:
+        self.save(steps_done)
+        if self.ranks.first and self.run.events_and_curves:
+            with suppress(UsageError):  # without matplotlib the log has all of it
+                draw_curves(self.run.folder)
+
+    def _validate(self, done: int, records: Records | None, progress: Progress) -> None:
+        """Record the losses on the validation's cases where that is due."""
         wanted = self.run.validation
         if wanted is None or not wanted.is_due(done, self.run.steps):
             return
@@ -207,61 +184,61 @@ class _Trainer:
 
         def shown() -> Iterator[Batch]:
             for loaded in batches:
-                words = f"looking at other cases, batch {loaded.step + 1} of {wanted.batches}"
-                progress(words, done / self.run.steps)
+                message = f"looking at other cases, batch {loaded.step + 1} of {wanted.batches}"
+                progress(message, done / self.run.steps)
                 yield self._on_device(loaded.batch)
 
-        with closing(batches):  # type: ignore[type-var]
-            losses = mean_losses(self.module, shown(), self._autocast())
+        with closing(batches):
+            losses = mean_losses(self.module, shown(), autocast(self.device, self.dtype))
         row = {"step": done, **{name: self.ranks.mean(value) for name, value in losses.items()}}
         if records is not None:
             records.add_check(row)
 
-    def _on_device(self, batch: Batch) -> Batch:
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-
-    def _checkpoint(self, steps_done: int) -> None:
-        self.save(steps_done)
-        if self.ranks.first and self.run.events_and_curves:
-            draw_if_possible(self.run.folder)
-
-    def _step(self, loaded: Loaded) -> dict[str, float]:
-        start, step, optimizer = time.perf_counter(), loaded.step, self.run.optimizer
-        torch.manual_seed(_number(self.run.seed, step, self.ranks.rank))
-        rate = optimizer.rate(step, self.run.steps)
-        for group in self.optimiser.param_groups:
+    def _step(self, loaded: Loaded) -> Row:
+        start, step, config = time.perf_counter(), loaded.step, self.run.optimizer
+        torch.manual_seed(_seed_of(self.run.seed, step, self.ranks.rank))
+        rate = config.rate(step, self.run.steps)
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         batch = self._on_device(loaded.batch)
-        with self._autocast():
+        with autocast(self.device, self.dtype):
             losses = self.called(batch)
         self.scaler.scale(losses["loss"]).backward()
-        self.scaler.unscale_(self.optimiser)
-        norm = nn.utils.clip_grad_norm_(self.weights, optimizer.clip_norm or math.inf)
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.weights, config.clip_norm or math.inf)
         values = {name: float(value.detach()) for name, value in losses.items()}
-        self._check(step, loaded.batch, values, norm)
-        self.scaler.step(self.optimiser)
+        self._check_finite(loaded, {**values, "gradient_norm": float(norm)})
+        self.scaler.step(self.optimizer)
         self.scaler.update()
         times = {"wait_s": loaded.wait_s, "load_s": loaded.load_s, "train_s": time.perf_counter() - start}
         return {"step": step + 1, "learning_rate": rate, **values, "gradient_norm": float(norm), **times}
 
-    def _check(self, step: int, batch: Batch, losses: dict[str, float], norm: torch.Tensor) -> None:
-        """Stop, all processes alike, where the loss is not finite or, without scaling, the gradient."""
-        bad = not math.isfinite(losses["loss"]) or not (self.scaler.is_enabled() or bool(torch.isfinite(norm)))
-        if self.ranks.any(torch.tensor(bad, device=self.device)):
-            shown = {**losses, "gradient_norm": float(norm)}
-            stop_with_batch(self.run.folder, step + 1, self.ranks.rank, batch, shown, self.module)
+    def _check_finite(self, loaded: Loaded, values: Row) -> None:
+        """Save the batch and the weights that met and stop, all processes alike, where the loss is not finite or,
+        without scaling, the gradient.
+        """
+        gradient_counts = not self.scaler.is_enabled()
+        bad = not math.isfinite(values["loss"] + (values["gradient_norm"] if gradient_counts else 0))
+        if not self.ranks.any(torch.tensor(bad, device=self.device)):
+            return
+        step = loaded.step + 1
+        path = self.run.folder / f"failed-step{step}-rank{self.ranks.rank}.pt"
+        state = {"step": step, "losses": values, "batch": loaded.batch, "module": self.module.state_dict()}
+        with atomic_file(path) as staging:
+            torch.save(state, staging)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise TrainingFailed(
+            f"The training failed at step {step}: {shown}; expected finite numbers. The batch and the weights that it "
+            f"met are in {path}; the last checkpoint is from before. Look at the batch (a damaged case?), or start "
+            "anew with a lower learning rate or in --precision fp32."
+        )
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
 
-def default_loader_threads(device: torch.device, ranks: Ranks) -> int:
-    """One beside a processor that trains; else the processors that each of the processes may have, at most 16."""
-    return 1 if device.type == "cpu" else max(1, min(16, (os.cpu_count() or 1) // ranks.size))
-
-
-def _number(seed: int, step: int, rank: int) -> int:
+def _seed_of(seed: int, step: int, rank: int) -> int:
     """A seed of its own for every step of every process."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 

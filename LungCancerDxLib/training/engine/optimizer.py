@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
-
-from ...runtime.device import Compute, choose_compute, has_bfloat16
 
 MOMENTUM = 0.9
 
@@ -53,22 +51,3 @@ class OptimizerConfig:
             factor = next((factor for share, factor in reversed(self.drops) if step >= share * steps), 1.0)
         warm_up = min(self.warm_up_steps, steps // 10)
         return self.learning_rate * factor * min((step + 1) / (warm_up + 1), 1.0)
-
-
-def training_compute(device: str = "auto", precision: str = "auto") -> Compute:
-    """The device asked for and the type of its convolutions; weights are float32 whatever it is.
-
-    "auto" is bfloat16 on processors and GPUs that have instructions for it, float16 with scaled losses on other GPUs,
-    and float32 on other processors and MPS.
-
-    Raises
-    ------
-    UsageError
-        Where the device is not there or cannot compute in the asked-for type.
-    """
-    compute = choose_compute(device, precision)
-    if precision != "auto":
-        return compute
-    if has_bfloat16(compute.device):
-        return replace(compute, dtype=torch.bfloat16)
-    return replace(compute, dtype=torch.float16) if compute.device.type == "cuda" else compute

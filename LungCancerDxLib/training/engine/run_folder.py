@@ -1,4 +1,4 @@
-"""A training run on disk: what it is, how it goes, and where it goes on."""
+"""A training run on disk: what it is, how it goes (tables, TensorBoard, curves), and where it goes on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...errors import OutputError, UsageError
+from ...report.plotting import pyplot
 from ...runtime.atomic import atomic_file
 
 CONFIG_FILE, LOG_FILE, VALIDATION_FILE = "config.json", "log.csv", "validation.csv"
 CHECKPOINT_FILE, CURVES_FILE = "checkpoint.pt", "curves.png"
 EVENTS_FOLDER = "tensorboard"
+_SMOOTHED_OVER = 50  # parts of the run, in the curves
+
+Row = dict[str, float]
+"""The values of a step by name, `step` among them."""
 
 
 class RunFolder:
@@ -86,32 +92,72 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            return torch.load(path, map_location=device, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:
             raise OutputError(f"{path} cannot be read ({error}); remove it to start the run anew.") from error
+        return state
+
+
+class Records:
+    """The tables of a run and, where it is wanted and installed, TensorBoard's events."""
+
+    def __init__(self, folder: Path, first: int, events: bool, validated: bool) -> None:
+        self._log = Log(folder / LOG_FILE, first)
+        self._checks = Log(folder / VALIDATION_FILE, first - 1) if validated else None
+        self._events = _event_writer(folder, first) if events else None
+
+    def add(self, row: Row) -> None:
+        """The values of a step."""
+        self._add(self._log, row, "")
+
+    def add_check(self, row: Row) -> None:
+        """The values of a check on other cases."""
+        self._add(self._checks, row, "validation/")
+
+    def _add(self, log: Log | None, row: Row, group: str) -> None:
+        if log is not None:
+            log.add(row)
+        if self._events is not None:
+            for name, value in row.items():
+                if name != "step":
+                    self._events.add_scalar(group + name, value, int(row["step"]))
+
+    def close(self) -> None:
+        """No more values."""
+        for writer in (self._log, self._checks, self._events):
+            if writer is not None:
+                writer.close()
+
+
+def _event_writer(folder: Path, first: int) -> Any:
+    """TensorBoard's writer of a run that does the steps after `first`, anew where they were done; None without it."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=first + 1)
 
 
 class Log:
     """A table with a row a step, or a check; rows after the last step that counts are dropped: they come again."""
 
     def __init__(self, path: Path, last_step: int) -> None:
-        self._kept = [row for row in read_log(path) if int(float(row["step"])) <= last_step]
+        kept = [row for row in read_log(path) if int(float(row["step"])) <= last_step]
         with atomic_file(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
-            if self._kept:
-                writer = csv.DictWriter(file, self._kept[0])
+            if kept:
+                writer = csv.DictWriter(file, kept[0])
                 writer.writeheader()
-                writer.writerows(self._kept)
+                writer.writerows(kept)
         self._file = path.open("a", newline="", encoding="utf-8")
-        self._writer: csv.DictWriter | None = None
-        self._with_header = not self._kept
+        self._is_empty = not kept
 
-    def add(self, row: dict[str, float]) -> None:
+    def add(self, row: Row) -> None:
         """Append a row; all rows have the same columns."""
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._file, row)
-            if self._with_header:
-                self._writer.writeheader()
-        self._writer.writerow({key: value if isinstance(value, int) else f"{value:.6g}" for key, value in row.items()})
+        writer = csv.DictWriter(self._file, row)
+        if self._is_empty:
+            writer.writeheader()
+            self._is_empty = False
+        writer.writerow({key: value if isinstance(value, int) else f"{value:.6g}" for key, value in row.items()})
         self._file.flush()
 
     def close(self) -> None:
@@ -125,3 +171,49 @@ def read_log(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if None not in row.values() and None not in row]
+
+
+def draw_curves(folder: Path) -> None:
+    """Draw every column of `log.csv` over the steps into `curves.png`: each step, a running mean, and the checks.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed.
+    """
+    rows, checks = read_log(folder / LOG_FILE), read_log(folder / VALIDATION_FILE)
+    if not rows:
+        return
+    plt = pyplot()
+    names = [name for name in rows[0] if name != "step"]
+    steps = np.array([float(row["step"]) for row in rows])
+    width = max(len(rows) // _SMOOTHED_OVER, 1)
+    lines = -(-len(names) // 3)
+    figure, axes = plt.subplots(lines, 3, figsize=(12, 2.6 * lines), squeeze=False)
+    for ax, name in zip(axes.flat, names, strict=False):
+        values = np.array([float(row[name]) for row in rows])
+        ax.plot(steps, values, ".", color="0.75", markersize=2)
+        ax.plot(*_running_mean(steps, values, width), color="tab:blue")
+        if checks and name in checks[0]:
+            found = [(float(check["step"]), float(check[name])) for check in checks]
+            ax.plot(*zip(*found, strict=True), "o-", color="tab:orange", markersize=3, label="validation")
+            ax.legend(fontsize=8)
+        ax.set_title(name.replace("_s", " (s)") if name.endswith("_s") else name.replace("_", " "), fontsize=10)
+        ax.set_xlabel("step", fontsize=8)
+        ax.tick_params(labelsize=8)
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    figure.tight_layout()
+    with atomic_file(folder / CURVES_FILE) as staging:
+        figure.savefig(staging, format="png", dpi=100)
+    plt.close(figure)
+
+
+def _running_mean(steps: np.ndarray, values: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of `width` values that follow each other, at the mean of their steps; what is no number is left out."""
+    known = np.isfinite(values)
+    steps, values = steps[known], values[known]
+    if len(values) < width:
+        return steps, values
+    kernel = np.full(width, 1 / width)
+    return np.convolve(steps, kernel, "valid"), np.convolve(values, kernel, "valid")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -35,15 +36,15 @@ class Loaded(NamedTuple):
     wait_s: float
 
 
-def loaded_ahead(make: Callable[[int], Batch], first: int, end: int, threads: int) -> Iterator[Loaded]:
-    """The batches of the steps from `first` to before `end`, in order; what `make` raises is raised here.
+def loaded_ahead(load: Callable[[int], Batch], first: int, end: int, threads: int) -> Generator[Loaded, None, None]:
+    """The batches of the steps from `first` to before `end`, in order; what `load` raises is raised here.
 
     Close the iterator to stop the threads early.
     """
 
     def timed(step: int) -> tuple[Batch, float]:
         start = time.perf_counter()
-        return make(step), time.perf_counter() - start
+        return load(step), time.perf_counter() - start
 
     pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
     waiting: deque[Future[tuple[Batch, float]]] = deque()
@@ -90,7 +91,9 @@ class Validation:
 
 
 @torch.no_grad()
-def mean_losses(module: nn.Module, batches: Iterator[Batch], autocast: torch.autocast) -> dict[str, torch.Tensor]:
+def mean_losses(
+    module: nn.Module, batches: Iterator[Batch], autocast: AbstractContextManager[None]
+) -> dict[str, torch.Tensor]:
     """The means of a module's losses, in evaluation mode, over batches on its device.
 
     What is not a number in some batches, as one network's losses in the other's, is left out of the mean there. The

@@ -4,11 +4,20 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.training.cases import store as case_store
-from LungCancerDxLib.training.cases.store import LIST_FILE, CaseStore, read_case, write_case
+from LungCancerDxLib.training.cases.store import (
+    LABELS_FILE,
+    LIST_FILE,
+    CaseStore,
+    read_case,
+    read_outcomes,
+    write_case,
+    write_outcomes,
+)
 from Testing.training.tiny import ball_case, store_of
 
 
@@ -91,7 +100,7 @@ def test_a_case_is_named_by_a_files_name(tmp_path, name):
 
 
 def test_a_folder_without_a_list_is_no_store(tmp_path):
-    with pytest.raises(UsageError, match=f"no case store: its {LIST_FILE} cannot be read.*train prepare"):
+    with pytest.raises(UsageError, match=f"no case store: .*{LIST_FILE} cannot be read.*train prepare"):
         CaseStore(tmp_path)
 
 
@@ -105,3 +114,33 @@ def test_a_damaged_case_is_named(tmp_path):
 def test_nothing_is_left_beside_the_cases(tmp_path):
     write_case(tmp_path, ball_case(), "DEFAULT")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["case.npz", LIST_FILE]
+
+
+# ---------------------------------------------------------------------- which cases have cancer
+
+
+def test_labels_come_back_in_the_order_of_the_cases(tmp_path):
+    write_outcomes(tmp_path, {"a": True, "b": False})
+    write_outcomes(tmp_path, {"b": True, "c": False})
+    assert (tmp_path / LABELS_FILE).read_text().split() == ["id,cancer", "a,1", "b,1", "c,0"]
+    np.testing.assert_array_equal(read_outcomes(tmp_path, ["c", "a"]), [False, True])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,label\na,1\n", "no column cancer; expected a header with id,cancer"),
+        ("id,cancer\na,yes\n", "line 2: expected cancer 0 or 1, got yes"),
+        ("id,cancer\na,1\na,0\n", "line 3: a had another label before"),
+        ("id,cancer\na,1\n", "no label for b;"),
+        ("id,cancer\na,0\nb,0\nc,1\n", "says 0 of all 2 cases"),
+        ("id,cancer\na,1\nb,1\n", "says 1 of all 2 cases"),
+        (None, "cannot be read"),
+    ],
+)
+def test_labels_that_will_not_do_are_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / LABELS_FILE).write_text(content)
+    with pytest.raises(UsageError, match=message) as caught:
+        read_outcomes(tmp_path, ["a", "b"])
+    assert str(tmp_path / LABELS_FILE) in str(caught.value)

@@ -33,7 +33,7 @@ def test_the_first_crops_features_are_those_of_inference_and_the_others_are_augm
     found, blank = features_of(cases, detector)
     net = new_classifier(detector, SMALLEST, "max-p", FEATURES, 0).eval()
     for number, case in enumerate(found):
-        centers = cases.proposals[number][:, 1:4]
+        centers = cases.proposals[number].center_kji
         expected = classify_nodules(cases.store.case(number).scan, centers, net, SMALLEST, Compute()).features
         np.testing.assert_allclose(case.features[:, 0], expected, rtol=1e-5, atol=1e-5)
         for crop in range(1, FEATURES.cached_crops):
@@ -45,7 +45,7 @@ def test_the_first_crops_features_are_those_of_inference_and_the_others_are_augm
 def test_features_are_computed_once_for_each_source_and_a_stopped_run_goes_on(tmp_path, detector):
     cases = known_cases(labelled_store(tmp_path))
 
-    def stop(words, fraction):
+    def stop(message, fraction):
         if fraction > 0.4:
             raise Cancelled("asked")
 
@@ -140,7 +140,7 @@ def test_the_last_layers_learn_on_standard_features_and_end_on_the_features_as_t
     first, counted = torch.from_numpy(raw[None, :, 0]), torch.ones(1, 40, dtype=torch.bool)
     before = net.score(first, counted).malignancy
     task = FeatureTask(net, [case, case], np.array([True, False]), None, FEATURES, SMALLEST, 0, fresh=fresh)
-    shown = torch.cat([task.batch(step, range(4))["features"].flatten(0, 1) for step in range(40)])
+    shown = torch.cat([task.items.batch(step, range(4))["features"].flatten(0, 1) for step in range(40)])
     assert shown.mean(dim=0).abs().max() < 0.5
     assert (shown.std(dim=0) - 1).abs().median() < 0.2
     assert torch.isfinite(shown).all()
@@ -163,7 +163,7 @@ def test_a_batch_holds_drawn_crops_of_drawn_proposals_and_blanks(detector, blank
     drawn = set()
     mean, spread = task._mean[0], task._spread[0]
     for step in range(40):
-        batch = task.batch(step, range(4))
+        batch = task.items.batch(step, range(4))
         rows = (batch[name] for name in ("features", "counted", "nodule", "cancer"))
         for values, counted, nodule, cancer in zip(*rows, strict=True):
             first = (values[:, 0] * spread + mean).round().int()

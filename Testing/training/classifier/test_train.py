@@ -20,8 +20,7 @@ from LungCancerDxLib.training.classifier.recipe import (
     parse_scheme,
 )
 from LungCancerDxLib.training.classifier.recipe import GRT123 as PUBLISHED
-from LungCancerDxLib.training.classifier.stages import Plan
-from LungCancerDxLib.training.classifier.train import train_classifier
+from LungCancerDxLib.training.classifier.train import Plan, train_classifier
 from LungCancerDxLib.training.engine.distributed import Ranks
 from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log

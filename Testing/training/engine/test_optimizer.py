@@ -1,41 +1,24 @@
-"""How precisely a training computes on each kind of machine."""
+"""The learning rate over a run."""
 
 import pytest
-import torch
 
-from LungCancerDxLib.training.engine.optimizer import training_compute
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """A function that says what this machine has."""
-
-    def set_machine(processor=False, cuda=None):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": processor})
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda is not None)
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: cuda == "with bfloat16")
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-
-    return set_machine
+from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 
 
-@pytest.mark.parametrize(
-    ("processor", "cuda", "device", "expected"),
-    [
-        (True, None, "auto", torch.bfloat16),
-        (False, None, "auto", torch.float32),
-        (False, "with bfloat16", "auto", torch.bfloat16),
-        (True, "without", "auto", torch.float16),
-        (True, "with bfloat16", "mps", torch.float32),
-    ],
-)
-def test_auto_is_the_half_precision_that_the_device_has_instructions_for(machine, processor, cuda, device, expected):
-    machine(processor, cuda)
-    assert training_compute(device).dtype == expected
+def test_the_published_learning_rate_drops_at_half_and_at_four_fifths_of_any_run():
+    optimizer = OptimizerConfig("sgd", 0.01, 1e-4, drops=((0.5, 0.1), (0.8, 0.01)))
+    assert [optimizer.rate(step, 10) for step in range(10)] == pytest.approx([1e-2] * 5 + [1e-3] * 3 + [1e-4] * 2)
 
 
-def test_a_precision_that_is_asked_for_is_taken_anywhere(machine):
-    machine()
-    assert training_compute("cpu", "bf16").dtype == torch.bfloat16
-    machine(processor=True)
-    assert training_compute("cpu", "fp32").dtype == torch.float32
+def test_a_cosine_rises_first_and_falls_to_nearly_nothing():
+    optimizer = OptimizerConfig("adamw", 2e-3, 0.01, cosine=True, warm_up_steps=50)
+    rates = [optimizer.rate(step, 1680) for step in range(1680)]
+    assert rates[0] < 5e-5
+    assert max(rates) == pytest.approx(2e-3, rel=0.01)
+    assert rates.index(max(rates)) == 50
+    assert rates[-1] < 1e-7
+
+
+def test_a_short_run_rises_for_a_tenth_of_it():
+    optimizer = OptimizerConfig("adamw", 1.0, 0.01, cosine=True, warm_up_steps=50)
+    assert [optimizer.rate(step, 20) for step in range(3)] == pytest.approx([1 / 3, 2 / 3, 1.0], rel=0.03)

@@ -10,14 +10,14 @@ from torch import nn
 
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.preset import PRESETS
+from LungCancerDxLib.report.plotting import pyplot
 from LungCancerDxLib.runtime.device import Compute
-from LungCancerDxLib.training.cases.labels import write_labels
+from LungCancerDxLib.training.cases.store import write_outcomes
 from LungCancerDxLib.training.classifier.recipe import parse_scheme
-from LungCancerDxLib.training.classifier.stages import Plan
-from LungCancerDxLib.training.classifier.train import train_classifier
+from LungCancerDxLib.training.classifier.train import Plan, train_classifier
 from LungCancerDxLib.training.detector.train import train_detector
 from LungCancerDxLib.training.engine.loop import train
-from LungCancerDxLib.training.engine.run_folder import CURVES_FILE, LOG_FILE, VALIDATION_FILE, read_log
+from LungCancerDxLib.training.engine.run_folder import CURVES_FILE, LOG_FILE, VALIDATION_FILE, draw_curves, read_log
 from LungCancerDxLib.training.engine.validation import MOST_BATCHES, Validation, check_apart, mean_losses
 from Testing.training.classifier_tiny import BOXES, FEATURES, FEW, SMALLEST, labelled_store, tiny_detector
 from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
@@ -67,7 +67,7 @@ def test_it_is_checked_before_the_first_step_now_and_then_and_at_the_end(finishe
 
 @pytest.mark.parametrize("stopped_after", [11, 15, 16])
 def test_a_stopped_and_resumed_run_has_the_same_checks(finished, tmp_path, stopped_after):
-    def stop(words, fraction):
+    def stop(message, fraction):
         if fraction >= stopped_after / STEPS:
             raise Cancelled("asked")
 
@@ -81,8 +81,8 @@ def test_a_stopped_and_resumed_run_has_the_same_checks(finished, tmp_path, stopp
 
 @pytest.mark.parametrize("step", [15, STEPS])
 def test_a_check_can_be_stopped_and_is_made_again(finished, tmp_path, step):
-    def stop(words, fraction):
-        if words == "looking at other cases, batch 2 of 3" and fraction == step / STEPS:
+    def stop(message, fraction):
+        if message == "looking at other cases, batch 2 of 3" and fraction == step / STEPS:
             raise Cancelled("asked")
 
     with pytest.raises(Cancelled, match=f"Stopped after step {step} of {STEPS}; --resume"):
@@ -96,11 +96,9 @@ def test_a_check_can_be_stopped_and_is_made_again(finished, tmp_path, step):
 
 
 def test_the_curves_show_the_checks(finished, tmp_path, monkeypatch):
-    from LungCancerDxLib.training.engine.loop import log as curves
-
-    plt, drawn = curves.pyplot(), []
+    plt, drawn = pyplot(), []
     monkeypatch.setattr(plt, "close", drawn.append)
-    curves.draw_curves(finished[1])
+    draw_curves(finished[1])
     titles = {ax.get_title(): [line.get_label() for line in ax.get_lines()] for ax in drawn[0].axes}
     assert "validation" in titles["loss"]
     assert "validation" not in titles["learning rate"]
@@ -141,7 +139,7 @@ def stores(tmp_path, monkeypatch):
     """Cases to learn from, and two others."""
     monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
     others = store_of(tmp_path / "others", *(ball_case(f"other-{n}", BOXES[n]) for n in range(2)))
-    write_labels(others.folder, {"other-0": True, "other-1": False})
+    write_outcomes(others.folder, {"other-0": True, "other-1": False})
     return labelled_store(tmp_path / "store"), others
 
 
@@ -173,9 +171,9 @@ def test_every_stage_of_a_classifier_is_checked_on_other_cases(stores, tmp_path,
     plan = Plan(replace(FEATURES, batch=2, steps=2, detector=FEW.detector), parse_scheme(scheme), "synthetic")
     models = []
     for validation in (None, others):
-        folder, told = tmp_path / f"run-{validation is None}", {"validation": validation, "events_and_curves": False}
-        made_up = replace(plan, proposals="truth", seed=1)
-        models.append(train_classifier(store, tiny_detector(), made_up, folder, Compute(), **told))
+        folder, options = tmp_path / f"run-{validation is None}", {"validation": validation, "events_and_curves": False}
+        from_truth = replace(plan, proposals="truth", seed=1)
+        models.append(train_classifier(store, tiny_detector(), from_truth, folder, Compute(), **options))
     without, checked = (model.classifier.state_dict() for model in models)
     assert all(torch.equal(tensor, checked[name]) for name, tensor in without.items())
     for n, stage in enumerate(scheme.split("->"), start=1):

@@ -1,9 +1,8 @@
-"""What TensorBoard shows of a run."""
+"""What TensorBoard and the curves show of a run."""
 
 import pytest
 
-from LungCancerDxLib.training.engine.log import Events
-from LungCancerDxLib.training.engine.run_folder import EVENTS_FOLDER
+from LungCancerDxLib.training.engine.run_folder import EVENTS_FOLDER, LOG_FILE, Records
 
 
 def shown(folder):
@@ -14,14 +13,14 @@ def shown(folder):
     return {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
 
 
-def write(folder, first_step, *rows):
-    events = Events(folder, first_step, wanted=True)
+def write(folder, first_step, *rows, events=True):
+    records = Records(folder, first_step, events, validated=False)
     for step, loss in rows:
-        events.add({"step": step, "loss": loss}, "validation/")
-    events.close()
+        records.add_check({"step": step, "loss": loss})
+    records.close()
 
 
-def test_the_values_of_each_step_are_shown(tmp_path):
+def test_the_values_of_each_check_are_shown(tmp_path):
     write(tmp_path, 0, (1, 2.0), (2, 1.5))
     assert shown(tmp_path) == {"validation/loss": [(1, 2.0), (2, 1.5)]}
 
@@ -32,6 +31,6 @@ def test_steps_that_a_resumed_run_does_again_are_shown_once(tmp_path):
     assert shown(tmp_path) == {"validation/loss": [(1, 2.0), (2, 1.5), (3, 1.25), (4, 1.0)]}
 
 
-def test_nothing_is_written_where_nothing_is_wanted(tmp_path):
-    Events(tmp_path, 0, wanted=False).add({"step": 1, "loss": 2.0})
-    assert list(tmp_path.iterdir()) == []
+def test_no_events_are_written_where_none_are_wanted(tmp_path):
+    write(tmp_path, 0, (1, 2.0), events=False)
+    assert [path.name for path in tmp_path.iterdir()] == [LOG_FILE]

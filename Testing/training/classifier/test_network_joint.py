@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from LungCancerDxLib.preset import GRT123
-from LungCancerDxLib.training.classifier.items import CaseItems
-from LungCancerDxLib.training.classifier.joint import JointItems, JointNet
-from LungCancerDxLib.training.classifier.network import new_classifier, seen
+from LungCancerDxLib.training.classifier.items import CaseItems, JointItems
+from LungCancerDxLib.training.classifier.network import JointNet, new_classifier, seen
 from LungCancerDxLib.training.detector.items import DetectorItems
-from LungCancerDxLib.training.engine.loop import ItemsTask
+from LungCancerDxLib.training.engine.loop import Task
 from Testing.training.classifier_tiny import FEW, SMALLEST, known_cases, labelled_store, tiny_detector
 
 OF_DETECTOR, OF_CLASSIFIER = 3, 2
@@ -31,7 +30,7 @@ def task_of(net, cases, recipe=FEW, **options):
     patches = DetectorItems(cases.store, recipe.detector, SMALLEST, 5)
     items = CaseItems(cases, recipe, recipe.augmentation, SMALLEST, 5)
     both = JointItems(patches, items, recipe, OF_DETECTOR, OF_CLASSIFIER)
-    task = ItemsTask(JointNet(net, recipe, SMALLEST, **options), both, recipe.batch, find_unused_parameters=True)
+    task = Task(JointNet(net, recipe, SMALLEST, **options), both, recipe.batch, find_unused_parameters=True)
     return task, patches, items
 
 
@@ -41,16 +40,16 @@ def is_of_cases(batch):
 
 def test_epochs_of_the_detector_and_of_the_classifier_take_turns(net, cases):
     task, patches, items = task_of(net, cases)
-    kinds = [is_of_cases(task.batch(step, range(2))) for step in range(10)]
+    kinds = [is_of_cases(task.items.batch(step, range(2))) for step in range(10)]
     assert kinds == [False] * 3 + [True] * 2 + [False] * 3 + [True] * 2
     for step, own, source in ((6, 4, patches), (8, 2, items)):
-        assert torch.equal(task.batch(step, range(2))["image"], source.batch(own, range(2))["image"])
+        assert torch.equal(task.items.batch(step, range(2))["image"], source.batch(own, range(2))["image"])
 
 
 def test_processes_share_the_patches_as_they_share_the_cases(net, cases):
     recipe = replace(FEW, batch=2, detector=replace(FEW.detector, batch=4))
     task, patches, _ = task_of(net, cases, recipe)
-    shares = [task.batch(0, share)["image"] for share in (range(0, 1), range(1, 2))]
+    shares = [task.items.batch(0, share)["image"] for share in (range(0, 1), range(1, 2))]
     assert torch.equal(torch.cat(shares), patches.batch(0, range(4))["image"])
 
 
@@ -62,7 +61,7 @@ def test_both_networks_move_one_set_of_weights_and_only_they_know_their_losses(n
     before, names = shared.detach().clone(), []
     for step, own, others in ((0, "classification", "cross_entropy"), (3, "cross_entropy", "classification")):
         optimiser.zero_grad()
-        losses = module(task.batch(step, range(2)))
+        losses = module(task.items.batch(step, range(2)))
         losses["loss"].backward()
         optimiser.step()
         assert not torch.equal(before, shared)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from LungCancerDxLib.networks.cnet import JOINS, CaseScore, CNet
-from LungCancerDxLib.training.classifier.network import NAMES, case_loss, exact_score, false_alarm_loss, miss_loss
+from LungCancerDxLib.training.classifier.network import LOSSES, case_loss, exact_score, false_alarm_loss, miss_loss
 from LungCancerDxLib.training.classifier.recipe import PAPER
 from Testing.training.classifier_tiny import SMALLEST
 
@@ -28,7 +28,7 @@ def test_the_loss_is_the_cross_entropy_of_the_case():
     assert losses["loss"].item() == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
     assert losses["leak"].item() == 0.25
     assert losses["right"].item() == 1.0
-    assert tuple(losses) == NAMES
+    assert tuple(losses) == LOSSES
 
 
 def test_described_nodules_without_malignancy_cost_the_miss_loss():

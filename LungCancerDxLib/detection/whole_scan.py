@@ -2,8 +2,8 @@
 
 The tiles are for parity with the paper and the code of 2017: their seams change the answer. Of the exact pass only the
 layers up to stride 4 hold large maps. They run in slabs along i, first those at full resolution and then those at
-stride 2, each slab with a halo that covers all that its layers see. The layers at full resolution see but two voxels further:
-little is computed twice. From stride 4 on the maps of a whole scan fit at once.
+stride 2, each slab with a halo that covers all that its layers see. The layers at full resolution see but two voxels
+further: little is computed twice. From stride 4 on the maps of a whole scan fit at once.
 """
 
 from __future__ import annotations

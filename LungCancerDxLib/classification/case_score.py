@@ -89,7 +89,7 @@ def score_case(
         known = [None] * len(centers_kji)
     else:
         known = nodules.malignancy.tolist()
-        evidence = combine(net.join.name, known[:scored], leak, blank_malignancy, blank_count)
+        evidence = combine(net.join, known[:scored], leak, blank_malignancy, blank_count)
     of_proposal = dict(zip(classified, known, strict=False))
     malignancy = (*(of_proposal.get(n) for n in range(len(proposals))), *known[len(classified) :])
     return ScoredCase(malignancy, scored, evidence, leak, blank_malignancy, blank_count, warnings)

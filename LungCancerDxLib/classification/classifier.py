@@ -10,7 +10,7 @@ import torch
 from ..detection.location import LocationScale, location_grid, location_scale
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError
-from ..networks.cnet import CENTRAL_CELLS, CaseScore, CNet, central_max
+from ..networks.cnet import CENTRAL_CELLS, CNet, CNetOutput, central_max
 from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE
 from ..preprocessing import WorkingScan
@@ -129,7 +129,7 @@ def _within_memory(
     return Computed(_features(inputs, net, preset, compute, progress), warnings, compute)
 
 
-def _join(features: np.ndarray, net: CNet) -> CaseScore:
+def _join(features: np.ndarray, net: CNet) -> CNetOutput:
     """The last two layers, which are so small that they always run on the processor in float32."""
     with exact_arithmetic():
         return net.score(torch.from_numpy(features)[None], torch.ones(1, len(features), dtype=torch.bool))

@@ -12,7 +12,8 @@ from LungCancerDxLib.case import combine
 from LungCancerDxLib.classification import classifier
 from LungCancerDxLib.classification.classifier import case_probability, classify_blank, classify_nodules
 from LungCancerDxLib.errors import Cancelled, OutOfMemoryError
-from LungCancerDxLib.networks.cnet import JOINS, CNet
+from LungCancerDxLib.names import JOINS
+from LungCancerDxLib.networks.cnet import CNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from LungCancerDxLib.runtime.device import Compute
 from Testing.detection.fake_scans import fake_scan, grey_image
@@ -38,7 +39,7 @@ def _passing_on(preset=DEFAULT, join="leaky-noisy-or"):
     del net.NoduleNet
     net.to_empty(device="cpu")
     net.NoduleNet = _PassOn()
-    if net.join.learns_leak:
+    if net.leak is not None:
         net.baseline.data.fill_(preset.initial_leak_logit)
     return randomised(net)
 
@@ -108,7 +109,7 @@ def test_the_score_of_a_nodule_does_not_depend_on_the_others(real_net):
     np.testing.assert_allclose(alone.features, together.features[1:2], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("join", sorted(JOINS))
+@pytest.mark.parametrize("join", JOINS)
 def test_without_nodules_there_are_no_scores(join):
     scores = classify_nodules(SCAN, NONE, _passing_on(join=join), DEFAULT, Compute())
     assert scores.features.shape == (0, 128)

@@ -10,10 +10,9 @@ import torch
 from LungCancerDxLib.case import OUTCOMES as CARD_OUTCOMES
 from LungCancerDxLib.cli import train
 from LungCancerDxLib.cli import train as train_classifier
-from LungCancerDxLib.cli.train import JOINS, OUTCOMES, add_classifier, add_train
+from LungCancerDxLib.cli.train import OUTCOMES, add_classifier, add_train
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
-from LungCancerDxLib.networks.cnet import JOINS as POOLING_JOINS
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.labels import write_labels
@@ -165,4 +164,3 @@ def test_a_detector_that_is_none_is_named(folder, tmp_path):
 
 def test_the_choices_of_the_command_line_are_those_of_the_library():
     assert set(OUTCOMES) == set(CARD_OUTCOMES)
-    assert tuple(POOLING_JOINS) == JOINS

@@ -14,7 +14,8 @@ import numpy as np
 from ...detection.proposals import Proposals
 from ...errors import UsageError
 from ...models.bundle import Model
-from ...networks.cnet import CNet, LeakyNoisyOr
+from ...names import LEAKY_NOISY_OR
+from ...networks.cnet import CNet
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import Progress
@@ -47,7 +48,7 @@ class Plan:
     recipe: ClassifierRecipe
     stages: tuple[Stage, ...]
     outcome: str
-    join: str = LeakyNoisyOr.name
+    join: str = LEAKY_NOISY_OR
     proposals: Literal["detector", "truth"] = "detector"
     seed: int = 0
 

@@ -131,6 +131,7 @@ def test_a_damaged_entry_is_made_anew(tmp_path, calls, damage):
     assert calls == {"preprocess": 2, "detect": 2}
 
 
+@pytest.mark.slow
 def test_an_entry_with_any_byte_flipped_is_read_right_or_made_anew(tmp_path):
     """Every byte of a small entry, so that every kind of damage to a zip file is met."""
     cache = ScanCache(tmp_path, slab().volume, tiny(DEFAULT))

@@ -113,7 +113,7 @@ class CNet(nn.Module):
         return CNetOutput(probability, malignancy, leak)
 
     def forward(self, crops: torch.Tensor, locations: torch.Tensor, counted: torch.Tensor | None = None) -> CNetOutput:
-        """Crops (B, K, 1, 96, 96, 96) and location maps (B, K, 3, 24, 24, 24); all nodules count unless told."""
+        """Crops (B, K, 1, 96, 96, 96) and location maps (B, K, 3, 24, 24, 24); all nodules count by default."""
         features = self.nodule_features(crops.flatten(0, 1), locations.flatten(0, 1))
         if counted is None:
             counted = torch.ones(crops.shape[:2], dtype=torch.bool, device=crops.device)

@@ -1,4 +1,4 @@
-"""Size of an outlined nodule: volume with partial volumes counted, and diameters.
+"""Size and type of an outlined nodule: volume with partial volumes counted, diameters, density.
 
 Terms: volume and equivalent-sphere diameter as in volumetry, longest axial diameter as read on a slice (RECIST).
 """
@@ -16,6 +16,11 @@ from .outline import Outline, Patch
 
 _RIM_MM = 1.25  # to both sides of the outline: the width of the blur
 _NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
+_SOLID_ABOVE_HU = -300.0  # denser tissue hides the vessels behind it
+_CALCIFIED_ABOVE_HU = 200.0  # the usual bound; contrast medium stays below it in nodules
+_EDGE_MM = 1.0  # the blurred rim says nothing about density
+_CORE_DEPTH = 0.6
+_GROUND_GLASS_UP_TO, _SOLID_FROM = 0.08, 0.75  # share of solid tissue: single vessels, and a frayed solid nodule
 
 
 def volume_mm3(patch: Patch, outline: Outline) -> float:
@@ -64,7 +69,8 @@ def _rim(patch: Patch, outline: Outline) -> np.ndarray:
     outer = ~mask & patch.lung & (patch.away_mm(mask, _RIM_MM) <= _RIM_MM)
     if outline.leak.any():
         outer &= patch.away_mm(outline.leak, _RIM_MM) > _RIM_MM
-    return outer | (mask & (patch.away_mm(patch.lung & ~mask, _RIM_MM, mask) <= _RIM_MM))
+    inner = mask & (patch.away_mm(patch.lung & ~mask, _RIM_MM, mask) <= _RIM_MM)
+    return np.asarray(outer | inner)
 
 
 def equivalent_diameter_mm(volume_mm3: float) -> float:
@@ -87,13 +93,6 @@ def _longest_in_plane(plane: np.ndarray) -> float:
     with suppress(QhullError, ValueError):  # fewer than three points, or all in a line
         points = points[ConvexHull(points).vertices]
     return float(distance.pdist(points).max()) if len(points) > 1 else 0.0
-
-
-_SOLID_ABOVE_HU = -300.0  # denser tissue hides the vessels behind it
-_CALCIFIED_ABOVE_HU = 200.0  # the usual bound; contrast medium stays below it in nodules
-_EDGE_MM = 1.0  # the blurred rim says nothing about density
-_CORE_DEPTH = 0.6
-_GROUND_GLASS_UP_TO, _SOLID_FROM = 0.08, 0.75  # share of solid tissue: single vessels, and a frayed solid nodule
 
 
 def nodule_type(hu: np.ndarray, mask: np.ndarray, threshold_hu: float, step_mm: float) -> str:

@@ -70,7 +70,7 @@ def test_the_central_feature_is_that_of_the_nodule():
     assert scores.features[:, 0].tolist() == [127 / 128, 0]
 
 
-def test_the_network_is_told_where_in_the_lungs_the_nodule_lies():
+def test_the_network_is_shown_where_in_the_lungs_the_nodule_lies():
     """Lungs from 10 to 30, 12 to 36, 11 to 33; the last of the central cells is 2 voxels beyond the centre."""
     preset = replace(DEFAULT, **SMALL)
     scores = classify_nodules(SCAN, np.array([[19.5, 35.5, 8.5]]), _passing_on(), preset, Compute())
@@ -203,20 +203,22 @@ def test_other_errors_pass_through(short_of_memory):
 
 
 def test_progress_goes_up_from_nodule_to_nodule_and_ends_at_one():
-    told = []
+    fractions = []
     preset = replace(DEFAULT, **SMALL)
-    classify_nodules(SCAN, CENTERS, _passing_on(), preset, Compute(), lambda stage, fraction: told.append(fraction))
-    assert told == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    classify_nodules(
+        SCAN, CENTERS, _passing_on(), preset, Compute(), lambda stage, fraction: fractions.append(fraction)
+    )
+    assert fractions == pytest.approx([0, 1 / 3, 2 / 3, 1])
 
 
 def test_cancelling_stops_before_the_next_nodule():
-    told = []
+    fractions = []
 
     def cancel(stage, fraction):
-        told.append(fraction)
+        fractions.append(fraction)
         if fraction > 0:
             raise Cancelled
 
     with pytest.raises(Cancelled):
         classify_nodules(SCAN, CENTERS, _passing_on(), replace(DEFAULT, **SMALL), Compute(), cancel)
-    assert told == pytest.approx([0, 1 / 3])
+    assert fractions == pytest.approx([0, 1 / 3])

@@ -51,6 +51,7 @@ def test_a_spot_in_the_lung_is_found_at_its_place_on_the_working_grid(stored, pr
     np.testing.assert_allclose(center_of_change_lps_mm(*scans), BLOB_LPS_MM, atol=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123], ids=lambda preset: preset.name)
 def test_a_spot_in_an_oblique_scan_is_found_at_its_place_on_the_working_grid(preset):
     volume = chest(nodules=()).volume

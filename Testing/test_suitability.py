@@ -1,4 +1,4 @@
-"""Warnings in words where a scan is outside what the method was made for."""
+"""Warnings where a scan is outside what the method was made for."""
 
 from dataclasses import replace
 
@@ -18,18 +18,18 @@ def scan(slice_mm=1.0, **info):
 
 @pytest.mark.parametrize(("slice_mm", "warned"), [(0.6, False), (3.0, False), (3.1, True), (5.0, True)])
 def test_slices_over_3_mm_apart_are_warned_of(slice_mm, warned):
-    assert any(f"{slice_mm:.1f} mm apart" in words for words in suitability_warnings(scan(slice_mm))) is warned
+    assert any(f"{slice_mm:.1f} mm apart" in message for message in suitability_warnings(scan(slice_mm))) is warned
 
 
 def test_thick_slices_are_found_whichever_axis_they_lie_along():
     thick = reoriented(scan(5.0), (2, 0, 1), (False, True, False))
-    assert any("5.0 mm apart" in words for words in suitability_warnings(thick))
+    assert any("5.0 mm apart" in message for message in suitability_warnings(thick))
 
 
 def test_thick_slices_that_overlap_are_thick():
     overlapping = scan(2.5)
     overlapping.info["slice_thickness_mm"] = 5.0
-    assert any("5.0 mm thick" in words for words in suitability_warnings(overlapping))
+    assert any("5.0 mm thick" in message for message in suitability_warnings(overlapping))
 
 
 def test_coarse_pixels_are_no_thick_slices():
@@ -39,8 +39,8 @@ def test_coarse_pixels_are_no_thick_slices():
 
 @pytest.mark.parametrize("kernel", ["B80f", "B75f", "Br76d", "BONEPLUS", "BONE", "EDGE", "Ultra"])
 def test_a_very_sharp_kernel_is_named(kernel):
-    (words,) = suitability_warnings(scan(kernel=kernel))
-    assert f"very sharp kernel ({kernel})" in words
+    (message,) = suitability_warnings(scan(kernel=kernel))
+    assert f"very sharp kernel ({kernel})" in message
 
 
 @pytest.mark.parametrize("kernel", ["B30f", "B70f", "Br40d", "STANDARD", "LUNG", "FC51", "C", "", None])

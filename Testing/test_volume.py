@@ -74,8 +74,8 @@ def test_index_to_world_is_the_affine_for_one_point_and_for_many(volume):
 
 
 def test_warnings_and_what_is_known_of_the_scan_survive_the_reordering(volume):
-    told = replace(volume, info={"kernel": "B30f"}, warnings=("a warning",))
-    canonical = reoriented(told, (1, 0, 2), (True, True, False)).canonical()
+    known = replace(volume, info={"kernel": "B30f"}, warnings=("a warning",))
+    canonical = reoriented(known, (1, 0, 2), (True, True, False)).canonical()
     assert (canonical.info, canonical.warnings) == ({"kernel": "B30f"}, ("a warning",))
 
 

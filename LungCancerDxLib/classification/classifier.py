@@ -13,7 +13,7 @@ from ..detection.location import LocationScale, location_grid, location_scale
 from ..detection.proposals import Proposals
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError, UsageError
-from ..networks.cnet import CENTRAL_CELLS, CaseScore, CNet, central_max
+from ..networks.cnet import CENTRAL_CELLS, CNet, CNetOutput, central_max
 from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE
 from ..preprocessing import WorkingScan
@@ -131,7 +131,7 @@ def _within_memory(
     return Computed(_features(inputs, net, preset, compute, progress), warnings, compute)
 
 
-def _join(features: np.ndarray, net: CNet) -> CaseScore:
+def _join(features: np.ndarray, net: CNet) -> CNetOutput:
     """The last two layers, which are so small that they always run on the processor in float32."""
     with exact_arithmetic():
         return net.score(torch.from_numpy(features)[None], torch.ones(1, len(features), dtype=torch.bool))
@@ -227,7 +227,7 @@ def score_case(
         known = [None] * len(centers_kji)
     else:
         known = nodules.malignancy.tolist()
-        evidence = combine(net.join.name, known[:scored], leak, blank_malignancy, blank_count)
+        evidence = combine(net.join, known[:scored], leak, blank_malignancy, blank_count)
     of_proposal = dict(zip(classified, known, strict=False))
     malignancy = (*(of_proposal.get(n) for n in range(len(proposals))), *known[len(classified) :])
     return ScoredCase(malignancy, scored, evidence, leak, blank_malignancy, blank_count, warnings)

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load, save
 
 from ..errors import ModelError
-from ..networks.cnet import JOINS, CNet
+from ..names import JOINS
+from ..networks.cnet import CNet
 from ..networks.nnet import NNet
 from ..preset import PRESETS, Preset
 from ..runtime.atomic import atomic_folder
@@ -48,8 +49,8 @@ class Model:
 
     @property
     def join(self) -> str:
-        """How the classifier joins nodules, one of `networks.cnet.JOINS`."""
-        return self.classifier.join.name
+        """How the classifier joins nodules, one of `names.JOINS`."""
+        return self.classifier.join
 
 
 def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from ..networks.cnet import CNet, LeakyNoisyOr
+from ..names import LEAKY_NOISY_OR
+from ..networks.cnet import CNet
 from ..networks.nnet import BOX_FIELDS, NNet
 from ..preset import DEFAULT, Preset
 from .bundle import Model, load_model, weights_digest
@@ -21,7 +22,7 @@ _HEAD_GAIN = 0.2  # boxes stay near their anchors
 _RARE_LOGIT = -2.0  # most cells hold no nodule
 
 
-def untrained_model(preset: Preset = DEFAULT, join: str = LeakyNoisyOr.name, seed: int = _SEED) -> Model:
+def untrained_model(preset: Preset = DEFAULT, join: str = LEAKY_NOISY_OR, seed: int = _SEED) -> Model:
     """A model of the preset's architecture with outcome "none"; the same seed gives the same weights."""
     generator = torch.Generator().manual_seed(seed)
     detector, classifier = NNet(preset), CNet(preset, join)

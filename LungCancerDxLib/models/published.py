@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from ..errors import ModelError, UsageError
-from ..networks.cnet import CNet, LeakyNoisyOr
+from ..names import LEAKY_NOISY_OR
+from ..networks.cnet import CNet
 from ..networks.nnet import NNet
 from ..preset import GRT123
 from .bundle import Model, weights_digest
@@ -74,7 +75,7 @@ def import_published(
         raise ModelError(" ".join(_unknown(paths[role], role, ids[role]) for role in unknown))
     if outcome is not None and not unknown:
         raise UsageError("These are the published files, trained on clinical outcomes: leave the outcome out.")
-    network, joint = NNet(GRT123), CNet(GRT123, LeakyNoisyOr.name)
+    network, joint = NNet(GRT123), CNet(GRT123, LEAKY_NOISY_OR)
     _fill(network, contents[DETECTOR_FILE], detector)
     _fill(joint, contents[CLASSIFIER_FILE], classifier)
     warnings, trained_on = [], _TRAINED_ON

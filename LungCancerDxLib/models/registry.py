@@ -33,7 +33,7 @@ class ModelCard:
     preset, preset_values
         The preset's name, and its constants as they are in JSON.
     join
-        How the classifier joins nodules, one of `networks.cnet.JOINS`.
+        How the classifier joins nodules, one of `names.JOINS`.
     outcome
         What the malignancies were trained on, a key of `names.OUTCOMES`.
     trained_on

@@ -43,7 +43,8 @@ class ShiftedColumns(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         size, padded = image.shape[-1], functional.pad(image, (1, 1))
         columns = torch.cat([padded[..., shift : shift + size] for shift in range(3)], dim=1)
-        return self.convolution(columns.contiguous(memory_format=torch.channels_last_3d))
+        output: torch.Tensor = self.convolution(columns.contiguous(memory_format=torch.channels_last_3d))
+        return output
 
 
 def replace_single_channels(net: nn.Module) -> None:
@@ -66,4 +67,5 @@ def prepare_for_inference(net: Net, preset: Preset, compute: Compute) -> Net:
         copied.bfloat16().float()
     if compute.device.type == "cpu":
         replace_single_channels(copied)
-    return copied.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    copied.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return copied

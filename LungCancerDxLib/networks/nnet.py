@@ -31,16 +31,17 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        out += self.shortcut(x)
-        return self.relu(out)
+        return self._with_shortcut(self.bn2(self.conv2(out)), x)
 
     def unpadded(self, x: torch.Tensor) -> torch.Tensor:
         """The same without padding: what comes out is two voxels smaller at either end of each axis."""
         out = self.relu(self.bn1(_without_padding(self.conv1)(x)))
-        out = self.bn2(_without_padding(self.conv2)(out))
-        out += self.shortcut(x[..., 2:-2, 2:-2, 2:-2])
-        return self.relu(out)
+        return self._with_shortcut(self.bn2(_without_padding(self.conv2)(out)), x[..., 2:-2, 2:-2, 2:-2])
+
+    def _with_shortcut(self, out: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        out += self.shortcut(x)
+        activated: torch.Tensor = self.relu(out)
+        return activated
 
 
 def _without_padding(convolution: nn.Conv3d) -> nn.Conv3d:
@@ -108,11 +109,13 @@ class NNet(nn.Module):
 
     def entry(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, Z, Y, X) to (B, 24, Z/2, Y/2, X/2)."""
-        return self.relu(self.pool(self.preBlock(image)))  # in this order an eighth of the work
+        entry: torch.Tensor = self.relu(self.pool(self.preBlock(image)))  # in this order an eighth of the work
+        return entry
 
     def descent(self, entry: torch.Tensor) -> torch.Tensor:
         """(B, 24, Z/2, Y/2, X/2) to (B, 32, Z/4, Y/4, X/4)."""
-        return self.pool(self.forw1(entry))
+        stem: torch.Tensor = self.pool(self.forw1(entry))
+        return stem
 
     def stem(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 1, Z, Y, X) to (B, 32, Z/4, Y/4, X/4)."""
@@ -130,11 +133,10 @@ class NNet(nn.Module):
         back3 = self.back3(torch.cat((_cut(self.path1(out4), out3), out3), dim=1))
         location = location.contiguous(memory_format=torch.channels_last_3d)  # like the maps, or joining copies them
         joined = torch.cat((_cut(self.path2(back3), out2), out2, location), dim=1)
-        if central is None:
-            return self.back2(joined)
-        seen = central + 4 * len(self.back2)  # two convolutions a unit
-        if min(joined.shape[2:]) < seen:
-            return _middle(self.back2(joined), central)
+        seen = None if central is None else central + 4 * len(self.back2)  # two convolutions a unit
+        if seen is None or min(joined.shape[2:]) < seen:
+            features: torch.Tensor = self.back2(joined)
+            return features if central is None else _middle(features, central)
         middle = _middle(joined, seen)
         for unit in self.back2:
             middle = unit.unpadded(middle)  # type: ignore[operator]
@@ -142,8 +144,8 @@ class NNet(nn.Module):
 
     def head(self, features: torch.Tensor) -> torch.Tensor:
         """Feature map to (B, Z/4, Y/4, X/4, anchors, 5): logit, dz, dy, dx, log(d / anchor) per anchor."""
-        boxes = self.output(self.drop(features))
-        return boxes.movedim(1, -1).unflatten(-1, (self.anchors, BOX_FIELDS))
+        boxes: torch.Tensor = self.output(self.drop(features)).movedim(1, -1)
+        return boxes.reshape(*boxes.shape[:-1], self.anchors, BOX_FIELDS)
 
     def features(self, image: torch.Tensor, location: torch.Tensor, central: int | None = None) -> torch.Tensor:
         """Image (B, 1, Z, Y, X), normalised as the preset says, to (B, 128, Z/4, Y/4, X/4), or its middle."""

@@ -25,7 +25,7 @@ __all__ = ["CTLungs", "Preprocessed", "WorkingLungs", "WorkingScan", "preprocess
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """What preprocessing makes of a CT: the scan on the working grid, the lungs on the CT's own, and messages."""
+    """What preprocessing makes of a CT: the working scan, the lungs on the CT's own grid, messages for the user."""
 
     working: WorkingScan
     lungs: CTLungs

@@ -53,25 +53,25 @@ def _outside_circle(shape: tuple[int, ...]) -> np.ndarray:
     if rows != columns:
         return np.zeros(shape, dtype=bool)
     offset = np.arange(rows) - (rows - 1) / 2
-    return np.hypot(offset[:, None], offset) > rows / 2
+    outside: np.ndarray = np.hypot(offset[:, None], offset) > rows / 2
+    return outside
 
 
 def _eccentricity(components: Components) -> np.ndarray:
     """Eccentricity of the ellipse with the second moments of each component of a slice, (count,)."""
     runs, which = components.runs, components.of_run
     row, column = runs.row.astype(float), (runs.first + runs.last) / 2 % runs.shape[2]
-    row -= (components.sums(row * runs.size) / components.size)[which]
-    column -= (components.sums(column * runs.size) / components.size)[which]
 
     def mean(of_runs: np.ndarray) -> np.ndarray:
-        return components.sums(of_runs * runs.size) / components.size
+        return np.asarray(components.sums(of_runs * runs.size) / components.size)
 
+    row, column = row - mean(row)[which], column - mean(column)[which]
     row_variance, covariance = mean(row**2), mean(row * column)
     column_variance = mean(column**2 + (runs.size**2 - 1) / 12)
     middle = (row_variance + column_variance) / 2
     spread = np.hypot((row_variance - column_variance) / 2, covariance)
     major, minor = middle + spread, np.maximum(middle - spread, 0)
-    return np.sqrt(1 - np.divide(minor, major, out=np.ones_like(major), where=major > 0))
+    return np.asarray(np.sqrt(1 - np.divide(minor, major, out=np.ones_like(major), where=major > 0)))
 
 
 def lung_components(air: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:

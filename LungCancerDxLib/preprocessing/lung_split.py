@@ -85,7 +85,7 @@ def _nearest_core(cores: np.ndarray, surface: np.ndarray, mask: np.ndarray, spac
     lead_mm = distance_mm[1] - distance_mm[0]
     error_mm = 2 * float(np.linalg.norm(block_mm - spacing_mm_kji))  # of a difference of two distances
     close = (np.abs(lead_mm) <= error_mm) & _any_in_block(mask, block)
-    nearest = _of_voxels((lead_mm < 0).astype(np.uint8) + np.uint8(1), block, mask.shape) * mask
+    nearest: np.ndarray = _of_voxels((lead_mm < 0).astype(np.uint8) + np.uint8(1), block, mask.shape) * mask
     unclear = np.flatnonzero(_of_voxels(close, block, mask.shape) & mask)
     if len(unclear):
         farthest_mm = np.minimum(*distance_mm)[close].max() + error_mm

@@ -87,19 +87,6 @@ def _coarse(spacing_mm_kji: np.ndarray) -> tuple[slice, slice, slice]:
     return slice(None), j, i
 
 
-def midline(body: np.ndarray) -> float:
-    """The i index of the body's median plane, taken as its centre of mass."""
-    columns = body.sum(axis=(0, 1), dtype=float)
-    return float(columns @ np.arange(len(columns)) / columns.sum())
-
-
-def on_both_sides(mask: np.ndarray, middle_i: float) -> bool:
-    """Whether a mask has a share worth naming on either side of the median plane."""
-    columns = mask.sum(axis=(0, 1), dtype=float)
-    right_share = columns[: round(middle_i)].sum() / columns.sum()
-    return _LEAST_SHARE_OF_A_SIDE < right_share < 1 - _LEAST_SHARE_OF_A_SIDE
-
-
 @dataclass(frozen=True, eq=False)
 class CTLungs:
     """The lungs on a CT's own grid, in its own order.
@@ -172,7 +159,7 @@ def _left_and_right(
     mask: np.ndarray, body: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset
 ) -> dict[int, np.ndarray]:
     """The two lungs by label. i grows to the patient's left."""
-    middle_i = midline(body) if body.any() else (mask.shape[2] - 1) / 2
+    middle_i = _center_i(body) if body.any() else (mask.shape[2] - 1) / 2
     parts = [part for part in split_lungs(mask, spacing_mm_kji, preset) if part.any()]
     centers_i = [_center_i(part) for part in parts]
     if len(parts) == 2 and preset.recover_lost_lungs and (min(centers_i) > middle_i or max(centers_i) < middle_i):
@@ -180,26 +167,33 @@ def _left_and_right(
     if len(parts) == 2:
         right, left = sorted(parts, key=_center_i)
         return {LEFT: left, RIGHT: right}
-    if preset.recover_lost_lungs and on_both_sides(mask, middle_i):
+    if preset.recover_lost_lungs and _on_both_sides(mask, middle_i):
         on_the_right = np.arange(mask.shape[2]) < middle_i
         return {LEFT: mask & ~on_the_right, RIGHT: mask & on_the_right}
     return {LEFT if _center_i(mask) > middle_i else RIGHT: mask}
 
 
 def _center_i(mask: np.ndarray) -> float:
+    """The i index of a mask's centre of mass; the body's is taken for its median plane."""
     columns = mask.sum(axis=(0, 1), dtype=float)
     return float(columns @ np.arange(len(columns)) / columns.sum())
 
 
+def _on_both_sides(mask: np.ndarray, middle_i: float) -> bool:
+    """Whether a mask has a share worth naming on either side of the median plane."""
+    right_share = mask[:, :, : round(middle_i)].sum(dtype=float) / mask.sum(dtype=float)
+    return bool(_LEAST_SHARE_OF_A_SIDE < right_share < 1 - _LEAST_SHARE_OF_A_SIDE)
+
+
 def lung_warnings(labels: np.ndarray) -> list[str]:
     """What to tell the user of a lung label map (K, J, I) on the scan's grid in canonical order."""
-    words = []
+    messages = []
     for label, side in ((LEFT, "left"), (RIGHT, "right")):
         if not (labels == label).any():
-            words.append(f"Only one lung was found; the {side} lung is missing from the mask and was not searched.")
+            messages.append(f"Only one lung was found; the {side} lung is missing from the mask and was not searched.")
     for end, where in ((-1, "top"), (0, "bottom")):
         if labels[end].any():
-            words.append(f"The lungs are cut off at the {where} of the image; what lies beyond it is unknown.")
+            messages.append(f"The lungs are cut off at the {where} of the image; what lies beyond it is unknown.")
     if any(labels[:, side].any() for side in (0, -1)) or any(labels[:, :, side].any() for side in (0, -1)):
-        words.append("The lungs reach the border of the field of view; parts of them may be missing.")
-    return words
+        messages.append("The lungs reach the border of the field of view; parts of them may be missing.")
+    return messages

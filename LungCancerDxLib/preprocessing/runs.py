@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
 Neighbour = tuple[int, int, int]
 """Offset in slices and rows to a row in which neighbours lie, and how far they may lie to the side of a run."""
 
@@ -38,8 +41,8 @@ class Runs:
     """
 
     shape: tuple[int, int, int]
-    first: np.ndarray
-    last: np.ndarray
+    first: Ints
+    last: Ints
 
     @staticmethod
     def of(mask: np.ndarray) -> Runs:
@@ -54,17 +57,17 @@ class Runs:
         return Runs((k, j, i), flat[::2], flat[1::2] - 1)
 
     @cached_property
-    def row(self) -> np.ndarray:
+    def row(self) -> Ints:
         """(N,) number of the row, over all slices."""
         return self.first // self.shape[2]
 
     @cached_property
-    def size(self) -> np.ndarray:
+    def size(self) -> Ints:
         """(N,) voxels of each run."""
         return self.last - self.first + 1
 
     @property
-    def k(self) -> np.ndarray:
+    def k(self) -> Ints:
         """(N,) number of the slice."""
         return self.row // self.shape[1]
 
@@ -85,12 +88,10 @@ class Runs:
         run = np.searchsorted(self.first, flat, "right") - 1
         return np.unique(run[(run >= 0) & (flat <= self.last[run])]) if len(self.first) else run[:0]
 
-    def at_border(self, axis: int, side: int) -> np.ndarray:
+    def at_border(self, axis: int, side: int) -> Bools:
         """(N,) bool: which runs touch the first (0) or the last (-1) plane across an axis."""
-        last = self.shape[axis] - 1 if side else 0
-        if axis == 2:
-            return (self.last if side else self.first) % self.shape[2] == last
-        return (self.k if axis == 0 else self.row % self.shape[1]) == last
+        along = self.k, self.row % self.shape[1], (self.last if side else self.first) % self.shape[2]
+        return np.equal(along[axis], self.shape[axis] - 1 if side else 0)
 
     def components(self, neighbours: Sequence[Neighbour]) -> Components:
         """The connected components of the mask."""

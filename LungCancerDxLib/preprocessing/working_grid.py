@@ -145,7 +145,7 @@ def resample_grey(grey: np.ndarray, seen: tuple[slice, ...], grid: WorkingGrid) 
 def resample_mask(mask: np.ndarray, grid: WorkingGrid) -> np.ndarray:
     """(K, J, I) bool or label array on the CT grid to the working grid, nearest voxel."""
     nearest = [np.clip(np.rint(grid.ct_positions(a)).astype(int), 0, mask.shape[a] - 1) for a in range(3)]
-    return mask[np.ix_(*nearest)]
+    return np.asarray(mask[np.ix_(*nearest)])
 
 
 def _linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.ndarray:
@@ -153,7 +153,7 @@ def _linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.nda
     below = np.clip(np.floor(positions).astype(int), 0, max(size - 2, 0))
     above = np.minimum(below + 1, size - 1)
     weight = (positions - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(array.ndim)])
-    low = np.take(array, below, axis=axis).astype(np.float32)
+    low: np.ndarray = np.take(array, below, axis=axis).astype(np.float32)
     low += weight * (np.take(array, above, axis=axis) - low)
     return low
 

@@ -45,9 +45,10 @@ class Compute:
         return self.memory_gb - taken
 
     def on_cpu(self) -> Compute:
-        """The same on the processor: the last fallback when a device runs out of memory."""
-        dtype = torch.float32 if self.dtype == torch.float16 else self.dtype
-        return replace(self, device=torch.device("cpu"), dtype=dtype)
+        """The same on the processor, in a type that it is quick in: the fallback when a device runs out of memory."""
+        cpu = torch.device("cpu")
+        keeps_type = self.dtype == torch.bfloat16 and has_bfloat16(cpu)
+        return replace(self, device=cpu, dtype=self.dtype if keeps_type else torch.float32)
 
 
 def choose_compute(

@@ -12,6 +12,14 @@ from ..preprocessing import CTLungs
 from ..runtime.progress import in_threads
 from ..volume import CTVolume, index_to_world, world_to_index
 
+_SIDES = {LEFT: "left", RIGHT: "right"}
+_THIRDS = ("lower", "middle", "upper")
+
+_STEP_MM = 1.5
+_FAR_MM = 24.0  # a point farther from a lung does not belong to it; no closing reaches so far
+_MOSTLY_MM, _DEEPEST_MM = 15.0, 70.0  # depth of most nodules; no point of a lung is deeper
+_WITHIN_MM = 0.5  # a closed surface errs by half a step; the chest wall must stay out
+_VESSEL_CLOSING_MM = 6.0  # fills the holes that vessels up to 12 mm leave in a thresholded lung
 _AXES_LPS = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # columns: z, y, x of the patient
 _HU_DECIMALS, _SHARE_DECIMALS = 3, 6  # a flipped scan then gives the same patch: its affine differs by rounding only
 
@@ -63,12 +71,11 @@ class Block:
         affine[:3, 3] = self.first_lps_mm
         return affine
 
-    def distance_mm(self, center_kji: np.ndarray | None = None) -> np.ndarray:
-        """Distance of each voxel from an index of the block (default: its middle), mm."""
-        center = self.middle_kji if center_kji is None else center_kji
-        axes = [(np.arange(size) - c) * self.step_mm for size, c in zip(self.shape, center, strict=True)]
+    def distance_mm(self) -> np.ndarray:
+        """Distance of each voxel from the block's middle, mm."""
+        axes = [(np.arange(size) - (size - 1) / 2) * self.step_mm for size in self.shape]
         k, j, i = np.meshgrid(*axes, indexing="ij", sparse=True)
-        return np.sqrt(k**2 + j**2 + i**2)
+        return np.asarray(np.sqrt(k**2 + j**2 + i**2))
 
     def sample(self, array: np.ndarray, kji_to_lps: np.ndarray, outside: float, label: int | None = None) -> np.ndarray:
         """An array (K, J, I) with its affine, linearly interpolated on the block (float64), `outside` beyond it.
@@ -87,7 +94,8 @@ class Block:
         matrix, offset = to_array[:3, :3], to_array[:3, 3] - low
         if np.count_nonzero(matrix - np.diag(np.diag(matrix))) == 0:
             matrix = np.diag(matrix)  # along the axes, which is several times faster
-        return ndimage.affine_transform(values, matrix, offset, output_shape=self.shape, order=1, cval=outside)
+        sampled = ndimage.affine_transform(values, matrix, offset, output_shape=self.shape, order=1, cval=outside)
+        return np.asarray(sampled)
 
     def bears(self, label: int, lungs: CTLungs) -> np.ndarray:
         """Which voxels of the block (bool) bear this label."""
@@ -100,7 +108,7 @@ class Block:
     def at(self, field: np.ndarray, points_lps_mm: np.ndarray) -> np.ndarray:
         """A field on the block, linearly interpolated at LPS points (..., 3); its border is continued."""
         index = world_to_index(self.kji_to_lps, points_lps_mm)
-        return ndimage.map_coordinates(field, np.moveaxis(index, -1, 0), order=1, mode="nearest")
+        return np.asarray(ndimage.map_coordinates(field, np.moveaxis(index, -1, 0), order=1, mode="nearest"))
 
 
 def mask_onto(mask: np.ndarray, block: Block, volume: CTVolume) -> tuple[tuple[slice, ...], np.ndarray]:
@@ -119,16 +127,6 @@ def mask_onto(mask: np.ndarray, block: Block, volume: CTVolume) -> tuple[tuple[s
     to_block[:3, 3] += to_block[:3, :3] @ low
     share = ndimage.affine_transform(mask.astype(float), to_block, output_shape=tuple(high - low), order=1)
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), np.round(share, _SHARE_DECIMALS) >= 0.5
-
-
-SIDES = {LEFT: "left", RIGHT: "right"}
-THIRDS = ("lower", "middle", "upper")
-
-_STEP_MM = 1.5
-_FAR_MM = 24.0  # a point farther from a lung does not belong to it; no closing reaches so far
-_MOSTLY_MM, _DEEPEST_MM = 15.0, 70.0  # depth of most nodules; no point of a lung is deeper
-_WITHIN_MM = 0.5  # a closed surface errs by half a step; the chest wall must stay out
-_VESSEL_CLOSING_MM = 6.0  # fills the holes that vessels up to 12 mm leave in a thresholded lung
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ class Lung:
 
     @property
     def side(self) -> str:
-        return SIDES[self.label]
+        return _SIDES[self.label]
 
     def away_mm(self, point_lps_mm: np.ndarray) -> float:
         """How far a point lies outside the lung; zero inside, infinite where it is too far to tell."""
@@ -174,7 +172,7 @@ class Lung:
     def third_of(self, point_lps_mm: np.ndarray) -> str:
         """Which third of the lung's height (head to foot) the point lies in."""
         low, high = self.height_mm
-        return THIRDS[int(np.clip((point_lps_mm[2] - low) / max(high - low, 1e-6) * 3, 0, 2))]
+        return _THIRDS[int(np.clip((point_lps_mm[2] - low) / max(high - low, 1e-6) * 3, 0, 2))]
 
     def depth_mm(self, points_lps_mm: np.ndarray, center_lps_mm: np.ndarray, radius_mm: float) -> np.ndarray:
         """Depth below the lung's surface, mm, of points (N, 3) near the centre; zero outside; good to about 1 mm.
@@ -189,7 +187,7 @@ class Lung:
             depth_mm = window.at(field_mm, points_lps_mm)
             if depth_mm.min() < deepest_mm:
                 break
-        return np.maximum(depth_mm, 0)
+        return np.asarray(np.maximum(depth_mm, 0))
 
     def region(self, block: Block, closing_mm: float) -> np.ndarray:
         """(Z, Y, X) bool on the block: the lung, closed so that a nodule on the pleura is inside.
@@ -200,7 +198,7 @@ class Lung:
         half_mm = float(block.middle_kji.max() * block.step_mm)
         window, depth_mm = self._closed_depth_mm(center_lps_mm, half_mm + closing_mm, closing_mm)
         lung = block.bears(self.label, self.lungs)
-        return (block.sample(depth_mm, window.kji_to_lps, -1.0) >= _WITHIN_MM) | lung
+        return np.asarray((block.sample(depth_mm, window.kji_to_lps, -1.0) >= _WITHIN_MM) | lung)
 
     def _closed_depth_mm(self, point_lps_mm: np.ndarray, half_mm: float, closing_mm: float) -> tuple[Block, np.ndarray]:
         """How deep the voxels around a point lie in the closed lung, mm, negative outside; with their block.
@@ -220,7 +218,7 @@ def lungs_of(volume: CTVolume, lungs: CTLungs) -> list[Lung]:
     """Each lung of a scan; raises ValueError where they are not on the scan's grid."""
     if lungs.labels.shape != volume.shape_kji:
         raise ValueError(f"lungs {lungs.labels.shape} are not on the grid of the CT {volume.shape_kji}")
-    present = [side for side in SIDES if (lungs.labels == side).any()]
+    present = [side for side in _SIDES if (lungs.labels == side).any()]
     return list(in_threads(lambda side: Lung.of(side, lungs), present))
 
 
@@ -241,4 +239,4 @@ def _surface_lps_mm(mask: np.ndarray, kji_to_lps: np.ndarray) -> np.ndarray:
 def _filled(mask: np.ndarray) -> np.ndarray:
     """A mask whose border is empty, with what it encloses."""
     empty, _ = ndimage.label(~mask)
-    return empty != empty[0, 0, 0]
+    return np.asarray(empty != empty[0, 0, 0])

@@ -1,4 +1,4 @@
-"""From proposals to masks and measurements."""
+"""From proposals to masks and measurements on the CT's own grid (ours; the paper outlines nothing)."""
 
 from __future__ import annotations
 
@@ -17,34 +17,10 @@ from ..volume import CTVolume, index_to_world
 from .lung_region import Block, Lung, lungs_of, mask_onto, nearest_lung
 from .outline import LUNG_HU, Outline, Patch, outline_nodule
 
-SMALLEST_DIAMETER_MM = 2.0  # equivalent sphere; smaller findings are below what CT measures
+_SMALLEST_DIAMETER_MM = 2.0  # equivalent sphere; smaller findings are below what CT measures
 _SMALLEST_OF_BOX = 0.35  # a detector's box is not three times as wide as its nodule; a piece of vessel may be
 _WIDEST_TOUCH = 0.08  # share of the surface that may lie on the sphere's border
 _LONGEST_TO_MIDDLE = 2.6  # spread along the main axis over that along the second: more is a vessel or a scar
-
-
-def touches_border(mask: np.ndarray, from_center_mm: np.ndarray, sphere_mm: float, step_mm: float) -> bool:
-    """Whether a non-empty mask lies against the border of the sphere it was looked for in with much of its surface."""
-    surface = mask & ~ndimage.binary_erosion(mask)
-    at_border = surface & (from_center_mm > sphere_mm - 1.5 * step_mm)
-    return bool(at_border.sum() > _WIDEST_TOUCH * surface.sum())
-
-
-def is_filament(mask: np.ndarray) -> bool:
-    """Whether a non-empty mask is long and thin."""
-    points = np.argwhere(mask)
-    if len(points) < 2:
-        return False
-    spread = np.sqrt(np.clip(np.linalg.eigvalsh(np.cov(points.T) + np.eye(3) / 12), 0, None))
-    return bool(spread[2] > _LONGEST_TO_MIDDLE * spread[1])
-
-
-def is_too_small(mask: np.ndarray, step_mm: float, box_diameter_mm: float | None) -> bool:
-    """Whether the equivalent sphere of a mask is below what can be measured, or has little to do with its box."""
-    smallest_mm = max(SMALLEST_DIAMETER_MM, _SMALLEST_OF_BOX * (box_diameter_mm or 0.0))
-    return bool(mask.sum() * step_mm**3 < np.pi / 6 * smallest_mm**3)
-
-
 _DEFAULT_DIAMETER_MM = 10.0  # for a point that the user set
 _SPHERE_SHARE, _SPHERE_EXTRA_MM = 1.3, 2.0  # the sphere is wider than the box, which may be off
 _GROWTH = 1.3  # of the sphere while the mask lies against it
@@ -123,15 +99,37 @@ def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented 
     while sphere_mm <= largest_mm:
         block, patch = _cut_patch(volume, nodule, lung, sphere_mm)
         outline = outline_nodule(patch, box_mm / 2, sphere_mm)
-        if outline is None or is_too_small(outline.mask, block.step_mm, nodule.box_diameter_mm):
+        if outline is None or _is_too_small(outline.mask, block.step_mm, nodule.box_diameter_mm):
             return None
-        if not touches_border(outline.mask, outline.from_center_mm, sphere_mm, block.step_mm):
-            if is_filament(outline.mask):
+        if not _touches_border(outline.mask, outline.from_center_mm, sphere_mm, block.step_mm):
+            if _is_filament(outline.mask):
                 return None
             size_mm3 = volume_mm3(patch, outline)
             return _Segmented(block, patch, fitted(patch, outline, size_mm3), size_mm3)
         sphere_mm *= _GROWTH
     return None
+
+
+def _touches_border(mask: np.ndarray, from_center_mm: np.ndarray, sphere_mm: float, step_mm: float) -> bool:
+    """Whether a non-empty mask lies against the border of the sphere it was looked for in with much of its surface."""
+    surface = mask & ~ndimage.binary_erosion(mask)
+    at_border = surface & (from_center_mm > sphere_mm - 1.5 * step_mm)
+    return bool(at_border.sum() > _WIDEST_TOUCH * surface.sum())
+
+
+def _is_filament(mask: np.ndarray) -> bool:
+    """Whether a non-empty mask is long and thin."""
+    points = np.argwhere(mask)
+    if len(points) < 2:
+        return False
+    spread = np.sqrt(np.clip(np.linalg.eigvalsh(np.cov(points.T) + np.eye(3) / 12), 0, None))
+    return bool(spread[2] > _LONGEST_TO_MIDDLE * spread[1])
+
+
+def _is_too_small(mask: np.ndarray, step_mm: float, box_diameter_mm: float | None) -> bool:
+    """Whether the equivalent sphere of a mask is below what can be measured, or has little to do with its box."""
+    smallest_mm = max(_SMALLEST_DIAMETER_MM, _SMALLEST_OF_BOX * (box_diameter_mm or 0.0))
+    return bool(mask.sum() * step_mm**3 < np.pi / 6 * smallest_mm**3)
 
 
 def _cut_patch(volume: CTVolume, nodule: Nodule, lung: Lung, sphere_mm: float) -> tuple[Block, Patch]:
@@ -196,14 +194,19 @@ def _measured(nodule: Nodule, lung: Lung | None, segmented: _Segmented | None) -
 
 def _no_mask_warning(ranks: Sequence[int]) -> str:
     """The sentence that names the nodules without a mask."""
-    listed = ", ".join(str(rank) for rank in ranks)
-    which = f"Nodule {listed}" if len(ranks) == 1 else f"Nodules {listed}"
-    verb = "has" if len(ranks) == 1 else "have"
-    return f"{which} could not be outlined and {verb} no mask and no measurements; the diameter given is the box's."
+    which, verb = ("Nodule", "has") if len(ranks) == 1 else ("Nodules", "have")
+    listed = ", ".join(map(str, ranks))
+    lacking = f"{which} {listed} could not be outlined and {verb} no mask and no measurements"
+    return f"{lacking}; the diameter given is the box's."
 
 
 _RIM_MM = 1.25  # to both sides of the outline: the width of the blur
 _NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
+_SOLID_ABOVE_HU = -300.0  # denser tissue hides the vessels behind it
+_CALCIFIED_ABOVE_HU = 200.0  # the usual bound; contrast medium stays below it in nodules
+_EDGE_MM = 1.0  # the blurred rim says nothing about density
+_CORE_DEPTH = 0.6
+_GROUND_GLASS_UP_TO, _SOLID_FROM = 0.08, 0.75  # share of solid tissue: single vessels, and a frayed solid nodule
 
 
 def volume_mm3(patch: Patch, outline: Outline) -> float:
@@ -252,7 +255,8 @@ def _rim(patch: Patch, outline: Outline) -> np.ndarray:
     outer = ~mask & patch.lung & (patch.away_mm(mask, _RIM_MM) <= _RIM_MM)
     if outline.leak.any():
         outer &= patch.away_mm(outline.leak, _RIM_MM) > _RIM_MM
-    return outer | (mask & (patch.away_mm(patch.lung & ~mask, _RIM_MM, mask) <= _RIM_MM))
+    inner = mask & (patch.away_mm(patch.lung & ~mask, _RIM_MM, mask) <= _RIM_MM)
+    return np.asarray(outer | inner)
 
 
 def equivalent_diameter_mm(volume_mm3: float) -> float:
@@ -275,13 +279,6 @@ def _longest_in_plane(plane: np.ndarray) -> float:
     with suppress(QhullError, ValueError):  # fewer than three points, or all in a line
         points = points[ConvexHull(points).vertices]
     return float(distance.pdist(points).max()) if len(points) > 1 else 0.0
-
-
-_SOLID_ABOVE_HU = -300.0  # denser tissue hides the vessels behind it
-_CALCIFIED_ABOVE_HU = 200.0  # the usual bound; contrast medium stays below it in nodules
-_EDGE_MM = 1.0  # the blurred rim says nothing about density
-_CORE_DEPTH = 0.6
-_GROUND_GLASS_UP_TO, _SOLID_FROM = 0.08, 0.75  # share of solid tissue: single vessels, and a frayed solid nodule
 
 
 def nodule_type(hu: np.ndarray, mask: np.ndarray, threshold_hu: float, step_mm: float) -> str:

@@ -12,7 +12,8 @@ from LungCancerDxLib.case import combine
 from LungCancerDxLib.classification import classifier
 from LungCancerDxLib.classification.classifier import case_probability, classify_blank, classify_nodules
 from LungCancerDxLib.errors import Cancelled, OutOfMemoryError
-from LungCancerDxLib.networks.cnet import JOINS, CNet
+from LungCancerDxLib.names import JOINS
+from LungCancerDxLib.networks.cnet import CNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from LungCancerDxLib.runtime.device import Compute
 from Testing.detection.fake_scans import fake_scan, grey_image
@@ -38,7 +39,7 @@ def _passing_on(preset=DEFAULT, join="leaky-noisy-or"):
     del net.NoduleNet
     net.to_empty(device="cpu")
     net.NoduleNet = _PassOn()
-    if net.join.learns_leak:
+    if net.leak is not None:
         net.baseline.data.fill_(preset.initial_leak_logit)
     return randomised(net)
 
@@ -69,7 +70,7 @@ def test_the_central_feature_is_that_of_the_nodule():
     assert scores.features[:, 0].tolist() == [127 / 128, 0]
 
 
-def test_the_network_is_told_where_in_the_lungs_the_nodule_lies():
+def test_the_network_is_shown_where_in_the_lungs_the_nodule_lies():
     """Lungs from 10 to 30, 12 to 36, 11 to 33; the last of the central cells is 2 voxels beyond the centre."""
     preset = replace(DEFAULT, **SMALL)
     scores = classify_nodules(SCAN, np.array([[19.5, 35.5, 8.5]]), _passing_on(), preset, Compute())
@@ -108,7 +109,7 @@ def test_the_score_of_a_nodule_does_not_depend_on_the_others(real_net):
     np.testing.assert_allclose(alone.features, together.features[1:2], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("join", sorted(JOINS))
+@pytest.mark.parametrize("join", JOINS)
 def test_without_nodules_there_are_no_scores(join):
     scores = classify_nodules(SCAN, NONE, _passing_on(join=join), DEFAULT, Compute())
     assert scores.features.shape == (0, 128)
@@ -202,20 +203,22 @@ def test_other_errors_pass_through(short_of_memory):
 
 
 def test_progress_goes_up_from_nodule_to_nodule_and_ends_at_one():
-    told = []
+    fractions = []
     preset = replace(DEFAULT, **SMALL)
-    classify_nodules(SCAN, CENTERS, _passing_on(), preset, Compute(), lambda stage, fraction: told.append(fraction))
-    assert told == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    classify_nodules(
+        SCAN, CENTERS, _passing_on(), preset, Compute(), lambda stage, fraction: fractions.append(fraction)
+    )
+    assert fractions == pytest.approx([0, 1 / 3, 2 / 3, 1])
 
 
 def test_cancelling_stops_before_the_next_nodule():
-    told = []
+    fractions = []
 
     def cancel(stage, fraction):
-        told.append(fraction)
+        fractions.append(fraction)
         if fraction > 0:
             raise Cancelled
 
     with pytest.raises(Cancelled):
         classify_nodules(SCAN, CENTERS, _passing_on(), replace(DEFAULT, **SMALL), Compute(), cancel)
-    assert told == pytest.approx([0, 1 / 3])
+    assert fractions == pytest.approx([0, 1 / 3])

@@ -10,8 +10,6 @@ import torch
 from LungCancerDxLib.cli.train import _recipe, add_train
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
-from LungCancerDxLib.names import JOINS
-from LungCancerDxLib.networks.cnet import JOINS as NETWORK_JOINS
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import write_outcomes
@@ -162,7 +160,3 @@ def test_a_weight_that_is_none_is_refused(weight, capsys):
 def test_a_detector_that_is_none_is_named(folder, tmp_path):
     with pytest.raises(ModelError, match="nowhere"):
         run_classifier("--data", folder / "store", "--detector", tmp_path / "nowhere", "--outcome", "none")
-
-
-def test_the_joins_of_the_command_line_are_those_of_the_network():
-    assert tuple(NETWORK_JOINS) == JOINS

@@ -1,4 +1,4 @@
-"""What each anchor of a patch is told to say, and that decoding it gives the nodules back."""
+"""Labels and targets of a patch's anchors, and that decoding them gives the nodules back."""
 
 import numpy as np
 import pytest

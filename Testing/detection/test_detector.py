@@ -17,7 +17,7 @@ from LungCancerDxLib.runtime.device import Compute
 from Testing.detection.fake_scans import StandIn, fake_scan, grey_image
 from Testing.networks.random_nets import randomised
 
-THE_ANSWER = np.zeros(1)
+OUTPUT = np.zeros(1)
 
 SHAPE = (40, 48, 44)
 ELSEWHERE = torch.device("meta")  # stands for a graphics card: a device that is not the processor
@@ -170,11 +170,11 @@ def small_memory(monkeypatch):
     return limit
 
 
-def _answer(*rest):
-    return THE_ANSWER
+def _output(*rest):
+    return OUTPUT
 
 
-def test_memory_that_runs_out_halves_the_slab_and_the_answer_stays_the_same(small_memory):
+def test_memory_that_runs_out_halves_the_slab_and_the_output_stays_the_same(small_memory):
     scan = fake_scan(grey_image((24, 16, 16)))
     whole, *_ = network_output(scan, _net(), DEFAULT, Compute())
     tried = small_memory(4)
@@ -195,16 +195,16 @@ def test_memory_that_runs_out_halves_the_slab_and_the_answer_stays_the_same(smal
     ids=lambda error: type(error).__name__,
 )
 def test_every_kind_of_memory_error_is_known(small_memory, error):
-    tried = small_memory(4, error=error, run=_answer)
-    assert network_output(fake_scan(grey_image((40, 4, 4))), nn.Identity(), DEFAULT, Compute())[0] is THE_ANSWER
+    tried = small_memory(4, error=error, run=_output)
+    assert network_output(fake_scan(grey_image((40, 4, 4))), nn.Identity(), DEFAULT, Compute())[0] is OUTPUT
     assert tried[-1][-1] == 4
 
 
 def test_a_device_that_has_too_little_gives_the_work_to_the_processor_with_a_warning(small_memory):
-    tried = small_memory(None, on_device=0, run=_answer)
+    tried = small_memory(None, on_device=0, run=_output)
     compute = Compute(ELSEWHERE, torch.float16)
     output, warnings, _ = network_output(fake_scan(grey_image((40, 4, 4))), nn.Identity(), DEFAULT, compute)
-    assert output is THE_ANSWER
+    assert output is OUTPUT
     assert [device for device, *_ in tried] == ["meta"] * 4 + ["cpu"]
     assert tried[-2] == ("meta", torch.float16, 4)
     assert tried[-1][1] == torch.float32  # the processor has no fast half precision
@@ -215,12 +215,12 @@ def test_a_tile_that_does_not_fit_a_device_goes_to_the_processor(monkeypatch):
     def tiled(net, image, location, preset, compute, progress):
         if compute.device.type != "cpu":
             raise torch.OutOfMemoryError
-        return THE_ANSWER
+        return OUTPUT
 
     monkeypatch.setattr(detector, "tiled_output", tiled)
     scan = fake_scan(grey_image((8, 8, 8)))
     output, warnings, _ = network_output(scan, nn.Identity(), GRT123, Compute(ELSEWHERE))
-    assert output is THE_ANSWER
+    assert output is OUTPUT
     assert len(warnings) == 1
 
 

@@ -84,9 +84,9 @@ def test_a_tile_is_the_slice_of_a_padded_array(fill, padding):
 
 
 def test_progress_goes_up_from_tile_to_tile_and_ends_at_one():
-    told = []
-    _tiled(GRT123, grey_image((4, 4, 300)), StandIn(), progress=lambda stage, fraction: told.append(fraction))
-    assert told == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    fractions = []
+    _tiled(GRT123, grey_image((4, 4, 300)), StandIn(), progress=lambda stage, fraction: fractions.append(fraction))
+    assert fractions == pytest.approx([0, 1 / 3, 2 / 3, 1])
 
 
 def test_cancelling_stops_before_the_next_tile():

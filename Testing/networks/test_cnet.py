@@ -5,7 +5,8 @@ import functools
 import pytest
 import torch
 
-from LungCancerDxLib.networks.cnet import JOINS, CNet, central_max
+from LungCancerDxLib.names import JOINS
+from LungCancerDxLib.networks.cnet import CNet, central_max
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.networks.random_nets import randomised, seeded
 from Testing.Oracles.networks import case_net, case_net_shapes
@@ -42,7 +43,7 @@ def test_a_state_dict_of_2017_without_batch_counters_loads_strictly():
     assert all((value == 0.5).all() for key, value in net.state_dict().items() if key in old)
 
 
-@pytest.mark.parametrize("join", sorted(JOINS))
+@pytest.mark.parametrize("join", JOINS)
 def test_only_the_leaky_noisy_or_has_a_baseline_and_a_leak(join):
     net = _blueprint(DEFAULT, join)
     assert ("baseline" in net.state_dict()) == (join == "leaky-noisy-or")

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from LungCancerDxLib.networks.cnet import JOINS
+from LungCancerDxLib.names import JOINS
+from LungCancerDxLib.networks.cnet import join_nodules
 
 P = torch.tensor([[0.5, 0.2, 0.1]], dtype=torch.float64)
 LEAK = torch.tensor([0.25], dtype=torch.float64)
-ALL_JOINS = pytest.mark.parametrize("name", ["feature-combining", "max-p", "noisy-or", "leaky-noisy-or"])
+ALL_JOINS = pytest.mark.parametrize("name", JOINS)
 
 
 def _first_feature(hidden):
@@ -18,13 +19,7 @@ def _joined(name, malignancy, counted=None):
     """The join of nodules whose first hidden feature is the logit of their malignancy."""
     counted = torch.ones(malignancy.shape) if counted is None else torch.tensor(counted)
     hidden = torch.logit(malignancy)[..., None]
-    return JOINS[name]()(hidden, _first_feature, counted.bool(), LEAK if name == "leaky-noisy-or" else None)
-
-
-def test_the_names_are_those_of_the_command_line():
-    assert {name: join.name for name, join in JOINS.items()} == {name: name for name in JOINS}
-    assert set(JOINS) == {"feature-combining", "max-p", "noisy-or", "leaky-noisy-or"}
-    assert [name for name, join in JOINS.items() if join.learns_leak] == ["leaky-noisy-or"]
+    return join_nodules(name, hidden, _first_feature, counted.bool(), LEAK if name == "leaky-noisy-or" else None)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +39,7 @@ def test_a_join_of_nodules_has_its_closed_form(name, expected):
 def test_feature_combining_takes_the_greatest_of_each_feature_then_scores():
     hidden = torch.tensor([[[1.0, 0.0], [0.0, 3.0], [0.5, 2.0]]])
     output = lambda h: h @ torch.tensor([[2.0], [-1.0]]) + 0.5  # noqa: E731
-    case, nodules = JOINS["feature-combining"]()(hidden, output, torch.ones(1, 3, dtype=torch.bool), None)
+    case, nodules = join_nodules("feature-combining", hidden, output, torch.ones(1, 3, dtype=torch.bool), None)
     torch.testing.assert_close(case, torch.sigmoid(torch.tensor([2 * 1.0 - 3.0 + 0.5])))
     assert nodules is None
 
@@ -86,13 +81,13 @@ def test_without_nodules_the_leak_alone_gives_its_probability_and_other_joins_gi
 
 def test_the_leaky_noisy_or_without_a_leak_is_the_noisy_or():
     hidden, counted = torch.logit(P)[..., None], torch.ones(1, 3, dtype=torch.bool)
-    case, _ = JOINS["leaky-noisy-or"]()(hidden, _first_feature, counted, torch.zeros(1, dtype=torch.float64))
+    case, _ = join_nodules("leaky-noisy-or", hidden, _first_feature, counted, torch.zeros(1, dtype=torch.float64))
     torch.testing.assert_close(case, _joined("noisy-or", P)[0])
 
 
 def test_a_certain_nodule_makes_the_case_certain_and_leaves_gradients_finite():
     hidden = torch.tensor([[[60.0], [-1.0]]], requires_grad=True)
-    case, _ = JOINS["noisy-or"]()(hidden, _first_feature, torch.ones(1, 2, dtype=torch.bool), None)
+    case, _ = join_nodules("noisy-or", hidden, _first_feature, torch.ones(1, 2, dtype=torch.bool), None)
     case.sum().backward()
     assert case.item() == 1.0
     assert torch.isfinite(hidden.grad).all()

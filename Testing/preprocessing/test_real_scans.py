@@ -11,6 +11,8 @@ from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT, GRT123
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
+pytestmark = pytest.mark.slow
+
 # Lung volumes in mL (left, right) after looking at the masks; see docs/preprocessing-real-scans.png.
 VOLUMES_ML = {
     "LIDC-IDRI-0001": (1670, 1910),

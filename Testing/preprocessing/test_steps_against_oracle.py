@@ -17,6 +17,8 @@ from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from Testing.Oracles import preprocessing as oracle
 from Testing.Oracles.lung_mask import lung_cores
 
+pytestmark = pytest.mark.slow
+
 COARSENING = 3  # in plane, so that the plain versions end within seconds
 
 

@@ -2,11 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
 
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.networks.inference import prepare_for_inference
-from LungCancerDxLib.networks.nnet import NNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from LungCancerDxLib.runtime.device import (
     DEFAULT_MEMORY_GB,
@@ -16,8 +13,6 @@ from LungCancerDxLib.runtime.device import (
     exact_arithmetic,
     is_out_of_memory,
 )
-from Testing.helpers import tiny
-from Testing.networks.random_nets import randomised
 
 
 @pytest.fixture
@@ -101,8 +96,12 @@ def test_the_memory_asked_for_is_kept(at_hand):
     assert choose_compute(memory_gb=0.5).memory_gb == 0.5
 
 
-@pytest.mark.parametrize(("name", "on_cpu"), [("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp32")])
-def test_the_fallback_to_the_processor_keeps_what_the_processor_can_do(name, on_cpu):
+@pytest.mark.parametrize(
+    ("name", "instructions", "on_cpu"),
+    [("fp32", True, "fp32"), ("bf16", True, "bf16"), ("bf16", False, "fp32"), ("fp16", True, "fp32")],
+)
+def test_the_fallback_to_the_processor_keeps_what_the_processor_is_quick_in(name, instructions, on_cpu, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": instructions})
     fallback = Compute(torch.device("cuda"), DTYPES[name], 3.0).on_cpu()
     assert (fallback.device.type, fallback.precision, fallback.memory_gb) == ("cpu", on_cpu, 3.0)
 
@@ -131,34 +130,6 @@ def test_what_the_processor_says_when_asked_for_too_much_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
-
-
-def test_ready_to_run_leaves_the_original_untouched():
-    net = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Dropout(0.5)).train()
-    before = net[0].weight.clone()
-    ready = prepare_for_inference(net, DEFAULT, Compute(dtype=torch.bfloat16))
-    with torch.no_grad():
-        ready[0].weight.zero_()
-    assert net.training
-    assert not ready.training
-    assert (net[0].weight.dtype, ready[0].weight.dtype) == (torch.float32, torch.bfloat16)
-    assert torch.equal(net[0].weight, before)
-
-
-def test_published_weights_run_as_they_are():
-    net = nn.Sequential(nn.Conv3d(2, 4, 3))
-    assert torch.equal(prepare_for_inference(net, GRT123, Compute())[0].weight, net[0].weight)
-
-
-def test_the_weights_of_the_default_preset_are_the_same_numbers_in_every_precision():
-    net = randomised(NNet(tiny(DEFAULT)))
-    exact, rough = (
-        prepare_for_inference(net, DEFAULT, Compute(dtype=dtype)) for dtype in (torch.float32, torch.bfloat16)
-    )
-    for (name, ours), theirs in zip(exact.named_parameters(), rough.parameters(), strict=True):
-        assert (ours.dtype, theirs.dtype) == (torch.float32, torch.bfloat16)
-        assert torch.equal(ours, theirs.float()), name
-    assert not torch.equal(exact.output[0].weight, net.output[0].weight)
 
 
 def test_exact_arithmetic_switches_tf32_and_gradients_off_and_back():

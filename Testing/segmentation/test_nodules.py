@@ -1,4 +1,4 @@
-"""Nodules on digital scenes: found, measured, cut free of what they touch, and not invented."""
+"""Nodules on digital scenes: found, measured, cut free of what they touch, and not made up."""
 
 from dataclasses import replace
 
@@ -83,7 +83,7 @@ def test_a_vessel_through_ground_glass_does_not_make_it_solid():
     assert dice(result.labels == 1, scene.mask(volume)) > 0.85
 
 
-def test_calcium_is_told(plain_scan):
+def test_calcium_is_recognised(plain_scan):
     volume, lungs = Scene(half_mm=20, wall_y_mm=17).ball(CENTER, 10, 450.0).scan()
     _, nodule = segment_one(volume, lungs, proposal(CENTER, 10))
     assert nodule.type == "calcified"

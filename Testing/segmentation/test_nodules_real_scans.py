@@ -39,6 +39,7 @@ def test_the_nodules_of_the_synthetic_chest_are_measured_within_fifteen_percent(
         assert np.count_nonzero(result.labels == nodule.rank) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LESIONS)
 def test_a_real_lesion_is_outlined_from_boxes_that_are_off(name, real_scan_path):
     path = real_scan_path(name)

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from ...detection.whole_scan import normalised
 from ...models.find import initialise
-from ...networks.cnet import CaseScore, CNet
+from ...networks.cnet import CNet, CNetOutput, join_nodules
 from ...networks.nnet import NNet
 from ...preset import Preset
 from ..detector.loss import Losses, detector_loss
@@ -27,18 +27,18 @@ LOSSES = ("loss", "cross_entropy", "miss", "false_alarm", "leak", "right")
 _DETECTOR_LOSSES = ("classification", "regression", "found", "rejected")
 
 
-def exact_score(net: CNet, features: torch.Tensor, counted: torch.Tensor) -> CaseScore:
+def exact_score(net: CNet, features: torch.Tensor, counted: torch.Tensor) -> CNetOutput:
     """`CNet.score` with nodules joined in float64, where there is that: in float32 1 - P of a case that is surely wrong
     is noise, and its gradient none at all or far too large.
     """
     exact = torch.float32 if features.device.type == "mps" else torch.float64
     hidden = torch.relu(net.fc1(features))
     leak = None if net.leak is None else net.leak.to(exact)
-    probability, malignancy = net.join(hidden, lambda shown: net.fc2(shown).to(exact), counted, leak)
-    return CaseScore(probability, malignancy, leak)
+    probability, malignancy = join_nodules(net.join, hidden, lambda shown: net.fc2(shown).to(exact), counted, leak)
+    return CNetOutput(probability, malignancy, leak)
 
 
-def case_loss(score: CaseScore, batch: dict[str, torch.Tensor], recipe: ClassifierRecipe) -> Losses:
+def case_loss(score: CNetOutput, batch: dict[str, torch.Tensor], recipe: ClassifierRecipe) -> Losses:
     """The loss of a batch and what is worth knowing of it.
 
     Parameters
@@ -200,7 +200,7 @@ class _InUnits(nn.Module):
 @contextmanager
 def leak_in_units(net: CNet, unit: float) -> Iterator[None]:
     """Within the block an optimiser sees the leak's logit in units of this size (see `ClassifierRecipe.leak_rate`)."""
-    if not net.join.learns_leak or unit == 1:
+    if net.leak is None or unit == 1:
         yield
         return
     parametrize.register_parametrization(net, "baseline", _InUnits(unit))

@@ -16,7 +16,8 @@ from ...detection.proposals import Proposals
 from ...errors import UsageError
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
-from ...networks.cnet import CNet, LeakyNoisyOr
+from ...names import LEAKY_NOISY_OR
+from ...networks.cnet import CNet
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import Progress, part, silent
@@ -54,7 +55,7 @@ class Plan:
     recipe: ClassifierRecipe
     stages: tuple[Stage, ...]
     outcome: str
-    join: str = LeakyNoisyOr.name
+    join: str = LEAKY_NOISY_OR
     proposals: Literal["detector", "truth"] = "detector"
     seed: int = 0
 

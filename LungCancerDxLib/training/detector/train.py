@@ -12,7 +12,8 @@ from ...errors import UsageError
 from ...models.bundle import Model, save_model
 from ...models.find import initialise
 from ...models.registry import MODEL_FOLDER
-from ...networks.cnet import CNet, LeakyNoisyOr
+from ...names import LEAKY_NOISY_OR
+from ...networks.cnet import CNet
 from ...networks.nnet import NNet
 from ...preset import Preset
 from ...runtime.device import Compute
@@ -126,7 +127,7 @@ def _checks(
 
 def detector_model(net: NNet, preset: Preset, name: str, trained_on: str) -> Model:
     """A model of a trained detector and a classifier of the same backbone whose last layers are random."""
-    classifier = CNet(preset, LeakyNoisyOr.name)
+    classifier = CNet(preset, LEAKY_NOISY_OR)
     initialise(classifier, torch.Generator().manual_seed(0))
     classifier.NoduleNet.load_state_dict(net.state_dict())
     return Model(name, preset, "none", trained_on, net, classifier)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from LungCancerDxLib.networks.cnet import JOINS
+from LungCancerDxLib.names import JOINS
 from LungCancerDxLib.training.classifier.items import CaseItems
 from LungCancerDxLib.training.classifier.network import ClassifierWithLoss, new_classifier
 from Testing.training.classifier_tiny import FEW, SMALLEST, known_cases, labelled_store, tiny_detector

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from LungCancerDxLib.networks.cnet import JOINS, CaseScore, CNet
+from LungCancerDxLib.names import JOINS
+from LungCancerDxLib.networks.cnet import CNet, CNetOutput
 from LungCancerDxLib.training.classifier.network import LOSSES, case_loss, exact_score, false_alarm_loss, miss_loss
 from LungCancerDxLib.training.classifier.recipe import PAPER
 from Testing.training.classifier_tiny import SMALLEST
@@ -20,7 +21,7 @@ LABELS = {
 
 def score(probability, malignancy=None, leak=None):
     tensors = (None if value is None else torch.tensor(value) for value in (malignancy, leak))
-    return CaseScore(torch.tensor(probability), *tensors)
+    return CNetOutput(torch.tensor(probability), *tensors)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_case():

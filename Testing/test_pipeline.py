@@ -1,0 +1,408 @@
+"""From a CT to a scored case, with networks small enough to run in a moment (scores mean nothing, their sums do)."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib import pipeline
+from LungCancerDxLib.case import SCHEMA, CaseResult
+from LungCancerDxLib.detection.detector import Detected
+from LungCancerDxLib.detection.proposals import Proposals
+from LungCancerDxLib.errors import Cancelled, UsageError
+from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.options import ScoreOptions
+from LungCancerDxLib.phantom import SyntheticNodule
+from LungCancerDxLib.pipeline import detect_and_score, score_file
+from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
+from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.runtime.memory import resident_gb
+from LungCancerDxLib.segmentation import SegmentedNodules
+from LungCancerDxLib.volume import CTVolume, index_to_world
+from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
+
+IN_THE_LEFT_LUNG = (80.25, 10.125, -30.0625)  # LPS mm
+OUTSIDE_THE_LUNGS = (0.0, 90.0, -30.0)
+CENTERS_KJI = [(9.0, 22.0, 19.0), (8.0, 21.0, 52.0), (7.0, 25.0, 15.0), (8.0, 19.0, 45.0), (6.0, 22.0, 22.0)]
+
+
+def unmeasured(volume, lungs, nodules, progress):
+    return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ())
+
+
+@pytest.fixture(scope="module")
+def result():
+    return detect_and_score(slab().volume, tiny_model())
+
+
+@pytest.fixture(scope="module")
+def with_points():
+    """Every nodule and two points classified, none outlined."""
+    points = [IN_THE_LEFT_LUNG, OUTSIDE_THE_LUNGS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "segment_nodules", unmeasured)
+        return detect_and_score(slab().volume, tiny_model(), points_lps_mm=points, classify_all=True)
+
+
+@pytest.fixture
+def detected(monkeypatch):
+    """A function that makes the detector find nodules of the given logits."""
+
+    def find(*logits):
+        found = Proposals.from_rows([(logit, *center, 2.0) for logit, center in zip(logits, CENTERS_KJI, strict=False)])
+        monkeypatch.setattr(pipeline, "detect", lambda *rest: Detected(found, (), Compute()))
+
+    return find
+
+
+def scored(model):
+    return detect_and_score(slab().volume, model)
+
+
+def shares(result):
+    parts = [*(nodule.contribution for nodule in result.nodules), result.case.leak_share, result.case.blank_share]
+    return [share for share in parts if share is not None]
+
+
+def noisy_or(*probabilities):
+    return 1 - np.prod([1 - p for p in probabilities])
+
+
+# ---------------------------------------------------------------------- the result
+
+
+def test_lung_labels_lie_on_the_scans_own_grid_and_on_the_lungs(result):
+    truth, labels = slab().lungs, result.lung_labels
+    assert labels.dtype == np.uint8
+    for label in (1, 2):
+        found, true = labels == label, truth == label
+        assert 2 * np.sum(found & true) / (found.sum() + true.sum()) > 0.92
+
+
+def test_lung_volumes_are_those_of_the_labels_in_millilitres(result):
+    voxel_ml = 2.5 * 2 * 2 / 1000
+    assert result.lungs == pytest.approx(
+        {
+            "left_volume_ml": np.sum(result.lung_labels == 1) * voxel_ml,
+            "right_volume_ml": np.sum(result.lung_labels == 2) * voxel_ml,
+        }
+    )
+
+
+def test_nodules_are_ranked_from_one_by_falling_logit(result):
+    logits = [nodule.logit for nodule in result.nodules]
+    assert [nodule.rank for nodule in result.nodules] == list(range(1, len(logits) + 1))
+    assert logits == sorted(logits, reverse=True)
+    assert len(set(logits)) > 1
+
+
+def test_at_most_20_nodules_are_listed_and_the_first_five_count(result):
+    assert len(result.nodules) == 20
+    assert [nodule.scored for nodule in result.nodules] == [True] * 5 + [False] * 15
+    assert result.case.scored_nodules == 5
+
+
+def test_confidence_is_the_logistic_of_the_logit(result):
+    for nodule in result.nodules:
+        assert nodule.confidence == pytest.approx(1 / (1 + np.exp(-nodule.logit)))
+        assert nodule.source == "detected"
+
+
+def test_nodules_lie_in_the_field_of_view_and_have_a_box(result):
+    low, high = slab().volume.kji_to_lps[:3, 3], -slab().volume.kji_to_lps[:3, 3]
+    for nodule in result.nodules:
+        x, y, z = nodule.center_lps_mm
+        assert low[0] < x < high[0]
+        assert low[1] < y < high[1]
+        assert -70 < z < 10
+        assert nodule.box_diameter_mm > 0
+
+
+def test_what_does_not_count_has_no_malignancy_and_no_share(result):
+    for nodule in result.nodules:
+        assert (nodule.malignancy is None) is not nodule.scored
+        assert (nodule.contribution is None) is not nodule.scored
+
+
+def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
+    detected(1.0, 0.5, 0.0)
+    truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
+    patient = chest(4, **SLAB, nodules=(truth,))
+    center = np.array(truth.center_lps_mm)
+    result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center])
+    for nodule in result.nodules:
+        figures = [nodule.longest_axial_diameter_mm, nodule.volume_mm3, nodule.mean_hu, nodule.type]
+        drawn = nodule.rank in np.unique(result.nodule_labels)
+        assert [figure is not None for figure in figures] == [drawn] * 4
+        assert (nodule.side, nodule.third) != (None, None)
+    found = result.nodules[-1]
+    assert found.diameter_mm == pytest.approx(truth.diameter_mm, rel=0.2)
+    place = index_to_world(patient.volume.kji_to_lps, np.argwhere(result.nodule_labels == found.rank)).mean(axis=0)
+    assert np.linalg.norm(place - center) < 2
+
+
+def test_the_score_is_the_leaky_noisy_or_of_what_counts_and_the_shares_sum_to_one(result):
+    malignancy = [nodule.malignancy for nodule in result.nodules[:5]]
+    assert result.case.join == "leaky-noisy-or"
+    assert result.case.score == pytest.approx(noisy_or(result.case.leak, *malignancy), abs=1e-6)
+    assert len(shares(result)) == 6
+    assert sum(shares(result)) == pytest.approx(1)
+    for nodule in result.nodules[:5]:
+        expected = np.log1p(-nodule.malignancy) / np.log1p(-result.case.score)
+        assert nodule.contribution == pytest.approx(expected, rel=1e-4)
+
+
+def test_blanks_are_not_scored_with_the_default_preset(result):
+    case = result.case
+    assert (case.blank_count, case.blank_malignancy, case.blank_share) == (0, None, None)
+
+
+def test_the_score_of_an_untrained_model_is_called_what_it_is(result):
+    assert result.case.score_name == "no trained model, scores mean nothing"
+    assert result.model["outcome"] == "none"
+    assert result.model["sha256"] == tiny_model().sha256
+
+
+def test_every_stage_is_timed(result):
+    assert list(result.timing_s) == ["preprocessing", "detection", "classification", "segmentation"]
+    assert all(seconds > 0 for seconds in result.timing_s.values())
+
+
+def test_the_run_and_the_input_are_named(result):
+    assert (result.run["device"], result.run["precision"]) == ("cpu", "fp32")
+    assert result.input == {
+        "path": "synthetic",
+        "series_uid": None,
+        "shape_kji": list(slab().volume.shape_kji),
+        "spacing_mm_kji": pytest.approx([2.5, 2.0, 2.0]),
+    }
+
+
+def test_a_scan_cut_off_at_top_and_bottom_is_warned_of(result):
+    for where in ("top", "bottom"):
+        assert any(f"cut off at the {where}" in warning for warning in result.warnings)
+
+
+def test_the_json_comes_back_as_the_same_result(result):
+    again = CaseResult.from_json(result.to_json())
+    assert again == result
+    assert f'"schema": "{SCHEMA}"' in result.to_json()
+
+
+def test_classify_all_gives_every_nodule_its_malignancy_and_leaves_the_score_alone(result, with_points):
+    assert all(nodule.malignancy is not None for nodule in with_points.nodules)
+    assert with_points.case.score == pytest.approx(result.case.score, abs=1e-6)
+    before, after = ([nodule.malignancy for nodule in r.nodules[:5]] for r in (result, with_points))
+    assert after == pytest.approx(before, abs=1e-6)
+    assert [n.scored for n in with_points.nodules[:20]] == [n.scored for n in result.nodules]
+
+
+@pytest.mark.usefixtures("no_outlines")
+@pytest.mark.parametrize(
+    ("axes", "flipped"),
+    [
+        ((0, 1, 2), (True, False, False)),
+        ((0, 1, 2), (False, True, True)),
+        ((2, 1, 0), (False, False, False)),
+        ((1, 2, 0), (True, False, True)),
+    ],
+)
+def test_the_same_patient_stored_another_way_gets_the_same_nodules_and_score(result, axes, flipped):
+    stored = reoriented(slab().volume, axes, flipped)
+    again = detect_and_score(stored, tiny_model())
+    centers = [np.array([nodule.center_lps_mm for nodule in r.nodules]) for r in (again, result)]
+    np.testing.assert_allclose(*centers, atol=0.05)
+    assert again.case.score == pytest.approx(result.case.score, abs=1e-3)
+    assert again.lungs == pytest.approx(result.lungs)
+    labels = CTVolume(result.lung_labels.astype(np.int16), slab().volume.kji_to_lps)
+    np.testing.assert_array_equal(again.lung_labels, reoriented(labels, axes, flipped).voxels)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_the_score_does_not_depend_on_the_memory_allowed(result):
+    again = detect_and_score(slab().volume, tiny_model(), Compute(memory_gb=0.01))
+    assert again.case.score == pytest.approx(result.case.score, abs=1e-4)
+    assert [n.logit for n in again.nodules] == pytest.approx([n.logit for n in result.nodules], abs=1e-4)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_memory_beyond_what_is_allowed_is_warned_of(result):
+    if resident_gb() is None:
+        pytest.skip("this system does not tell the memory of a process")
+    again = detect_and_score(slab().volume, tiny_model(), Compute(memory_gb=0.2))
+    (warning,) = set(again.warnings) - set(result.warnings)
+    assert warning.endswith(" GB of memory at its peak; 0.2 GB were allowed.")
+    assert not any("of memory" in message for message in result.warnings)
+
+
+def test_progress_goes_through_every_stage_and_never_back():
+    reports, model = [], tiny_model()
+    few = replace(model, preset=replace(model.preset, listed_nodules=2))
+    detect_and_score(slab().volume, few, progress=lambda *report: reports.append(report))
+    stages, fractions = zip(*reports, strict=True)
+    assert list(dict.fromkeys(stages)) == [
+        "finding the lungs",
+        "masking",
+        "resampling",
+        "preprocessing done",
+        "detecting nodules",
+        "classifying nodules",
+        "outlining nodules",
+    ]
+    assert list(fractions) == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0, pytest.approx(1))
+
+
+@pytest.mark.parametrize(
+    "stage", ["finding the lungs", "detecting nodules", "classifying nodules", "outlining nodules"]
+)
+def test_cancelling_stops_at_that_stage(stage):
+    seen = []
+
+    def cancel(current, fraction):
+        seen.append(current)
+        if current == stage:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        detect_and_score(slab().volume, tiny_model(), progress=cancel)
+    assert seen.count(stage) == 1
+    assert seen[-1] == stage
+
+
+# ---------------------------------------------------------------------- points and nodules that a user asks about
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_chosen_nodules_are_given_their_malignancy_and_leave_the_score_alone(result, with_points):
+    chosen = detect_and_score(slab().volume, tiny_model(), points_lps_mm=[IN_THE_LEFT_LUNG], classify=[12, 3, 7, 21])
+    classified = [nodule.rank for nodule in chosen.nodules if nodule.malignancy is not None]
+    assert classified == [1, 2, 3, 4, 5, 7, 12, 21]
+    of_all = {nodule.rank: nodule.malignancy for nodule in with_points.nodules}
+    for nodule in chosen.nodules:
+        if nodule.malignancy is not None:
+            assert nodule.malignancy == pytest.approx(of_all[nodule.rank], abs=1e-6)
+    assert [nodule.scored for nodule in chosen.nodules[:20]] == [nodule.scored for nodule in result.nodules]
+    assert chosen.case.score == pytest.approx(result.case.score, abs=1e-6)
+
+
+def test_ranks_that_the_case_does_not_have_are_refused(detected):
+    detected(1.0, 0.5, 0.0)
+    with pytest.raises(UsageError, match=r"no nodule of rank -1, 0, 4: its nodules have the ranks 1 to 3\."):
+        detect_and_score(slab().volume, tiny_model(), classify=[4, 2, 0, -1])
+    detected()
+    with pytest.raises(UsageError, match="no nodule of rank 1: no nodules were found in it"):
+        detect_and_score(slab().volume, tiny_model(), classify=[1], classify_all=True)
+
+
+def test_a_users_point_is_classified_at_its_place_and_does_not_count(with_points):
+    point = with_points.nodules[20]
+    assert (point.rank, point.source, point.scored) == (21, "user", False)
+    assert point.center_lps_mm == IN_THE_LEFT_LUNG
+    assert 0 < point.malignancy < 1
+    assert (point.logit, point.confidence, point.box_diameter_mm, point.contribution) == (None, None, None, None)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_a_point_where_a_nodule_was_found_gets_its_malignancy(result):
+    nodule = result.nodules[0]
+    point = detect_and_score(slab().volume, tiny_model(), points_lps_mm=[nodule.center_lps_mm]).nodules[-1]
+    assert point.malignancy == pytest.approx(nodule.malignancy, abs=1e-6)
+
+
+def test_only_the_point_outside_the_lungs_is_warned_of(with_points):
+    (warning,) = (warning for warning in with_points.warnings if warning.startswith("Point"))
+    assert warning.startswith("Point 2 lies outside the lungs")
+
+
+@pytest.mark.parametrize("point", [(-400.0, 0, -30), (0, 200.0, -30), (0, 0, 2.5), (float("nan"), 0, -30)])
+def test_a_point_outside_the_scan_is_refused_and_lps_and_ras_are_named(point):
+    with pytest.raises(UsageError, match=r"Point 2 at x = .* lies outside the scan. Points are in LPS .* RAS"):
+        detect_and_score(slab().volume, tiny_model(), points_lps_mm=[IN_THE_LEFT_LUNG, point])
+
+
+# ---------------------------------------------------------------------- what counts, by every join and preset
+
+
+@pytest.mark.usefixtures("no_outlines")
+@pytest.mark.parametrize("preset", [PAPER, GRT123], ids=lambda preset: preset.name)
+def test_blanks_fill_up_to_five_and_count_where_the_preset_says_so(detected, preset):
+    detected(1.0, 0.5)
+    result = scored(tiny_model(preset))
+    case, malignancy = result.case, [nodule.malignancy for nodule in result.nodules]
+    assert (case.scored_nodules, case.blank_count) == (2, 3)
+    assert case.score == pytest.approx(noisy_or(case.leak, *malignancy, *[case.blank_malignancy] * 3), abs=1e-6)
+    assert len(shares(result)) == 4
+    assert sum(shares(result)) == pytest.approx(1)
+
+
+@pytest.mark.usefixtures("no_outlines")
+@pytest.mark.parametrize("preset", [DEFAULT, PAPER], ids=lambda preset: preset.name)
+def test_a_case_without_proposals_is_scored_by_leak_and_blanks_alone(detected, preset):
+    detected()
+    result = scored(tiny_model(preset))
+    case = result.case
+    assert result.nodules == ()
+    assert case.scored_nodules == 0
+    assert case.blank_count == (5 if preset.blanks_scored else 0)
+    blanks = [case.blank_malignancy] * case.blank_count
+    assert case.score == pytest.approx(noisy_or(case.leak, *blanks), abs=1e-6)
+    assert sum(shares(result)) == pytest.approx(1)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_only_nodules_above_the_threshold_count(detected):
+    detected(2.0, 0.0, -0.5, -1.0, -1.5)
+    model = tiny_model()
+    result = scored(replace(model, preset=replace(model.preset, score_above_logit=-1.0)))
+    assert [nodule.scored for nodule in result.nodules] == [True, True, True, False, False]
+    assert result.case.scored_nodules == 3
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_a_diameter_is_working_voxels_times_their_size(detected):
+    detected(1.0)
+    assert scored(tiny_model()).nodules[0].box_diameter_mm == pytest.approx(2.0 * 4.0)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_max_p_is_the_worst_nodule_and_has_no_shares(detected):
+    detected(1.0, 0.5)
+    result = scored(tiny_model(join="max-p"))
+    assert result.case.score == max(nodule.malignancy for nodule in result.nodules)
+    assert (shares(result), result.case.leak) == ([], None)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_feature_combining_scores_the_case_alone(detected):
+    detected(1.0, 0.5)
+    result = scored(tiny_model(join="feature-combining"))
+    assert 0 < result.case.score < 1
+    assert [nodule.malignancy for nodule in result.nodules] == [None, None]
+    assert shares(result) == []
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_unticking_nodules_is_the_score_of_the_others(with_points):
+    again = with_points.rescored({2, 21})
+    malignancy = {nodule.rank: nodule.malignancy for nodule in with_points.nodules}
+    assert again.case.score == pytest.approx(noisy_or(again.case.leak, malignancy[2], malignancy[21]))
+    assert [nodule.rank for nodule in again.nodules if nodule.scored] == [2, 21]
+    assert sum(shares(again)) == pytest.approx(1)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_a_file_is_read_and_scored_and_an_observer_runs_every_stage(tmp_path):
+    stages = []
+
+    def observe(stage, work):
+        stages.append(stage)
+        return work()
+
+    write_volume(slab().volume, tmp_path / "slab.nrrd")
+    options = ScoreOptions(precision="fp32")
+    scored_file = score_file(tmp_path / "slab.nrrd", options, model=tiny_model(), observe=observe)
+    assert stages == ["reading", "preprocessing", "detection", "classification", "segmentation"]
+    assert list(scored_file.timing_s) == [*stages, "total"]
+    assert scored_file.input["path"] == str(tmp_path / "slab.nrrd")
+    assert scored_file.case.score == pytest.approx(scored(tiny_model()).case.score, abs=1e-3)

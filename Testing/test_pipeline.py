@@ -10,7 +10,7 @@ from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import Cancelled, UsageError
-from LungCancerDxLib.io.result_folder import write_volume
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.options import ScoreOptions
 from LungCancerDxLib.phantom import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score, score_file

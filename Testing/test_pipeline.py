@@ -12,12 +12,12 @@ from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.options import ScoreOptions
-from LungCancerDxLib.phantom import SyntheticNodule
+from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score, score_file
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.runtime.memory import resident_gb
-from LungCancerDxLib.segmentation import SegmentedNodules
+from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
 

@@ -1,5 +1,8 @@
 """A cohort's run: its tables, broken scans, what is done again and what is not."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK as sitk

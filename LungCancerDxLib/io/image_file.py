@@ -6,8 +6,10 @@ import gzip
 import math
 import re
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +47,16 @@ def read_image_file(path: Path) -> CTVolume:
     Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, or lies on a
     sheared grid.
     """
-    reader = image_reader(path, IMAGE_IO[image_extension(path) or ""])
-    try:
-        reader.ReadImageInformation()
-        _check_kind(reader, path)
-        _check_voxel_size(reader, path)
-        if _is_nifti(reader):
-            _check_nifti_data(reader, path)
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from error
+    with image_reader(path, IMAGE_IO[image_extension(path) or ""]) as reader:
+        try:
+            reader.ReadImageInformation()
+            _check_kind(reader, path)
+            _check_voxel_size(reader, path)
+            if _is_nifti(reader):
+                _check_nifti_data(reader, path)
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise _unreadable(path, error) from error
     if image.GetDimension() == 4:
         image = image[:, :, :, 0]
     return CTVolume(
@@ -65,12 +67,42 @@ def read_image_file(path: Path) -> CTVolume:
     )
 
 
-def image_reader(path: Path, image_io: str) -> Any:
+@contextmanager
+def image_reader(path: Path, image_io: str) -> Iterator[Any]:
     """A SimpleITK reader of one file in one format (SimpleITK has no types)."""
-    reader: Any = sitk.ImageFileReader()  # type: ignore[no-untyped-call]
-    reader.SetImageIO(image_io)
-    reader.SetFileName(str(path))
-    return reader
+    with itk_path(path) as name:
+        reader: Any = sitk.ImageFileReader()  # type: ignore[no-untyped-call]
+        reader.SetImageIO(image_io)
+        reader.SetFileName(name)
+        yield reader
+
+
+def read_array(path: Path) -> np.ndarray:
+    """The voxels (K, J, I) of an image file; `RuntimeError` where it cannot be read."""
+    with itk_path(path) as name:
+        array: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(name))
+        return array
+
+
+@contextmanager
+def itk_path(path: Path) -> Iterator[str]:
+    """The path as SimpleITK takes it, which ends the process at bytes that are not UTF-8: they are linked to then."""
+    if _is_utf8(str(path)):
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if _is_utf8(path.name):  # what a header names beside it is found too
+            link, target = Path(folder) / "folder", path.parent.absolute()
+            name = link / path.name
+        else:
+            name = link = Path(folder) / f"image{image_extension(path) or ''}"
+            target = path.absolute()
+        link.symlink_to(target)
+        yield str(name)
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def write_volume(volume: CTVolume, path: Path, compressed: bool = True) -> None:
@@ -99,8 +131,9 @@ def write_image(array: np.ndarray, volume: CTVolume, path: Path, compressed: boo
     image.SetOrigin([float(x) for x in volume.kji_to_lps[:3, 3]])
     image.SetDirection([float(d) for d in (volume.kji_to_lps[:3, :3] / volume.spacing_mm_kji)[:, ::-1].ravel()])
     try:
-        sitk.WriteImage(image, str(path), useCompression=compressed)
-        whole = np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), array)
+        with itk_path(path) as name:
+            sitk.WriteImage(image, name, useCompression=compressed)
+        whole = np.array_equal(read_array(path), array)
     except RuntimeError as error:
         raise OSError(f"{path.name} could not be written: {error}") from error
     if not whole:

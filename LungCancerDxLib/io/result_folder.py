@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from ..case import CaseResult
 from ..errors import LungCancerDxError
 from ..volume import CTVolume
-from .image_file import write_image
+from .image_file import read_array, write_image
 
 CASE_FILE = "case.json"
 LUNGS_FILE = "lungs.nrrd"
@@ -57,7 +55,7 @@ def read_result(folder: Path) -> CaseResult:
     """
     try:
         result = CaseResult.from_json((folder / CASE_FILE).read_text(encoding="utf-8"))
-        lungs, nodules = (sitk.GetArrayFromImage(sitk.ReadImage(str(folder / name))) for name in _LABEL_FILES)
+        lungs, nodules = (read_array(folder / name) for name in _LABEL_FILES)
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise LungCancerDxError(f"The result in {folder} cannot be read: {error}") from error
     return replace(result, lung_labels=lungs, nodule_labels=nodules)

@@ -183,7 +183,10 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     OutputError
     """
     lines = [columns, *([_cell(value) for value in row] for row in rows)]
-    with atomic_file(path) as staging, staging.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_file(path) as staging,
+        staging.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         csv.writer(file, lineterminator="\n").writerows(lines)
 
 

@@ -1,5 +1,8 @@
 """A cohort's run: its tables, broken scans, what is done again and what is not."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -112,3 +115,26 @@ def test_a_run_that_is_asked_to_stop_stops_with_its_tables_up_to_date(scans, tmp
         with pytest.raises(Cancelled, match=r"0 of 3 scans are done\. The same command goes on"):
             run_cohort(list_scans(scans), tmp_path, SETTINGS, never)
     assert [row["status"] for row in rows(tmp_path)] == ["waiting"] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
+def test_names_whose_bytes_are_not_utf8_are_worked_on_as_any_other(tmp_path):
+    latin_1 = os.fsdecode(b"J\xfcrgen")
+    folder = write_scans(tmp_path / "scans", ["a", latin_1])
+    (folder / "broken.nrrd").write_text("no image\n")
+    out = tmp_path / latin_1
+    settings = Settings(ScoreOptions(), sha256="0", masks=True)
+    for _ in range(2):  # the second run knows the first one's cases
+        assert run_cohort(list_scans(folder), out, settings, quick_work, workers=2) == {"done": 2, "failed": 1}
+    assert [(row["id"], row["status"]) for row in rows(out)] == [
+        ("J\\udcfcrgen", "done"),
+        ("a", "done"),
+        ("broken", "failed"),
+    ]
+    assert sorted(path.name for path in (out / "cases" / latin_1).iterdir()) == [
+        "case.json",
+        "lungs.nrrd",
+        "nodules.nrrd",
+    ]
+    assert list((out / "cases").glob(".*")) == []

@@ -126,7 +126,8 @@ def _read_plain(path: Path, shape: tuple[int, int], plain: PlainPixels) -> np.nd
 def _decode_file(path: Path) -> np.ndarray:
     """The frames of a file (frames, rows, columns) with the rescale of the header, or of its first frame, applied."""
     try:
-        frames = sitk.GetArrayFromImage(image_reader(path, "GDCMImageIO").Execute())
+        with image_reader(path, "GDCMImageIO") as reader:
+            frames: np.ndarray = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise CTReadError(
             f"{path}: the pixels cannot be decoded ({reason(error)}): the slice is truncated, damaged, or compressed "

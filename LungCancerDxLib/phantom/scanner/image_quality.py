@@ -48,7 +48,7 @@ def scan_image_quality(volume: CTVolume, lungs: np.ndarray) -> ImageQuality:
 
 
 def preprocessed_image_quality(scan: WorkingScan, preset: Preset) -> ImageQuality:
-    """Of the networks' image, whose filled parts do not count."""
+    """That of the networks' image, whose filled parts do not count."""
     low, high = preset.window_hu
     image = scan.image
     hu = image.astype(np.float32) * ((high - low) / 255) + low

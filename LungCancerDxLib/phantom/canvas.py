@@ -16,23 +16,13 @@ _SIDES = np.array([1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48, 64, 96, 128,
 
 @dataclass(frozen=True)
 class Canvas:
-    """Hounsfield units under the brush.
+    """Hounsfield units under the brush."""
 
-    Parameters
-    ----------
-    hu
-        float32, shape (K, J, I); painted in place.
-    z, y, x
-        Ascending coordinates of the voxel centres along k, j, i, mm, float32.
-    edge_mm
-        Over this width a painted edge goes from nothing to all.
-    """
-
-    hu: np.ndarray
-    z: np.ndarray
+    hu: np.ndarray  # float32, shape (K, J, I); painted in place
+    z: np.ndarray  # ascending coordinates of the voxel centres along k, mm, float32
     y: np.ndarray
     x: np.ndarray
-    edge_mm: float
+    edge_mm: float  # over this width a painted edge goes from nothing to all
 
     def patch(
         self, bounds: tuple[np.ndarray, np.ndarray], grow_mm: float = 0.0

@@ -34,22 +34,11 @@ _TYPE: dict[Kind, float] = {"part-solid": 0.377, "ground-glass": -0.1276}  # oth
 
 @dataclass(frozen=True)
 class CaseTruth:
-    """The outcome of one synthetic case.
+    """The outcome of one synthetic case: whether it has cancer (`label`), and with which probability.
 
-    Parameters
-    ----------
-    label
-        Whether the case has cancer.
-    bayes_probability
-        Of the label, given all that the lungs can show: the best prediction there is.
-    nodule_probabilities
-        The same for each nodule on its own.
-    leak
-        Probability of cancer without any nodule.
-    age_years, female, family_history
-        They shaped the label, and the lungs do not show them.
-    emphysema
-        Of the patient; an image shows it.
+    `bayes_probability` is that of the label given all that the lungs can show, the best prediction there is,
+    `nodule_probabilities` the same for each nodule on its own, `leak` that of cancer without any nodule. Age, sex and
+    family history shaped the label and the lungs do not show them; emphysema an image shows.
     """
 
     label: bool
@@ -89,20 +78,12 @@ class SyntheticCase:
 
 
 def synthetic_case(
-    seed: int,
-    index: int,
-    *,
-    spacing_mm_kji: tuple[float, float, float] | None = None,
-    population: Population = "dsb",
+    seed: int, index: int, *, spacing_mm_kji: tuple[float, float, float] | None = None, population: Population = "dsb"
 ) -> SyntheticCase:
     """Patient `index` of the endless cohort `seed`; the same two numbers give the same patient.
 
-    Parameters
-    ----------
-    spacing_mm_kji
-        Of the scan's grid; drawn where it is not given.
-    population
-        Whose nodules: sizes and numbers as in LUNA16 or in the Data Science Bowl (Fig. 2a).
+    The spacing of the scan's grid is drawn where it is not given. The `population` says whose nodules: sizes and
+    numbers as in LUNA16 or in the Data Science Bowl (Fig. 2a).
     """
     patient_rng, truth_rng = np.random.default_rng([seed, index]).spawn(2)
     patient = synthetic_chest(patient_rng, spacing_mm_kji=spacing_mm_kji, population=population)
@@ -112,11 +93,7 @@ def synthetic_case(
 
 
 def draw_truth(
-    rng: np.random.Generator,
-    nodules: Sequence[SyntheticNodule],
-    *,
-    emphysema: bool,
-    female: bool | None = None,
+    rng: np.random.Generator, nodules: Sequence[SyntheticNodule], *, emphysema: bool, female: bool | None = None
 ) -> CaseTruth:
     """Draw the patient's age, family history and, where it is not given, sex; then the label.
 
@@ -125,8 +102,7 @@ def draw_truth(
     age = int(rng.choice(AGES_YEARS))
     drawn_female, family_history = bool(rng.random() < FEMALE_SHARE), bool(rng.random() < FAMILY_HISTORY_SHARE)
     female = drawn_female if female is None else female
-    background = _background(age, female, family_history)
-    cancers = _logistic(SHARPNESS * background + _seen_logits(nodules, emphysema))
+    cancers = _cancers(nodules, emphysema, age, female, family_history)
     label = bool(rng.random() < _noisy_or(cancers))
     case, each = bayes_probabilities(nodules, emphysema=emphysema)
     return CaseTruth(label, case, each, LEAK, age, female, family_history, emphysema)
@@ -137,14 +113,17 @@ def bayes_probabilities(nodules: Sequence[SyntheticNodule], *, emphysema: bool) 
     age, female, family = np.meshgrid(AGES_YEARS, [False, True], [False, True], indexing="ij")
     weight = np.where(female, FEMALE_SHARE, 1 - FEMALE_SHARE) / len(AGES_YEARS)
     weight = weight * np.where(family, FAMILY_HISTORY_SHARE, 1 - FAMILY_HISTORY_SHARE)
-    background = _background(age, female, family)
-    cancers = _logistic(SHARPNESS * background[..., None] + _seen_logits(nodules, emphysema))
+    cancers = _cancers(nodules, emphysema, age, female, family)
     case = float(np.sum(weight * _noisy_or(cancers)))
     return case, tuple(float(p) for p in np.tensordot(weight, cancers, axes=3))
 
 
-def _seen_logits(nodules: Sequence[SyntheticNodule], emphysema: bool) -> np.ndarray:
-    """(N,) the part of each nodule's sharpened logit that the lungs show."""
+def _cancers(
+    nodules: Sequence[SyntheticNodule], emphysema: bool, age_years: Any, female: Any, family_history: Any
+) -> np.ndarray:
+    """(..., N) probability that each nodule is a cancer; what the lungs do not show may be arrays of one shape."""
+    years = np.asarray(age_years) - _MEAN_AGE_YEARS
+    unseen = _PER_YEAR * years + _FEMALE * np.asarray(female) + _FAMILY_HISTORY * np.asarray(family_history)
     brock = [
         _CONSTANT
         + _EMPHYSEMA * emphysema
@@ -155,20 +134,10 @@ def _seen_logits(nodules: Sequence[SyntheticNodule], emphysema: bool) -> np.ndar
         for nodule in nodules
     ]
     calcified = [CALCIFIED_LOGIT * (nodule.kind == "calcified") for nodule in nodules]
-    return np.asarray(SHARPNESS * np.array(brock, dtype=float) + SHIFT + np.array(calcified, dtype=float))
-
-
-def _background(age_years: Any, female: Any, family_history: Any) -> np.ndarray:
-    """The part of Brock's logit that the lungs do not show."""
-    years = np.asarray(age_years) - _MEAN_AGE_YEARS
-    logit = _PER_YEAR * years + _FEMALE * np.asarray(female) + _FAMILY_HISTORY * np.asarray(family_history)
-    return np.asarray(logit)
+    seen = SHARPNESS * np.array(brock, dtype=float) + SHIFT + np.array(calcified, dtype=float)
+    return np.asarray(1 / (1 + np.exp(-(SHARPNESS * np.asarray(unseen)[..., None] + seen))))
 
 
 def _noisy_or(cancers: np.ndarray) -> np.ndarray:
     """Probability that the leak or any of `cancers` (..., N) makes the case positive."""
     return np.asarray(1 - (1 - LEAK) * np.prod(1 - cancers, axis=-1))
-
-
-def _logistic(logit: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-logit)))

@@ -39,13 +39,9 @@ def synthetic_preprocessed(
     """What `preprocess` gives for the patient that `synthetic_chest` makes of the same generator state, nearly.
 
     The acquisition is drawn (`spacing_mm_kji=None`). Blur, slice thickness and noise are what the resampled scan
-    shows; the lungs are the true ones.
-
-    Returns
-    -------
-    The scan and its lungs, its nodules, and every parameter drawn.
+    shows; the lungs are the true ones. With the scan and its lungs come its nodules and every parameter drawn.
     """
-    drawn = draw_patient(rng, spacing_mm_kji=None, nodules=nodules, population=population)
+    drawn = draw_patient(rng, None, nodules, population)
     anatomy, acquisition = drawn.anatomy, drawn.acquisition
     step = preset.working_spacing_mm
     margin = step * max(preset.crop_margin_low, preset.crop_margin_high)
@@ -102,9 +98,9 @@ def _scan(canvas: Canvas, drawn: DrawnPatient, preset: Preset) -> np.ndarray:
 
     def scan(k: int) -> None:
         level = sum(weight * hu[at] for weight, at in zip(through, levels[k : k + len(through)], strict=True))
-        seen = blurred(blurred(level, within, 0), within, 1)
+        seen = blurred(level, (within, within))
         if strength:
-            seen = seen + strength * (seen - blurred(blurred(seen, wide, 0), wide, 1))
+            seen = seen + strength * (seen - blurred(seen, (wide, wide)))
         grey[k] = to_grey(seen + noise_at(float(canvas.z[k])), preset)
 
     for _ in in_threads(scan, range(len(hu))):

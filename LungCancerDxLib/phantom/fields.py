@@ -7,11 +7,11 @@ grid, at little cost.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -29,16 +29,6 @@ def as_point(xyz: Iterable[float]) -> Point:
     return float(x), float(y), float(z)
 
 
-class Solid(Protocol):
-    """A bounded solid."""
-
-    def field(self, x: Any, y: Any, z: Any) -> Any:
-        """About the signed distance to the surface, mm, negative inside."""
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest corner (x, y, z) of a box around the solid, mm."""
-
-
 @dataclass(frozen=True)
 class Ellipsoid:
     """An ellipsoid; the rows of `axes` are the unit vectors of its half-axes."""
@@ -48,6 +38,7 @@ class Ellipsoid:
     axes: tuple[Point, ...] = UPRIGHT
 
     def field(self, x: Any, y: Any, z: Any) -> Any:
+        """About the signed distance to the surface, mm, negative inside."""
         dx, dy, dz = x - self.center[0], y - self.center[1], z - self.center[2]
         reach: Any = 0.0
         slope: Any = 0.0
@@ -60,6 +51,7 @@ class Ellipsoid:
         return (reach - 1) * reach / np.sqrt(slope + _TINY**2)
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest corner (x, y, z) of a box around it, mm."""
         reach = np.linalg.norm(np.array(self.half_axes)[:, None] * np.array(self.axes), axis=0)
         return np.array(self.center) - reach, np.array(self.center) + reach
 
@@ -74,6 +66,7 @@ class Tube:
     end_radius: float
 
     def field(self, x: Any, y: Any, z: Any) -> Any:
+        """The same of the tube."""
         dx, dy, dz = x - self.start[0], y - self.start[1], z - self.start[2]
         ax, ay, az = (e - s for s, e in zip(self.start, self.end, strict=True))
         squared_length = ax * ax + ay * ay + az * az + _TINY
@@ -82,14 +75,18 @@ class Tube:
         return distance - (self.start_radius + along * (self.end_radius - self.start_radius))
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same of the tube."""
         radius = max(self.start_radius, self.end_radius)
         return np.minimum(self.start, self.end) - radius, np.maximum(self.start, self.end) + radius
 
 
+Solid = Ellipsoid | Tube
+
+
 def tubes(points: Sequence[Point], radius: float | Sequence[float]) -> list[Tube]:
     """A chain of tubes through `points`, with one radius or a radius for each point."""
-    radii = [float(r) for r in np.broadcast_to(radius, len(points))]
-    return [Tube(points[n], points[n + 1], radii[n], radii[n + 1]) for n in range(len(points) - 1)]
+    radii = np.broadcast_to(radius, len(points)).astype(float).tolist()
+    return [Tube(*ends, *widths) for ends, widths in zip(pairwise(points), pairwise(radii), strict=True)]
 
 
 def oval(x: Any, y: Any, half_x: Any, half_y: Any, squareness: float) -> Any:
@@ -134,19 +131,12 @@ def profile(knots: Iterable[tuple[float, float]]) -> Callable[[Any], Any]:
 
     It takes a number, or an array and gives float32 then.
     """
-    z_knots, values = np.array(sorted(knots)).T
-    curve = PchipInterpolator(z_knots, values)
-    heights, pieces = z_knots.tolist(), curve.c.T.tolist()
+    heights, values = np.array(sorted(knots)).T
+    curve = PchipInterpolator(heights, values)
 
     def at(z: Any) -> Any:
-        if np.ndim(z):
-            return curve(np.clip(z, z_knots[0], z_knots[-1])).astype(np.float32)
-        z = min(max(float(z), heights[0]), heights[-1])
-        piece = min(bisect_right(heights, z), len(pieces)) - 1
-        away, value = z - heights[piece], 0.0
-        for coefficient in pieces[piece]:
-            value = value * away + coefficient
-        return value
+        value = curve(np.clip(z, heights[0], heights[-1]))
+        return value.astype(np.float32) if np.ndim(z) else float(value)
 
     return at
 
@@ -195,36 +185,6 @@ class Lattice:
         low, high = self.values[under], self.values[under + 1]
         return np.asarray(low + np.float32(step - under) * (high - low))
 
-    def extent_mm(self, z_mm: float, below: float) -> tuple[tuple[float, float], tuple[float, float]] | None:
-        """Lowest and highest y, and x, outside of which the field at height z is nowhere less than `below`.
-
-        None where it is nowhere less, or where the lattice does not reach.
-        """
-        step = z_mm / self.step_mm - self.first_zyx[0]
-        if not 0 <= step <= len(self.values) - 1:
-            return None
-        if below not in self._extents:
-            self._extents[below] = self._measure_extents(below)
-        under = min(int(step), len(self.values) - 2)
-        y_low, y_high, x_low, x_high = self._extents[below][:, under].tolist()
-        return ((y_low, y_high), (x_low, x_high)) if y_low < y_high else None
-
-    @cached_property
-    def _extents(self) -> dict[float, np.ndarray]:
-        return {}
-
-    def _measure_extents(self, below: float) -> np.ndarray:
-        """(4, Z - 1): ends along y and x between each level of nodes and the next, mm."""
-        hit = self.values < below
-        ends = []
-        for axis in (1, 2):
-            there = np.any(hit, axis=3 - axis)
-            there = there[1:] | there[:-1]
-            first, last = there.argmax(axis=1), there.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
-            for at in (first - 1, last + 1):
-                ends.append(np.where(there.any(axis=1), (self.first_zyx[axis] + at) * self.step_mm, 0.0))
-        return np.array(ends)
-
 
 class Reader:
     """Reads lattices at the pixels of slices; `y`, `x` ascending, mm."""
@@ -235,10 +195,16 @@ class Reader:
 
     def window(self, lattice: Lattice, z_mm: float, below: float) -> tuple[slice, slice] | None:
         """Rows and columns outside of which the field at a height is nowhere less than `below`; None for no pixel."""
-        extent = lattice.extent_mm(z_mm, below)
-        if extent is None:
+        step = z_mm / lattice.step_mm - lattice.first_zyx[0]
+        hit = lattice.plane(z_mm) < below
+        if not 0 <= step <= len(lattice.values) - 1 or not hit.any():
             return None
-        rows, columns = (slice(*np.searchsorted(c, e).tolist()) for c, e in zip((self.y, self.x), extent, strict=True))
+        box = []
+        for axis, centres in ((0, self.y), (1, self.x)):
+            there = np.flatnonzero(hit.any(axis=1 - axis))
+            ends = (lattice.first_zyx[1 + axis] + there[[0, -1]] + (-1, 1)) * lattice.step_mm
+            box.append(slice(*np.searchsorted(centres, ends).tolist()))
+        rows, columns = box
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
     def read(self, lattice: Lattice, z_mm: float, box: tuple[slice, slice]) -> np.ndarray:

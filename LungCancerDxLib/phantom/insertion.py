@@ -44,22 +44,11 @@ NEAR_LESION = 1.6  # points nearer to a lesion than this many times their depth 
 def insert_nodules(
     volume: CTVolume, nodules: Sequence[SyntheticNodule], lungs: np.ndarray, *, quality: ImageQuality | None = None
 ) -> tuple[CTVolume, np.ndarray]:
-    """A copy of a scan with nodules in it.
+    """A copy of a scan with nodules in it, and their masks: (K, J, I) uint8, n + 1 in the body of nodule n, else 0.
 
+    `lungs` are (K, J, I) labels on the scan's grid, from which its image quality is measured where it is not known.
     The same scan and nodules give the same result. Voxels further from a nodule than the scan's blur reaches keep
     their values.
-
-    Parameters
-    ----------
-    lungs
-        (K, J, I) lung labels on the scan's grid, from which its image quality is measured.
-    quality
-        The scan's image quality where it is known already.
-
-    Returns
-    -------
-    CTVolume, masks
-        The new scan, and (K, J, I) uint8: n + 1 in the body of nodule n, 0 elsewhere.
     """
     quality = quality or scan_image_quality(volume, lungs)
     voxels, kji_to_lps = volume.voxels.copy(), volume.kji_to_lps
@@ -80,16 +69,10 @@ def insert_into_preprocessed(
     quality: ImageQuality,
     preset: Preset = DEFAULT,
 ) -> np.ndarray:
-    """A copy of the networks' image, or of a part of it, with nodules in it: quick enough to be done while training.
+    """A copy of the networks' image (Z, Y, X) uint8, or of a part of it, with nodules: quick enough for training.
 
-    Parameters
-    ----------
-    image
-        (Z, Y, X) uint8. What was filled with tissue stays filled.
-    kji_to_lps
-        (4, 4) affine of `image`; that of a part begins where the part does.
-    quality
-        That of the whole image, from `preprocessed_image_quality`: measured once for a scan.
+    `kji_to_lps` is the affine of `image`, so that of a part begins where the part does; `quality` is that of the whole
+    image, measured once for a scan (`preprocessed_image_quality`). What was filled with tissue stays filled.
     """
     low, high = preset.window_hu
     result = image.copy()
@@ -156,26 +139,17 @@ class ScanPlaces:
         return depth
 
     def upper(self, points: np.ndarray) -> np.ndarray:
-        """Whether points lie in the upper half of the lungs by height: the lobes themselves are not told apart."""
+        """Whether points lie in the upper half of the lungs by height: the lobes themselves are unknown."""
         return np.asarray(np.asarray(points)[:, 2] > (self.low_lps_mm[2] + self.high_lps_mm[2]) / 2)
 
 
 def places_of_scan(
     volume: CTVolume, lungs: np.ndarray, *, exclusion_regions: Sequence[tuple[Point, float]] = ()
 ) -> ScanPlaces:
-    """The places of a scan.
+    """The places of a scan in canonical order, given its lung labels (K, J, I).
 
     Vessels are the dense strands well within the lungs, bronchi the airways below the carina; neither pleura nor
-    airway counts as lung.
-
-    Parameters
-    ----------
-    volume
-        In canonical order.
-    lungs
-        (K, J, I) lung labels on the scan's grid.
-    exclusion_regions
-        Balls (centre in LPS mm, radius in mm) around known lesions.
+    airway counts as lung. The `exclusion_regions` are balls (centre in LPS mm, radius in mm) around known lesions.
     """
     spacing = volume.spacing_mm_kji
     box = bounding_box(lungs > 0, np.ceil(AROUND_MM / spacing).astype(int))
@@ -186,11 +160,9 @@ def places_of_scan(
     grid[:3, 3] = [side.start for side in box]
     kji_to_lps = volume.kji_to_lps @ grid
 
-    hu = ndimage.affine_transform(
-        volume.voxels[box].astype(np.float32), steps, output_shape=list(map(len, samples)), order=1
-    )
-    nearest = np.ix_(*(np.rint(s).astype(int) for s in samples))
-    labels = lungs[box][nearest]
+    shape = tuple(map(len, samples))
+    hu = ndimage.affine_transform(volume.voxels[box].astype(np.float32), steps, output_shape=shape, order=1)
+    labels = lungs[box][np.ix_(*(np.rint(s).astype(int) for s in samples))]
     closed = _closed(labels > 0)
     airways = _airways(hu, labels == 0)
     hilum = ndimage.binary_opening(closed & (labels == 0), iterations=HILUM_VOXELS)

@@ -32,16 +32,10 @@ SUBSLICE_MM = 1.25  # thicker slices are painted in several, and averaged
 class SyntheticPatient:
     """A chest CT whose truth is known.
 
-    Parameters
-    ----------
-    volume
-        The scan, in canonical order. The origin of LPS is the midline and the height of the carina.
-    nodules
-        All nodules of the patient, also those outside a slab.
-    lungs
-        uint8, shape (K, J, I) of the scan: 1 left lung, 2 right lung, each with its vessels, bronchi and nodules.
-    record
-        Every parameter drawn, JSON-able; `record["emphysema"]` and `record["female"]` are bool.
+    The `volume` is in canonical order; the origin of LPS is the midline and the height of the carina. `nodules` are all
+    of the patient's, also those outside a slab. `lungs`, uint8 (K, J, I) of the scan, are 1 in the left and 2 in the
+    right lung, each with its vessels, bronchi and nodules. `record` is every parameter drawn, JSON-able;
+    `record["emphysema"]` and `record["female"]` are bool.
     """
 
     volume: CTVolume
@@ -71,7 +65,6 @@ class DrawnPatient:
 
 def draw_patient(
     rng: np.random.Generator,
-    *,
     spacing_mm_kji: tuple[float, float, float] | None,
     nodules: Sequence[SyntheticNodule] | None,
     population: Population | None,
@@ -83,7 +76,7 @@ def draw_patient(
     sprigs = spacing_mm_kji is None or max(spacing_mm_kji[1:]) < SPRIGS_BELOW_MM
     anatomy = draw_anatomy(anatomy_rng, left_lung=left_lung, right_lung=right_lung, sprigs=sprigs)
     if spacing_mm_kji is None:
-        acquisition = draw_acquisition(acquisition_rng, body_width_mm(anatomy.body))
+        acquisition = draw_acquisition(acquisition_rng, body_width_mm(anatomy.thorax.body))
     else:
         acquisition = plain_acquisition(spacing_mm_kji)
     if nodules is None:
@@ -127,14 +120,7 @@ def synthetic_chest(
     ValueError
         Where no slice lies in `z_range_mm`.
     """
-    drawn = draw_patient(
-        rng,
-        spacing_mm_kji=spacing_mm_kji,
-        nodules=nodules,
-        population=population,
-        left_lung=left_lung,
-        right_lung=right_lung,
-    )
+    drawn = draw_patient(rng, spacing_mm_kji, nodules, population, left_lung, right_lung)
     return scanned(drawn, z_range_mm)
 
 
@@ -142,7 +128,7 @@ def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) 
     """Put a patient on the grid of the acquisition and scan it; see `synthetic_chest`."""
     anatomy, acquisition = drawn.anatomy, drawn.acquisition
     spacing = acquisition.spacing_mm_kji
-    outer = build_outer(anatomy.body, anatomy.thorax.cage)
+    outer = build_outer(anatomy.thorax.body, anatomy.thorax.cage)
     low_xy, high_xy = _body_box(outer[0].field)
     x, y, all_z = _grid(acquisition, anatomy, low_xy, high_xy)
     lowest, highest = z_range_mm or (-np.inf, np.inf)
@@ -152,13 +138,9 @@ def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) 
     parts = subslices(spacing)
     offsets = (np.arange(parts) + 0.5) / parts - 0.5
     fine_z = (all_z[imaged][:, None] + spacing[0] * offsets).ravel()
-    canvas = Canvas(
-        np.full((len(fine_z), len(y), len(x)), AIR_HU, dtype=np.float32),
-        z=fine_z.astype(np.float32),
-        y=y.astype(np.float32),
-        x=x.astype(np.float32),
-        edge_mm=max(SHARPEST_EDGE_MM, *spacing[1:]),
-    )
+    hu = np.full((len(fine_z), len(y), len(x)), AIR_HU, dtype=np.float32)
+    at_z, at_y, at_x = (c.astype(np.float32) for c in (fine_z, y, x))
+    canvas = Canvas(hu, at_z, at_y, at_x, edge_mm=max(SHARPEST_EDGE_MM, *spacing[1:]))
     layers = (*outer, *build_inner(anatomy.thorax, acquisition.blood))
     table_y = float(high_xy[1]) + TABLE_BELOW_MM if acquisition.table else None
     paint_patient(canvas, anatomy, layers, acquisition.blood, drawn.nodules, table_y)
@@ -172,8 +154,8 @@ def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) 
 
     def scan(k: int) -> None:
         z = float(all_z[imaged[k]])
-        hu = canvas.hu[k * parts : (k + 1) * parts].mean(axis=0) if parts > 1 else canvas.hu[k]
-        voxels[k] = scanner.scan(hu, float(drawn.shoulder(z)), slice_rngs[imaged[k]])
+        true_hu = canvas.hu[k * parts : (k + 1) * parts].mean(axis=0) if parts > 1 else canvas.hu[k]
+        voxels[k] = scanner.scan(true_hu, float(drawn.shoulder(z)), slice_rngs[imaged[k]])
         lungs[k] = lung_labels(anatomy, reader, z)
 
     for _ in in_threads(scan, range(len(imaged))):
@@ -213,7 +195,7 @@ def _grid(
     if acquisition.field_mm is None:
         low, high = low_xy - AIR_AROUND_MM, high_xy + np.array([0.0, TABLE_BELOW_MM]) + AIR_AROUND_MM
     else:
-        middle, half = (low_xy + high_xy) / 2 + anatomy.body.shift_mm, acquisition.field_mm / 2
+        middle, half = (low_xy + high_xy) / 2 + anatomy.thorax.body.shift_mm, acquisition.field_mm / 2
         low, high = middle - half, middle + half
     return _centres(low[0], high[0], i), _centres(low[1], high[1], j), z
 

@@ -1,7 +1,9 @@
 """Pictures of the phantom: its scans beside real ones, and the sizes and numbers of its nodules (the paper's Fig. 2).
 
-python -m Testing.Benchmarks.phantom_figures likeness CT ... --patients 3 --seed 21 --out likeness.png
-python -m Testing.Benchmarks.phantom_figures population --out population.png
+    python -m Testing.Benchmarks.phantom_figures likeness CT ... --patients 3 --seed 21 --out likeness.png
+    python -m Testing.Benchmarks.phantom_figures population --out population.png
+
+Both need matplotlib.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
+pytestmark = pytest.mark.slow  # a patient scanned and preprocessed
+
 COARSE = replace(DEFAULT, working_spacing_mm=3.0, dilation_voxels=3, crop_margin_low=4, crop_margin_high=4)
 
 

@@ -19,7 +19,7 @@ AFFINE = np.array([[0, 0, 1.0, -49.5], [0, 1.0, 0, -49.5], [2.0, 0, 0, -43.0], [
 
 @pytest.fixture(scope="module")
 def scan():
-    """A lung in a wall, with a vessel along y at x = 12, z = 5: blurred and noisy as told."""
+    """A lung in a wall, with a vessel along y at x = 12, z = 5: blurred and noisy as given above."""
     index = np.moveaxis(np.indices(SHAPE), 0, -1)
     x, y, z = np.moveaxis(index_to_world(AFFINE, index), -1, 0)
     lungs = (x / 42) ** 2 + (y / 42) ** 2 + (z / 36) ** 2 < 1

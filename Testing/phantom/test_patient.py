@@ -114,7 +114,7 @@ def without():
 
 
 @pytest.mark.parametrize("hu", [40.0, -600.0, 400.0])
-def test_a_nodule_is_a_ball_of_the_told_centre_diameter_and_density(hu, without):
+def test_a_nodule_is_a_ball_of_the_given_centre_diameter_and_density(hu, without):
     nodule = SyntheticNodule(center_lps_mm=(-93.3, -21.7, 11.4), diameter_mm=18.0, hu=hu)
     with_it = chest(nodules=[nodule], **FINE)
     change = with_it.volume.voxels.astype(float) - without.volume.voxels

@@ -53,22 +53,12 @@ _STRAIGHT = 1e-9  # a share of a voxel below which an axis does not move a coord
 
 @dataclass(frozen=True)
 class SyntheticNodule:
-    """One nodule, told apart from any grid.
+    """One nodule, independent of any grid.
 
-    Parameters
-    ----------
-    center_lps_mm
-        Centre of mass of its body (x, y, z), LPS mm.
-    diameter_mm
-        Of the ball that has the body's volume; spicules are no part of the body.
-    hu
-        Hounsfield units of its substance: the ground glass of a part-solid one, the wall of a cavitated one.
-    kind, margin, place
-        What it is made of, how it ends, and what it lies on.
-    upper_lobe
-        Whether it lies in an upper lobe.
-    seed
-        Of its outline, spicules and texture: the same nodule is the same on every grid.
+    `center_lps_mm` is the centre of mass (x, y, z) of its body and `diameter_mm` that of the ball of the body's volume;
+    spicules are no part of the body. `hu` are the Hounsfield units of its substance: the ground glass of a part-solid
+    one, the wall of a cavitated one. `kind`, `margin` and `place` say what it is made of, how it ends and what it lies
+    on. The `seed` is that of outline, spicules and texture: the same nodule is the same on every grid.
     """
 
     center_lps_mm: Point
@@ -82,17 +72,9 @@ class SyntheticNodule:
 
 
 def nodule_fields(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> tuple[Any, Any]:
-    """The nodule with its spicules at points.
+    """The nodule with its spicules at points x, y, z in LPS mm, arrays that broadcast against each other.
 
-    Parameters
-    ----------
-    x, y, z
-        LPS mm, arrays that broadcast against each other.
-
-    Returns
-    -------
-    field_mm, hu
-        About the signed distance to the surface, negative inside, and the Hounsfield units of what is there.
+    Returns about the signed distance to the surface in mm, negative inside, and the Hounsfield units of what is there.
     """
     x, y, z = _from_center(nodule, x, y, z)
     body = outline_of(nodule).field(x, y, z)
@@ -173,28 +155,17 @@ def grid_points(
         index.append(along.reshape([-1 if a == axis else 1 for a in range(3)]))
     points = []
     for row in kji_to_lps[:3]:
-        coordinate = np.full((1, 1, 1), row[3])
-        for axis in range(3):
-            if abs(row[axis]) > _STRAIGHT * np.abs(kji_to_lps[:3, axis]).max():
-                coordinate = coordinate + row[axis] * index[axis]
-        points.append(coordinate)
+        moving = [axis for axis in range(3) if abs(row[axis]) > _STRAIGHT * np.abs(kji_to_lps[:3, axis]).max()]
+        points.append(sum((row[axis] * index[axis] for axis in moving), np.full((1, 1, 1), row[3])))
     return points[0], points[1], points[2]
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A body around its centre of mass.
+    """A body around its centre of mass, by the way to its surface from a pole within."""
 
-    Parameters
-    ----------
-    radius_mm
-        (POLAR_STEPS, AROUND_STEPS) way from `pole_mm` to the surface, by angle from z and angle around z from x.
-    pole_mm
-        (x, y, z) where the directions start, seen from the centre of mass.
-    """
-
-    radius_mm: np.ndarray
-    pole_mm: np.ndarray
+    radius_mm: np.ndarray  # (POLAR_STEPS, AROUND_STEPS) by angle from z and angle around z from x
+    pole_mm: np.ndarray  # (x, y, z) where the directions start, seen from the centre of mass
 
     @property
     def reach_mm(self) -> float:
@@ -335,6 +306,5 @@ def _from_center(nodule: SyntheticNodule, *xyz: Any) -> list[np.ndarray]:
 
 
 def _unit(rng: np.random.Generator) -> np.ndarray:
-    """A direction (x, y, z) of length 1."""
     vector = rng.standard_normal(3)
     return np.asarray(vector / np.linalg.norm(vector))

@@ -35,23 +35,13 @@ LARGE_VESSEL_MM = 2.5  # radius from which a vessel counts there; smaller ones a
 
 @dataclass(frozen=True)
 class PopulationShape:
-    """The distributions of one set.
+    """The distributions of one set."""
 
-    Parameters
-    ----------
-    count_shares
-        Probability of 0, 1, 2 ... nodules in a patient.
-    median_mm, log_spread
-        Of the log-normal diameter, before it is cut to `range_mm`.
-    place_shares
-        Probability of each place.
-    """
-
-    count_shares: tuple[float, ...]
-    median_mm: float
+    count_shares: tuple[float, ...]  # probability of 0, 1, 2 ... nodules in a patient
+    median_mm: float  # of the log-normal diameter, before it is cut to `range_mm`
     log_spread: float
     range_mm: tuple[float, float]
-    place_shares: dict[Place, float]
+    place_shares: dict[Place, float]  # probability of each place
 
 
 POPULATIONS: dict[Population, PopulationShape] = {
@@ -85,16 +75,11 @@ HALFWAY_STEEPNESS_MM = 2.0
 
 
 class LungPlaces(Protocol):
-    """A pair of lungs, told by points in LPS mm.
+    """What is known of a pair of lungs, at points (x, y, z) in LPS mm.
 
-    Attributes
-    ----------
-    low_lps_mm, high_lps_mm
-        Lowest and highest corner (x, y, z) of a box that holds the lungs.
-    vessels
-        (M, 4) x, y, z and radius in mm: points on the centre lines of vessels within the lungs; M may be 0.
-    bronchi
-        (M, 4) the same of the main and lobar bronchi; the points themselves may lie outside the lungs.
+    `low_lps_mm` and `high_lps_mm` are the corners of a box that holds the lungs. `vessels` (M, 4), x, y, z and radius
+    in mm, are points on the centre lines of vessels within the lungs; M may be 0. `bronchi` (M, 4) are the same of the
+    main and lobar bronchi; the points themselves may lie outside the lungs.
     """
 
     @property
@@ -119,16 +104,9 @@ class LungPlaces(Protocol):
 def draw_nodules(
     rng: np.random.Generator, places: LungPlaces, *, population: Population = "dsb", count: int | None = None
 ) -> tuple[SyntheticNodule, ...]:
-    """The nodules of one patient.
+    """The nodules of one patient, by sizes, numbers and places as the `population` has them.
 
-    Parameters
-    ----------
-    places
-        The lungs they go to.
-    population
-        Whose sizes, numbers and places they have.
-    count
-        How many, instead of a drawn number. Fewer come where the lungs have no room, or where `MOST_BIG` are big.
+    A `count` replaces the drawn number. Fewer come where the lungs have no room, or where `MOST_BIG` are big.
     """
     shape = POPULATIONS[population]
     if count is None:
@@ -193,10 +171,7 @@ def find_place(
     - pleura: its centre `PLEURAL_DEPTH` radii deep;
     - bronchus: beside a bronchus, its centre `BRONCHIAL_DEPTH` radii deep or more.
 
-    Parameters
-    ----------
-    exclusion_regions
-        Balls (centre in LPS mm, radius in mm) that the nodule's surface stays out of.
+    Its surface stays out of the `exclusion_regions`, balls (centre in LPS mm, radius in mm).
     """
     radius = diameter_mm / 2
     for _ in range(TRIES):

@@ -35,35 +35,19 @@ MOST_A_ROUND = 0.45  # variance of a kernel of three voxels, voxels squared
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How a scan is made.
+    """How a scan is made."""
 
-    Parameters
-    ----------
-    spacing_mm_kji
-        Voxel size; slices are as thick as they are apart.
-    field_mm
-        Width of the square field of view, or None where the image is cut to the body.
-    above_mm, below_mm
-        How far the scan reaches beyond the lungs.
-    kernel, noise_hu, streak_hu
-        Reconstruction, standard deviation of the noise in the middle of the body, and of streaks at the shoulders.
-    contrast
-        Whether there is contrast medium in the blood; `blood` gives its Hounsfield units.
-    table, padded
-        Whether the table shows, and whether beyond a circle there is only padding.
-    """
-
-    spacing_mm_kji: tuple[float, float, float]
-    field_mm: float | None
-    above_mm: float
+    spacing_mm_kji: tuple[float, float, float]  # slices are as thick as they are apart
+    field_mm: float | None  # width of the square field of view, or None where the image is cut to the body
+    above_mm: float  # how far the scan reaches beyond the lungs
     below_mm: float
     kernel: Kernel
-    noise_hu: float
-    streak_hu: float
-    contrast: bool
+    noise_hu: float  # standard deviation in the middle of the body
+    streak_hu: float  # that of streaks at the shoulders
+    contrast: bool  # whether there is contrast medium in the blood
     blood: Blood
-    table: bool
-    padded: bool
+    table: bool  # whether it shows
+    padded: bool  # whether beyond a circle there is only padding
 
 
 def plain_acquisition(spacing_mm_kji: Sequence[float]) -> Acquisition:
@@ -116,8 +100,8 @@ class Scanner:
         grain = [GRAIN_MM[acquisition.kernel] / s for s in acquisition.spacing_mm_kji[1:]]
 
         def colour(plane: np.ndarray) -> np.ndarray:
-            fine = gaussian_blurred(plane, grain, 3.0, wrap=True)
-            return fine - np.float32(0.6) * gaussian_blurred(fine, [LOW_CUT * g for g in grain], 2.5, wrap=True)
+            fine = blurred(plane, [gaussian(g, 3.0) for g in grain], wrap=True)
+            return fine - np.float32(0.6) * blurred(fine, [gaussian(LOW_CUT * g, 2.5) for g in grain], wrap=True)
 
         planes = np.stack(list(in_threads(colour, white)))
         planes /= planes.std()
@@ -126,11 +110,10 @@ class Scanner:
     def scan(self, hu: np.ndarray, shoulder: float, rng: np.random.Generator) -> np.ndarray:
         """A true slice (float32 HU, shape (J, I)) as it shows: int16 HU. `shoulder` is 0 to 1 where arms attach."""
         how, pixel_mm = self.acquisition, self.acquisition.spacing_mm_kji[1:]
-        seen = gaussian_blurred(hu, [BLUR_MM[how.kernel] / mm for mm in pixel_mm], 3.0)
+        seen = blurred(hu, [gaussian(BLUR_MM[how.kernel] / mm, 3.0) for mm in pixel_mm])
         strength = ENHANCED[how.kernel]
         if strength:
-            wide = gaussian_blurred(seen, [ENHANCED_OVER_MM / mm for mm in pixel_mm], 2.5)
-            seen = seen + strength * (seen - wide)
+            seen = seen + strength * (seen - blurred(seen, [gaussian(ENHANCED_OVER_MM / mm, 2.5) for mm in pixel_mm]))
         seen = seen + self.noise(shoulder, rng)
         np.clip(np.rint(seen, out=seen), LOWEST_HU, HIGHEST_HU, out=seen)
         voxels: np.ndarray = seen.astype(np.int16)
@@ -183,28 +166,20 @@ def narrow(variance: float) -> np.ndarray:
     return kernel[len(kernel) // 2 :].astype(np.float32)
 
 
-def blurred(values: np.ndarray, half: np.ndarray, axis: int, *, wrap: bool = False) -> np.ndarray:
-    """`values` (float32) under a kernel along an axis; beyond the ends they are mirrored, or go round."""
-    reach, size = len(half) - 1, values.shape[axis]
-    if not reach:
-        return values
-    padding = [(reach, reach) if n == axis else (0, 0) for n in range(values.ndim)]
-    long = np.pad(values, padding, mode="wrap" if wrap else "symmetric")
-
-    def moved(by: int) -> np.ndarray:
-        return long[(slice(None),) * axis + (slice(reach + by, reach + by + size),)]
-
-    result = np.asarray(moved(0) * half[0])
-    pair = np.empty_like(result)
-    for away, weight in enumerate(half[1:], start=1):
-        np.add(moved(-away), moved(away), out=pair)
-        pair *= weight
-        result += pair
-    return result
-
-
-def gaussian_blurred(plane: np.ndarray, sigmas: Sequence[float], truncate: float, *, wrap: bool = False) -> np.ndarray:
-    """A plane (J, I) under Gaussian kernels of standard deviations `sigmas` (pixels) along j and i."""
-    for axis, sigma in enumerate(sigmas):
-        plane = blurred(plane, gaussian(sigma, truncate), axis, wrap=wrap)
+def blurred(plane: np.ndarray, kernels: Sequence[np.ndarray], *, wrap: bool = False) -> np.ndarray:
+    """A plane (J, I), float32, under half kernels along j and i; beyond the ends it is mirrored, or goes round."""
+    for axis, half in enumerate(kernels):
+        reach, size = len(half) - 1, plane.shape[axis]
+        if not reach:
+            continue
+        padding = [(reach, reach) if n == axis else (0, 0) for n in range(2)]
+        long = np.pad(plane, padding, mode="wrap" if wrap else "symmetric")
+        windows = [slice(start, start + size) for start in range(2 * reach + 1)]
+        parts = [long[:, window] if axis else long[window] for window in windows]
+        plane = np.asarray(parts[reach] * half[0])
+        pair = np.empty_like(plane)
+        for away, weight in enumerate(half[1:], start=1):
+            np.add(parts[reach - away], parts[reach + away], out=pair)
+            pair *= weight
+            plane += pair
     return plane

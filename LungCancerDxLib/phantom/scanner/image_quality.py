@@ -31,14 +31,9 @@ AROUND_LUNGS_MM = 15.0
 class ImageQuality:
     """Sharpness and noise of an image.
 
-    Parameters
-    ----------
-    blur_mm_kji
-        Standard deviation of the blur along k, j, i in mm, the averaging over a voxel included.
-    noise_hu
-        Standard deviation of the noise in soft tissue, HU.
-    grain_kji
-        White noise smoothed by a Gaussian of these standard deviations (voxels) has the noise's correlation.
+    `blur_mm_kji` is the standard deviation of the blur along k, j, i in mm, the averaging over a voxel included, and
+    `noise_hu` that of the noise in soft tissue. White noise smoothed by a Gaussian of standard deviations `grain_kji`
+    (voxels) has the noise's correlation.
     """
 
     blur_mm_kji: tuple[float, float, float]
@@ -53,7 +48,7 @@ def scan_image_quality(volume: CTVolume, lungs: np.ndarray) -> ImageQuality:
 
 
 def preprocessed_image_quality(scan: WorkingScan, preset: Preset) -> ImageQuality:
-    """Of the networks' image, whose filled parts do not count."""
+    """That of the networks' image, whose filled parts do not count."""
     low, high = preset.window_hu
     image = scan.image
     hu = image.astype(np.float32) * ((high - low) / 255) + low
@@ -70,12 +65,7 @@ def measure_image_quality(
     voxels `FAR_VOXELS` apart in the slice (the mean size of all but the largest, which vessels and borders make), its
     grain how much smaller the difference of neighbours is.
 
-    Parameters
-    ----------
-    hu
-        (K, J, I), of any number type.
-    lungs, imaged
-        (K, J, I) bool; noise is looked for only in what is `imaged`.
+    `hu` (K, J, I) is of any number type; `lungs` and `imaged` are bool, and noise is looked for only in what is imaged.
     """
     blur = [_blur_mm(hu, lungs, axis, float(spacing_mm_kji[axis])) for axis in range(3)]
     soft = (hu > SOFT_HU[0]) & (hu < SOFT_HU[1]) & ~lungs & imaged

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ...preprocessing.lung_mask import bounding_box
 from ..canvas import Strands
 from ..fields import STEP_MM, Ellipsoid, Point, as_point
-from .body import LEFT, RIGHT, Body, draw_body
+from .body import LEFT, RIGHT, draw_body
 from .thorax import Thorax, build_thorax
 from .trees import LungTree, grow_lung_tree
 
@@ -26,29 +27,15 @@ HOLES_PER_LITRE = 900.0  # of emphysema of severity 1
 
 @dataclass(frozen=True)
 class Parenchyma:
-    """What is drawn of a patient's lung tissue.
+    """What is drawn of a patient's lung tissue."""
 
-    Parameters
-    ----------
-    mean_hu, hu_per_mm_to_back
-        Density at the middle of the chest and its rise towards the back.
-    dependent_hu, dependent_mm
-        Extra density under the pleura of the back (0 for none) and the depth at which a third of it is left.
-    fissure_mm
-        Thickness of the fissures.
-    gap_phases
-        Where the fissures are incomplete: phases of two waves, and the share that is there.
-    tile
-        (TILE, TILE, TILE) texture in HU, every `TEXTURE_STEP_MM`.
-    """
-
-    mean_hu: float
+    mean_hu: float  # density at the middle of the chest
     hu_per_mm_to_back: float
-    dependent_hu: float
-    dependent_mm: float
-    fissure_mm: float
-    gap_phases: tuple[float, float, float]
-    tile: np.ndarray
+    dependent_hu: float  # extra density under the pleura of the back, 0 for none
+    dependent_mm: float  # the depth at which a third of it is left
+    fissure_mm: float  # thickness
+    gap_phases: tuple[float, float, float]  # of the fissures: phases of two waves, and the share that is there
+    tile: np.ndarray  # (TILE, TILE, TILE) texture in HU, every `TEXTURE_STEP_MM`
 
     def slice_hu(self, x: np.ndarray, y: np.ndarray, z: float, field: np.ndarray) -> np.ndarray:
         """float32 HU on the mesh of y (J,) and x (I,) at height z, LPS mm, where the lungs' `field` (J, I) is known."""
@@ -104,27 +91,8 @@ class Anatomy:
     holes: Strands
     marks: list[Ellipsoid]
     trees: dict[float, LungTree]  # of the lungs that are there, by side
-
-    @property
-    def body(self) -> Body:
-        return self.thorax.body
-
-    @cached_property
-    def lung_box_mm(self) -> tuple[Point, Point]:
-        """Lowest and highest corner (x, y, z) of the box that holds both lungs, whether they are there or not."""
-        lungs = self.thorax.lungs
-        inside = np.argwhere(lungs.values < 0)
-        ends = inside.min(axis=0) - 1, np.minimum(inside.max(axis=0) + 1, np.array(lungs.values.shape) - 1)
-        low, high = (as_point(c[n] for c, n in zip(lungs.node_mm[::-1], end[::-1], strict=True)) for end in ends)
-        return low, high
-
-    @property
-    def low_lps_mm(self) -> Point:
-        return self.lung_box_mm[0]
-
-    @property
-    def high_lps_mm(self) -> Point:
-        return self.lung_box_mm[1]
+    low_lps_mm: Point  # lowest and highest corner of the box that holds both lungs, whether they are there or not
+    high_lps_mm: Point
 
     @cached_property
     def vessels(self) -> np.ndarray:
@@ -164,11 +132,11 @@ class Anatomy:
     def record(self) -> dict[str, Any]:
         """Everything drawn, for JSON."""
         return {
-            "body": asdict(self.body),
+            "body": asdict(self.thorax.body),
             "lung_tissue": {k: v for k, v in vars(self.parenchyma).items() if k != "tile"},
             "disease": asdict(self.disease),
             "emphysema": self.disease.emphysema > 0,
-            "female": self.body.female,
+            "female": self.thorax.body.female,
         }
 
 
@@ -180,13 +148,16 @@ def draw_anatomy(rng: np.random.Generator, *, left_lung: bool, right_lung: bool,
     parenchyma = _draw_parenchyma(tissue_rng, emphysema=disease.emphysema > 0)
     hole_rng, mark_rng = change_rng.spawn(2)
     lungs = thorax.lungs
+    around = bounding_box(lungs.values < 0, 1)
+    ends = [(c[side.start], c[side.stop - 1]) for c, side in zip(lungs.node_mm[::-1], around[::-1], strict=True)]
+    low, high = map(as_point, zip(*ends, strict=True))
     inside = np.argwhere(lungs.values < -2.0)
     points = ((inside + lungs.first_zyx) * STEP_MM)[:, ::-1]
     holes = _draw_holes(hole_rng, disease.emphysema, thorax, points)
     marks = _draw_marks(mark_rng, disease, thorax, points, -lungs.values[tuple(inside.T)])
     sides = ((LEFT, left_lung, left_rng), (RIGHT, right_lung, right_rng))
     trees = {side: grow_lung_tree(own, thorax, side, sprigs=sprigs) for side, there, own in sides if there}
-    return Anatomy(thorax, parenchyma, disease, holes, marks, trees)
+    return Anatomy(thorax, parenchyma, disease, holes, marks, trees, low, high)
 
 
 def _draw_parenchyma(rng: np.random.Generator, *, emphysema: bool) -> Parenchyma:

@@ -21,45 +21,23 @@ BOX_MM = ((-165.0, -126.0, -240.0), (165.0, 126.0, 132.0))  # lowest and highest
 
 @dataclass(frozen=True)
 class Body:
-    """A patient's build.
-
-    Parameters
-    ----------
-    scale_xyz
-        Patient mm per template mm along x, y, z.
-    fat_mm, muscle_mm
-        Thickness under the skin of the front, and of the outer layer of muscle.
-    breast_mm, gland_share
-        Half-width of a breast (0 for none) and how much of it is gland.
-    mediastinal_fat_mm
-        Between the organs of the mediastinum and the pleura.
-    dome_rise_mm, right_dome_rise_mm
-        How much higher than in full inspiration the diaphragm stands, and its right half above the left.
-    heart_size
-        As a share of the template's.
-    rib_top_z
-        Height of the heads of the first ribs in the template, mm.
-    turn_degrees, shift_mm
-        How the patient lies: turned about the long axis, and off the middle of the field (x, y).
-    waves
-        (WAVES, 7) of the warp: direction (x, y, z) and amplitude (x, y, z) in mm, and phase.
-    """
+    """A patient's build."""
 
     female: bool
     bmi: float
-    scale_xyz: Point
-    fat_mm: float
-    muscle_mm: float
-    breast_mm: float
-    gland_share: float
-    mediastinal_fat_mm: float
-    dome_rise_mm: float
-    right_dome_rise_mm: float
-    heart_size: float
-    rib_top_z: float
-    turn_degrees: float
-    shift_mm: tuple[float, float]
-    waves: tuple[tuple[float, ...], ...]
+    scale_xyz: Point  # patient mm per template mm
+    fat_mm: float  # under the skin of the front
+    muscle_mm: float  # thickness of the outer layer of muscle
+    breast_mm: float  # half-width of a breast, 0 for none
+    gland_share: float  # of the breast
+    mediastinal_fat_mm: float  # between the organs of the mediastinum and the pleura
+    dome_rise_mm: float  # how much higher than in full inspiration the diaphragm stands
+    right_dome_rise_mm: float  # and its right half above the left
+    heart_size: float  # as a share of the template's
+    rib_top_z: float  # height of the heads of the first ribs in the template
+    turn_degrees: float  # how the patient lies: turned about the long axis,
+    shift_mm: tuple[float, float]  # and off the middle of the field (x, y)
+    waves: tuple[tuple[float, ...], ...]  # (WAVES, 7) of the warp: direction and amplitude in mm (x, y, z), and phase
 
     @property
     def chest_box(self) -> tuple[np.ndarray, np.ndarray]:

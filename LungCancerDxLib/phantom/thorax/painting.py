@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...names import LEFT as LEFT_LABEL
-from ...names import RIGHT as RIGHT_LABEL
+from ... import names
 from ...runtime.progress import in_threads
 from ..canvas import Canvas, blend, joined, paint_strands
 from ..fields import Ellipsoid, Point, Reader, Solid, as_point, oval, profile, tubes
@@ -18,9 +17,9 @@ from .anatomy import Anatomy
 from .body import LEFT, RIGHT, Body
 from .soft_tissue import CAGE_MUSCLE_MM, MUSCLE_HU, Blood, Layer
 from .thorax import RIB_ORIGIN_Y, RIB_SLOPE, RIB_STEP_MM, spine_y, wall_front
-from .trees import trachea
+from .trees import TRACHEA, chain_of_tubes
 
-LUNG_LABELS = {LEFT: LEFT_LABEL, RIGHT: RIGHT_LABEL}
+LUNG_LABELS = {LEFT: names.LEFT, RIGHT: names.RIGHT}
 WALL_HU, LUMEN_HU, HOLE_HU, SCAR_HU = 10.0, -995.0, -965.0, 15.0
 TRACHEA_WALL_MM = 1.4
 TABLE_BEND_MM, TABLE_HALF_THICKNESS_MM, TABLE_HU = 900.0, 1.5, -150.0  # a shallow carbon trough
@@ -62,13 +61,17 @@ def paint_patient(
             away = np.abs(canvas.y[:, None] - np.float32(table_y) + canvas.x**2 / TABLE_BEND_MM)
             blend(hu, away - TABLE_HALF_THICKNESS_MM, TABLE_HU, edge)
         for layer in layers:
-            _paint_layer(hu, reader, layer, z, edge)
+            box = reader.window(layer.field, z, max(grow for _, grow in layer.coats) + edge / 2)
+            if box is not None:
+                field = reader.read(layer.field, z, box)
+                for value, grow in layer.coats:
+                    blend(hu[box], field - np.float32(grow) if grow else field, np.float32(value), edge)
         _paint_lungs(hu, reader, anatomy, z, edge)
         _paint_bones(hu, reader, anatomy, z, edge)
 
     for _ in in_threads(paint, range(len(canvas.z))):
         pass
-    for bone in _shoulder_girdle(anatomy.body):
+    for bone in _shoulder_girdle(anatomy.thorax.body):
         canvas.paint(bone, CORTEX_HU, brighten=True)
         canvas.paint(bone, MARROW_HU, grow_mm=-CORTEX_MM)
     _paint_lung_contents(canvas, anatomy, blood)
@@ -88,14 +91,6 @@ def lung_labels(anatomy: Anatomy, reader: Reader, z: float, depth_mm: float = 0.
     return labels
 
 
-def _paint_layer(hu: np.ndarray, reader: Reader, layer: Layer, z: float, edge: float) -> None:
-    box = reader.window(layer.field, z, max(grow for _, grow in layer.coats) + edge / 2)
-    if box is not None:
-        field = reader.read(layer.field, z, box)
-        for value, grow in layer.coats:
-            blend(hu[box], field - np.float32(grow) if grow else field, np.float32(value), edge)
-
-
 def _paint_lungs(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edge: float) -> None:
     """The lung tissue with its fissures; soft tissue where a lung is absent."""
     thorax, tissue = anatomy.thorax, anatomy.parenchyma
@@ -105,23 +100,19 @@ def _paint_lungs(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edg
     field = reader.read(thorax.lungs, z, box)
     y, x = reader.y[box[0]], reader.x[box[1]]
     lung = tissue.slice_hu(x, y, z, field)
-    oblique = reader.read(thorax.oblique, z, box)
+    oblique, side = reader.read(thorax.oblique, z, box), reader.read(thorax.side, z, box)
     tissue.add_fissure(lung, oblique, x, y, edge)
     level = thorax.horizontal.plane(z)
-    minor = level.min() < _FISSURE_NEAR_MM and level.max() > -_FISSURE_NEAR_MM
-    if minor or anatomy.absent_sides:
-        side = reader.read(thorax.side, z, box)
-        if minor:
-            horizontal = reader.read(thorax.horizontal, z, box)
-            tissue.add_fissure(lung, horizontal, x, y, edge, (side < 0) & (oblique > 0))
-        for absent in anatomy.absent_sides:
-            lung[side * absent > 0] = MUSCLE_HU
+    if level.min() < _FISSURE_NEAR_MM and level.max() > -_FISSURE_NEAR_MM:
+        horizontal = reader.read(thorax.horizontal, z, box)
+        tissue.add_fissure(lung, horizontal, x, y, edge, (side < 0) & (oblique > 0))
+    for absent in anatomy.absent_sides:
+        lung[side * absent > 0] = MUSCLE_HU
     blend(hu[box], field, lung, edge)
 
 
 def _paint_bones(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edge: float) -> None:
-    """Ribs, spine and sternum."""
-    body, cage = anatomy.body, anatomy.thorax.cage
+    body, cage = anatomy.thorax.body, anatomy.thorax.cage
     box = reader.window(cage, z, CAGE_MUSCLE_MM)
     if box is not None:
         patch = hu[box]
@@ -145,7 +136,7 @@ def _paint_bones(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edg
 def _paint_ribs(
     hu: np.ndarray, cage: np.ndarray, x: np.ndarray, y: np.ndarray, z: float, rib_top_z: float, edge_mm: float
 ) -> None:
-    """All ribs in pixels (N,) of a slice: hoops outside the chest wall, told by the height of their heads.
+    """All ribs in pixels (N,) of a slice: hoops outside the chest wall, by the height of their heads.
 
     `cage` is the field of the space within the ribs; x, y (N,) and z are template coordinates.
     """
@@ -235,10 +226,10 @@ def _paint_lung_contents(canvas: Canvas, anatomy: Anatomy, blood: Blood) -> None
         for vessels in (tree.sprigs, tree.vessels):
             if vessels is not None:
                 paint_strands(canvas, vessels.pick(vessels.start_radius > finest), blood.left_hu, around)
-    windpipe, trees = trachea(anatomy.body), anatomy.trees.values()
-    walls = joined([windpipe.grown(TRACHEA_WALL_MM), *(tree.walls() for tree in trees)])
+    trachea, trees = chain_of_tubes(anatomy.thorax.body, *TRACHEA), anatomy.trees.values()
+    walls = joined([trachea.grown(TRACHEA_WALL_MM), *(tree.walls() for tree in trees)])
     paint_strands(canvas, walls, WALL_HU, around)
-    paint_strands(canvas, joined([windpipe, *(tree.lumens for tree in trees)]), LUMEN_HU, WALL_HU)
+    paint_strands(canvas, joined([trachea, *(tree.lumens for tree in trees)]), LUMEN_HU, WALL_HU)
     for mark in anatomy.marks:
         patch, x, y, z = canvas.patch(mark.bounds())
         if patch.size:  # as far as it lies in the lungs

@@ -68,22 +68,28 @@ class LungTree:
         return self.lumens.grown(WALL_MM + WALL_SHARE * self.lumens.start_radius)
 
 
-def trachea(body: Body) -> Strands:
-    """The windpipe, LPS mm."""
-    return _chain(body, *TRACHEA)
-
-
 def grow_lung_tree(rng: np.random.Generator, thorax: Thorax, side: float, *, sprigs: bool) -> LungTree:
     """Grow one lung; without `sprigs` all else is the same."""
     stem_rng, twig_rng, sprig_rng, tip_rng = rng.spawn(4)
-    body, room = thorax.body, _Room.of(thorax, side)
-    lumens, vessels, fine = [_chain(body, *MAIN_BRONCHI[side])], [], []
+    body, (points, depth, lobes) = thorax.body, _lobes(thorax, side)
+
+    def spread(rng: np.random.Generator, lobe: int, per_litre: float, free_mm: float) -> np.ndarray:
+        """Tips in a lobe, so many for a litre of it, at least `free_mm` deep (a third of it if need be)."""
+        own = lobes == lobe
+        count = max(int(per_litre * own.sum() * STEP_MM**3 / 1e6), 4)
+        free = np.flatnonzero(own & (depth > free_mm))
+        if len(free) < count:
+            free = np.flatnonzero(own & (depth > free_mm / 3))
+        chosen = rng.permutation(free)[:count]
+        return np.asarray(points[chosen] + rng.uniform(-STEP_MM / 2, STEP_MM / 2, (len(chosen), 3)))
+
+    lumens, vessels, fine = [chain_of_tubes(body, *MAIN_BRONCHI[side])], [], []
     axis, radii = MAIN_BRONCHI[side]
     big = [np.column_stack([body.to_patient(axis), radii])]
     for lobe, chain in LOBAR[side]:
-        tips = room.tips(tip_rng, lobe, STEM_TIPS_PER_L, STEM_FREE_MM)
+        tips = spread(tip_rng, lobe, STEM_TIPS_PER_L, STEM_FREE_MM)
         airway = grow_stem(body.to_patient(chain), tips, 1.0, stem_rng)
-        twigs = room.tips(tip_rng, lobe, TWIG_TIPS_PER_L, TWIG_FREE_MM)
+        twigs = spread(tip_rng, lobe, TWIG_TIPS_PER_L, TWIG_FREE_MM)
         thirds = len(twigs) // 3
         airway = sprout(airway, twigs[:thirds], AIRWAY_TWIG_LOAD, 3, twig_rng)
         radius = airway.load ** (1 / AIRWAY_EXPONENT)
@@ -91,16 +97,16 @@ def grow_lung_tree(rng: np.random.Generator, thorax: Thorax, side: float, *, spr
         big.append(np.column_stack([airway.points, radius])[: 4 * len(chain)])
         tubes = airway.strands(radius * AIRWAY_SHARE)
         lumens.append(tubes.pick(tubes.end_radius >= THINNEST_LUMEN_MM))
-        artery = _beside(airway, radius, body.to_patient([ARTERY_ROOT[side]])[0])
-        artery = Tree(artery.points, artery.parent, artery.load / airway.load.max() * TWIG_LOAD * len(twigs))
-        vein_tips = room.tips(tip_rng, lobe, STEM_TIPS_PER_L, STEM_FREE_MM)
+        load = airway.load / airway.load.max() * TWIG_LOAD * len(twigs)
+        artery = Tree(_beside(airway, radius, body.to_patient([ARTERY_ROOT[side]])[0]), airway.parent, load)
+        vein_tips = spread(tip_rng, lobe, STEM_TIPS_PER_L, STEM_FREE_MM)
         vein = grow_stem(body.to_patient(VEIN_ROOTS[side][int(lobe == LOWER)]), vein_tips, TWIG_LOAD, stem_rng)
         for tree, offset in ((artery, thirds), (vein, 0)):
-            hanging = room.tips(tip_rng, lobe, TWIG_TIPS_PER_L, TWIG_FREE_MM)[offset:]
+            hanging = spread(tip_rng, lobe, TWIG_TIPS_PER_L, TWIG_FREE_MM)[offset:]
             grown = sprout(tree, hanging, TWIG_LOAD, 3, twig_rng)
             vessels.append(grown.strands(grown.radius(SPRIG_RADIUS_MM)))
             if sprigs:
-                ends = room.tips(sprig_rng, lobe, SPRIG_TIPS_PER_L, SPRIG_FREE_MM)
+                ends = spread(sprig_rng, lobe, SPRIG_TIPS_PER_L, SPRIG_FREE_MM)
                 full = sprout(grown, ends, 1.0, 2, sprig_rng, carried=False)
                 fine.append(full.strands(full.radius(SPRIG_RADIUS_MM), len(grown.points)))
     return LungTree(joined(lumens), joined(vessels), joined(fine) if fine else None, np.vstack(big))
@@ -209,51 +215,32 @@ def _curve(start: np.ndarray, end: np.ndarray, heading: np.ndarray, nodes: int, 
     return np.asarray((1 - t) ** 2 * start[:, None] + 2 * t * (1 - t) * bend[:, None] + t**2 * end[:, None])
 
 
-@dataclass(frozen=True)
-class _Room:
-    """The lattice nodes within one lung: `points` (N, 3), depth (N,) below pleura and fissures, and lobe (N,)."""
-
-    points: np.ndarray
-    depth: np.ndarray
-    lobe: np.ndarray
-
-    @staticmethod
-    def of(thorax: Thorax, side: float) -> _Room:
-        lungs = thorax.lungs.values
-        inside = np.nonzero((lungs < 0) & (thorax.side.values * side > 0))
-        z, y, x = (c[n] for c, n in zip(thorax.lungs.node_mm, inside, strict=True))
-        oblique, horizontal = thorax.oblique.values[inside], thorax.horizontal.values[inside]
-        lobe = np.where(oblique < 0, LOWER, UPPER)
-        apart = np.abs(oblique)
-        if side == RIGHT:
-            lobe = np.where((oblique >= 0) & (horizontal < 0), MIDDLE, lobe)
-            apart = np.where(oblique >= 0, np.minimum(apart, np.abs(horizontal)), apart)
-        depth = np.minimum(-lungs[inside], 1.7 * apart - FISSURE_FREE_MM)
-        return _Room(np.column_stack([x, y, z]), depth, lobe)
-
-    def tips(self, rng: np.random.Generator, lobe: int, per_litre: float, free_mm: float) -> np.ndarray:
-        """Points spread over a lobe, so many for a litre of it, at least `free_mm` deep (a third of it if need be)."""
-        own = self.lobe == lobe
-        count = max(int(per_litre * own.sum() * STEP_MM**3 / 1e6), 4)
-        free = np.flatnonzero(own & (self.depth > free_mm))
-        if len(free) < count:
-            free = np.flatnonzero(own & (self.depth > free_mm / 3))
-        chosen = rng.permutation(free)[:count]
-        return np.asarray(self.points[chosen] + rng.uniform(-STEP_MM / 2, STEP_MM / 2, (len(chosen), 3)))
+def _lobes(thorax: Thorax, side: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The lattice nodes within one lung: points (N, 3), depth (N,) below pleura and fissures, and lobe (N,)."""
+    lungs = thorax.lungs.values
+    inside = np.nonzero((lungs < 0) & (thorax.side.values * side > 0))
+    z, y, x = (c[n] for c, n in zip(thorax.lungs.node_mm, inside, strict=True))
+    oblique, horizontal = thorax.oblique.values[inside], thorax.horizontal.values[inside]
+    lobe = np.where(oblique < 0, LOWER, UPPER)
+    apart = np.abs(oblique)
+    if side == RIGHT:
+        lobe = np.where((oblique >= 0) & (horizontal < 0), MIDDLE, lobe)
+        apart = np.where(oblique >= 0, np.minimum(apart, np.abs(horizontal)), apart)
+    return np.column_stack([x, y, z]), np.minimum(-lungs[inside], 1.7 * apart - FISSURE_FREE_MM), lobe
 
 
-def _beside(airway: Tree, radius: np.ndarray, root: np.ndarray) -> Tree:
-    """The same branches moved aside, so that an artery runs along each bronchus, from a root of its own."""
+def _beside(airway: Tree, radius: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """The nodes (N, 3) moved aside, so that an artery runs along each bronchus, from a root of its own."""
     heading = airway.heading
     up = np.array([0.35, -0.55, 0.75])
     aside = up - heading * (heading @ up)[:, None]
     aside /= np.maximum(np.linalg.norm(aside, axis=1), 1e-6)[:, None]
-    points = airway.points + aside * (1.9 * radius + 0.6)[:, None]
+    points: np.ndarray = airway.points + aside * (1.9 * radius + 0.6)[:, None]
     points[0] = root
-    return Tree(points, airway.parent, airway.load)
+    return points
 
 
-def _chain(body: Body, points: Any, radii: list[float]) -> Strands:
+def chain_of_tubes(body: Body, points: Any, radii: list[float]) -> Strands:
     """A chain of tubes through points of the template, rounded by halving."""
     at = np.linspace(0, len(points) - 1, 6 * (len(points) - 1) + 1)
     known = np.arange(len(points))

@@ -1,4 +1,4 @@
-"""A nodule is the told ball bent: exact in volume and centre, the same on every grid, and made of what it says."""
+"""A nodule is a ball of its diameter, bent: exact in volume and centre, the same on every grid, of its own kind."""
 
 from dataclasses import replace
 

@@ -45,9 +45,9 @@ def test_the_sample_is_offered(start_app, version):
 
 
 def test_the_sample_makes_a_ct_that_is_shown_and_chosen_when_the_user_comes_to_the_module(app, widget, monkeypatch):
-    from LungCancerDxLib import phantom
+    from LungCancerDxLib.phantom import patient
 
-    monkeypatch.setattr(phantom, "synthetic_chest", lambda rng: coarse_slab())
+    monkeypatch.setattr(patient, "synthetic_chest", lambda rng: coarse_slab())
     app.select_module(None)
     node = app.sample_data.load("SyntheticChestCT")
     app.select_module("LungCancerDx")

@@ -1,4 +1,4 @@
-"""The result of a case, and its JSON (schema `lungcancerdx/case/1`)."""
+"""The result of a case, its score as nodules are ticked (section V in closed form), and its JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from .errors import LungCancerDxError, UsageError
-from .names import LEAKY_NOISY_OR, MAX_P, NOISY_OR, describe_model
+from .names import FEATURE_COMBINING, MAX_P, describe_model
 from .volume import CTVolume
 
+SCHEMA = "lungcancerdx/case/1"
 _ALMOST_ONE = 1 - 1e-7
-_OVERRULABLE_JOINS = (MAX_P, NOISY_OR, LEAKY_NOISY_OR)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def combine(
     """
     check_overrulable(join)
     blanks = [blank_malignancy] * blank_count if blank_malignancy is not None else []
-    if join == "max-p":
+    if join == MAX_P:
         return Evidence(max([*malignancy, *blanks], default=0.0), (None,) * len(malignancy), None, None)
     nodules = [_evidence(p) for p in malignancy]
     leaked = _evidence(leak or 0.0)
@@ -69,15 +69,12 @@ def combine(
 
 def check_overrulable(join: str) -> None:
     """Raise `UsageError` for a join whose nodules have no score of their own."""
-    if join not in _OVERRULABLE_JOINS:
+    if join == FEATURE_COMBINING:
         raise UsageError(f"A case scored by {join} cannot be overruled: its nodules have no score of their own.")
 
 
 def _evidence(probability: float) -> float:
     return -math.log1p(-min(probability, _ALMOST_ONE))
-
-
-SCHEMA = "lungcancerdx/case/1"
 
 
 @dataclass(frozen=True)

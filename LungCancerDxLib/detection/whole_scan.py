@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import product
 
 import numpy as np
 import torch
 
 from ..networks.nnet import ENTRY_HALO, STRIDE, NNet, descent_halo
-from ..preset import Preset, TileGrid
+from ..preset import Preset
 from ..runtime.device import Compute, exact_arithmetic
 from ..runtime.progress import Progress, part, silent
 from .location import LocationScale
@@ -25,7 +24,6 @@ _STEM_SHARE, _ENTRY_SHARE = 0.4, 0.5  # of all operations, and of the stem's, fo
 _THICKER_AT_STRIDE_2 = 2  # a slab of as many bytes: a quarter of the pixels in a plane, but more maps at once
 _TRUNK_HALVINGS = {"forw2": 0, "forw3": 1, "forw4": 2, "back3": 1, "back2": 0}  # of each block, below stride 4
 _WIDEST = 248  # voxels of a slab: bfloat16 convolutions of rows above 256 take 2.5 times as long a voxel
-NOT_COMPUTED = -1e6  # logit of what no tile computes
 _LIVE_MAPS = 2.5  # full-resolution maps of 24 channels that are alive at once in a slab
 
 
@@ -147,25 +145,6 @@ def _watched_trunk(net: NNet, progress: Progress) -> Iterator[None]:
             handle.remove()
 
 
-def tile_origins(shape_kji: tuple[int, ...], core: int) -> list[tuple[int, ...]]:
-    """First core voxel of every tile, the grid anchored at voxel 0."""
-    return list(product(*(range(0, n, core) for n in shape_kji)))
-
-
-def tile_of(array: np.ndarray, origin: tuple[int, ...], core: int, margin: int, fill: int | None) -> np.ndarray:
-    """A core with its margins out of the last three axes of an array; beyond it `fill`, or its edge for None."""
-    wanted = [np.arange(start - margin, start + core + margin) for start in origin]
-    sizes = array.shape[-3:]
-    k, j, i = np.ix_(*(np.clip(w, 0, n - 1) for w, n in zip(wanted, sizes, strict=True)))
-    tile = array[..., k, j, i]
-    if fill is not None:
-        beyond = [(w < 0) | (w >= n) for w, n in zip(wanted, sizes, strict=True)]
-        tile[..., beyond[0], :, :] = fill
-        tile[..., :, beyond[1], :] = fill
-        tile[..., :, :, beyond[2]] = fill
-    return tile
-
-
 def tiled_output(
     net: NNet,
     image: np.ndarray,
@@ -174,7 +153,7 @@ def tiled_output(
     compute: Compute,
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Network output of a scan cut into the preset's tiles.
+    """Network output of a scan cut into the preset's tiles; their grid is anchored at voxel 0.
 
     Parameters
     ----------
@@ -190,40 +169,35 @@ def tiled_output(
     """
     grid = preset.tile_grid
     assert grid is not None
-    padded = np.pad(image, [(0, -n % STRIDE) for n in image.shape], constant_values=preset.tissue_value)
-    cells = tuple(n // STRIDE for n in padded.shape)
-    place = location.map(np.zeros(3), cells)
-    origins = tile_origins(padded.shape, grid.core)
-    core, margin = grid.core // STRIDE, grid.margin // STRIDE
-    canvas = np.full([-(-n // grid.core) * core for n in padded.shape] + [net.anchors, 5], NOT_COMPUTED, np.float32)
+    core, margin = grid.core // STRIDE, grid.margin // STRIDE  # cells
+    seen, where = _with_margins(image, location, preset)
+    tiles = list(np.ndindex(*(-(-n // grid.core) for n in image.shape)))
+    size = [(n + 1) * core for n in tiles[-1]]
+    output = np.empty([*size, net.anchors, 5], np.float32)
+    kept = slice(margin, margin + core)
     with exact_arithmetic():
-        for n, origin in enumerate(origins):
-            progress("detecting nodules", n / len(origins))
-            first_cell = tuple(voxel // STRIDE for voxel in origin)
-            seen, where = _tile_input(padded, place, location, grid, origin, preset)
-            out = net(
-                normalised(torch.from_numpy(seen).to(compute.device), compute.dtype)[None, None],
-                torch.from_numpy(where)[None].to(compute.device, compute.dtype),
-            )
-            kept = slice(margin, margin + core)
-            target = tuple(slice(start, start + core) for start in first_cell)
-            canvas[target] = out[0, kept, kept, kept].float().cpu().numpy()
+        for n, tile in enumerate(tiles):
+            progress("detecting nodules", n / len(tiles))
+            voxels = tuple(slice(k * grid.core, (k + 1) * grid.core + 2 * grid.margin) for k in tile)
+            cells = tuple(slice(k * core, (k + 1) * core + 2 * margin) for k in tile)
+            grey = torch.from_numpy(seen[voxels]).to(compute.device)
+            place = torch.from_numpy(where[:, *cells])[None].to(compute.device, compute.dtype)
+            out = net(normalised(grey, compute.dtype)[None, None], place)[0, kept, kept, kept]
+            output[tuple(slice(k * core, (k + 1) * core) for k in tile)] = out.float().cpu().numpy()
     progress("detecting nodules", 1.0)
-    return canvas
+    return output
 
 
-def _tile_input(
-    padded: np.ndarray,
-    place: np.ndarray,
-    location: LocationScale,
-    grid: TileGrid,
-    origin: tuple[int, ...],
-    preset: Preset,
-) -> tuple[np.ndarray, np.ndarray]:
-    first_cell = tuple(voxel // STRIDE for voxel in origin)
-    core, margin = grid.core // STRIDE, grid.margin // STRIDE
-    if grid.padding == "edge":
-        seen = tile_of(padded, origin, grid.core, grid.margin, None)
-        return seen, tile_of(place, first_cell, core, margin, None)
-    seen = tile_of(padded, origin, grid.core, grid.margin, preset.tissue_value)
-    return seen, location.map(np.array(origin) - grid.margin, (core + 2 * margin,) * 3)
+def _with_margins(image: np.ndarray, location: LocationScale, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+    """The image and its location map (3, ...) padded to whole tiles with their margins on all sides."""
+    grid = preset.tile_grid
+    assert grid is not None
+    whole = np.pad(image, [(0, -n % STRIDE) for n in image.shape], constant_values=preset.tissue_value)
+    padding = [(grid.margin, grid.margin - n % -grid.core) for n in whole.shape]
+    if grid.padding == "tissue":
+        seen = np.pad(whole, padding, constant_values=preset.tissue_value)
+        k, j, i = (n // STRIDE for n in seen.shape)
+        return seen, location.map(np.full(3, -grid.margin), (k, j, i))
+    k, j, i = (n // STRIDE for n in whole.shape)
+    cells = [(0, 0), *((low // STRIDE, high // STRIDE) for low, high in padding)]
+    return np.pad(whole, padding, mode="edge"), np.pad(location.map(np.zeros(3), (k, j, i)), cells, mode="edge")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.detection.location import location_scale
-from LungCancerDxLib.detection.whole_scan import tile_of, tile_origins, tiled_output
+from LungCancerDxLib.detection.whole_scan import tiled_output
 from LungCancerDxLib.errors import Cancelled
 from LungCancerDxLib.preset import GRT123, PAPER
 from LungCancerDxLib.runtime.device import Compute
@@ -63,24 +63,6 @@ def test_far_padding_to_whole_cells_is_tissue_in_both():
     along = net.seen[0][0][0, 0, 32, 32, :] * 128 + 128
     assert along[:50].unique().tolist() == [40]
     assert along[50:].unique().tolist() == [170]  # two voxels of padding, then that edge repeated
-
-
-@pytest.mark.parametrize(
-    ("shape", "count"), [((1, 1, 1), 1), ((144, 144, 144), 1), ((145, 144, 144), 2), ((289, 144, 145), 6)]
-)
-def test_a_grid_is_anchored_at_voxel_0_and_covers_the_scan(shape, count):
-    origins = tile_origins(shape, 144)
-    assert len(origins) == count
-    assert origins[0] == (0, 0, 0)
-    assert all(value % 144 == 0 and value < n for origin in origins for value, n in zip(origin, shape, strict=True))
-
-
-@pytest.mark.parametrize(("fill", "padding"), [(None, {"mode": "edge"}), (9, {"constant_values": 9})])
-def test_a_tile_is_the_slice_of_a_padded_array(fill, padding):
-    array = np.arange(2 * 5 * 6 * 7).reshape(2, 5, 6, 7)
-    tile = tile_of(array, (4, 0, 4), 4, 3, fill)
-    padded = np.pad(array, [(0, 0)] + [(3, 9)] * 3, **padding)
-    np.testing.assert_array_equal(tile, padded[:, 4:14, 0:10, 4:14])
 
 
 def test_progress_goes_up_from_tile_to_tile_and_ends_at_one():

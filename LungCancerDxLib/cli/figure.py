@@ -13,50 +13,32 @@ from .arguments import Commands, add_actions, add_command, path
 def add_figure(commands: Commands) -> None:
     """Its two pictures."""
     actions = add_actions(commands, "figure", help="draw the preprocessing of CTs (needs matplotlib)")
-    steps = add_command(actions, "steps", run_steps, help="every step of the preprocessing on one CT")
+    steps = add_command(actions, "steps", run, help="every step of the preprocessing on one CT")
     steps.add_argument("ct", metavar="CT", type=path)
     steps.add_argument(
         "--slices", metavar="K", type=int, nargs="+", help="from the feet (default: a middle and a low one)"
     )
-    masks = add_command(actions, "masks", run_masks, help="the lung masks of several CTs")
+    masks = add_command(actions, "masks", run, help="the lung masks of several CTs")
     masks.add_argument("ct", metavar="CT", type=path, nargs="+")
     for parser in (steps, masks):
         parser.add_argument("--out", metavar="FILE", type=path, required=True, help="a .png, .pdf or .svg file")
         parser.add_argument("--preset", choices=PRESET_NAMES, default="DEFAULT")
 
 
-def run_steps(arguments: argparse.Namespace, stop: Stop) -> str:
-    """Draw every step; returns the message for the terminal."""
+def run(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Draw the picture; returns the message for the terminal."""
     from ..io import read_ct
     from ..preset import PRESETS
-    from ..report.preprocessing_figures import save_step_figure
+    from ..report.preprocessing_figures import save_mask_figure, save_step_figure
 
-    _check_ending(arguments)
-    try:
-        save_step_figure(read_ct(arguments.ct), PRESETS[arguments.preset], arguments.out, arguments.slices)
-    except OSError as error:
-        raise _not_written(arguments, error) from error
-    return f"Figure in {arguments.out}"
-
-
-def run_masks(arguments: argparse.Namespace, stop: Stop) -> str:
-    """Draw the masks; returns the message for the terminal."""
-    from ..io import read_ct
-    from ..preset import PRESETS
-    from ..report.preprocessing_figures import save_mask_figure
-
-    _check_ending(arguments)
-    try:
-        save_mask_figure(arguments.ct, read_ct, PRESETS[arguments.preset], arguments.out)
-    except OSError as error:
-        raise _not_written(arguments, error) from error
-    return f"Figure in {arguments.out}"
-
-
-def _check_ending(arguments: argparse.Namespace) -> None:
     if arguments.out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"The figure {arguments.out} needs a name ending in .png, .pdf or .svg.")
-
-
-def _not_written(arguments: argparse.Namespace, error: OSError) -> OutputError:
-    return OutputError(f"The figure {arguments.out} cannot be written ({error.strerror}).")
+    preset = PRESETS[arguments.preset]
+    try:
+        if arguments.action == "steps":
+            save_step_figure(read_ct(arguments.ct), preset, arguments.out, arguments.slices)
+        else:
+            save_mask_figure(arguments.ct, read_ct, preset, arguments.out)
+    except OSError as error:
+        raise OutputError(f"The figure {arguments.out} cannot be written ({error.strerror}).") from error
+    return f"Figure in {arguments.out}"

@@ -3,8 +3,10 @@
 Only what Slicer asks of a module is here; everything else is in the library LungCancerDxLib.
 """
 
+import logging
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import slicer
 import slicer.util
@@ -19,10 +21,14 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+if TYPE_CHECKING:
+    from LungCancerDxLib.case import CaseResult
+
+_SAMPLE = "SyntheticChestCT"
 _CLONE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def _findLibrary():
+def _findLibrary() -> None:
     """An installed library lies beside this file, where Slicer finds it; in a clone it lies one folder up."""
     if os.path.isdir(os.path.join(_CLONE, "LungCancerDxLib")) and _CLONE not in sys.path:
         sys.path.append(_CLONE)
@@ -31,7 +37,7 @@ def _findLibrary():
 class LungCancerDx(ScriptedLoadableModule):
     """What Slicer shows of the module."""
 
-    def __init__(self, parent):
+    def __init__(self, parent: Any) -> None:
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Lung Cancer Dx")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
@@ -50,20 +56,29 @@ class LungCancerDx(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-def registerSampleData():
-    """Offer a synthetic patient in Sample Data; it is made on the spot."""
-    import SampleData
+def registerSampleData() -> None:
+    """Offer a synthetic patient in Sample Data; it is made on the spot.
 
+    Slicer compares the lengths of the lists, although nothing is downloaded. A failure costs the sample, no more.
+    """
     icons = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Resources", "Icons")
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="LungCancerDx",
-        sampleName="SyntheticChestCT",
-        thumbnailFileName=os.path.join(icons, "LungCancerDx.png"),
-        customDownloader=makeSyntheticPatient,
-    )
+    try:
+        import SampleData
+
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category="LungCancerDx",
+            sampleName=_SAMPLE,
+            uris=["https://github.com/LungCancerDx/SlicerLungCancerDx"],
+            fileNames=[f"{_SAMPLE}.nrrd"],
+            nodeNames=[_SAMPLE],
+            thumbnailFileName=os.path.join(icons, "LungCancerDx.png"),
+            customDownloader=makeSyntheticPatient,
+        )
+    except Exception as error:
+        logging.warning("LungCancerDx's Sample Data could not be registered: %s", error)
 
 
-def makeSyntheticPatient(source=None):
+def makeSyntheticPatient(source: Any = None) -> Any:
     """The custom downloader of the synthetic patient; returns the volume node."""
     import numpy as np
 
@@ -73,7 +88,7 @@ def makeSyntheticPatient(source=None):
 
     scene = slicer.mrmlScene
     volume = synthetic_chest(np.random.default_rng(1)).volume
-    ctNode = volume_node(scene, volume, scene.GenerateUniqueName("SyntheticChestCT"))
+    ctNode = volume_node(scene, volume, scene.GenerateUniqueName(_SAMPLE))
     show_ct(ctNode)
     fit_views()
     return ctNode
@@ -82,15 +97,15 @@ def makeSyntheticPatient(source=None):
 class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Loads the panel and tells it what happens to the scene."""
 
-    def __init__(self, parent=None):
+    def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-        self._parameterNode = None
-        self._guiTag = None
+        self.logic: Any = None
+        self.panel: Any = None
+        self._parameterNode: Any = None
+        self._guiTag: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         """Load the widgets; works without a main window."""
         ScriptedLoadableModuleWidget.setup(self)
         from LungCancerDxLib.slicer.panel.panel import Panel
@@ -108,33 +123,33 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
-    def enter(self):
+    def enter(self) -> None:
         """The user comes to the module."""
         self.initializeParameterNode()
 
-    def exit(self):
+    def exit(self) -> None:
         """The user goes elsewhere; a run goes on."""
         self.disconnectParameterNode()
 
-    def cleanup(self):
+    def cleanup(self) -> None:
         """The application ends or the module is reloaded."""
         self.disconnectParameterNode()
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
 
-    def onSceneStartClose(self, caller, event):
+    def onSceneStartClose(self, caller: Any, event: Any) -> None:
         self.panel.close()
         self.setParameterNode(None)
 
-    def onSceneChanged(self, caller, event):
+    def onSceneChanged(self, caller: Any, event: Any) -> None:
         self.initializeParameterNode()
 
-    def onNodeRemoved(self, caller, event):
+    def onNodeRemoved(self, caller: Any, event: Any) -> None:
         if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
             self.panel.refresh_later()
 
-    def initializeParameterNode(self):
+    def initializeParameterNode(self) -> None:
         """Work with this scene's parameters; a CT is chosen where there is one."""
         from LungCancerDxLib.slicer.panel.navigation import likely_ct
 
@@ -143,13 +158,13 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             parameterNode.inputVolume = likely_ct(slicer.mrmlScene)
         self.setParameterNode(parameterNode)
 
-    def disconnectParameterNode(self):
+    def disconnectParameterNode(self) -> None:
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._guiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = None
 
-    def setParameterNode(self, parameterNode):
+    def setParameterNode(self, parameterNode: Any) -> None:
         self.disconnectParameterNode()
         self._parameterNode = parameterNode
         if parameterNode is not None:
@@ -157,30 +172,30 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self.panel.set_parameters(parameterNode)
 
-    def onParametersModified(self, caller, event):
+    def onParametersModified(self, caller: Any, event: Any) -> None:
         self.panel.refresh()
 
 
 class LungCancerDxLogic(ScriptedLoadableModuleLogic):
     """The parameters of the scene. Runs and results are the panel's, in LungCancerDxLib."""
 
-    def getParameterNode(self):
+    def getParameterNode(self) -> Any:
         from LungCancerDxLib.slicer.panel.state import Parameters
 
-        return Parameters(super().getParameterNode())
+        return Parameters(super().getParameterNode())  # type: ignore[call-arg]
 
 
 class LungCancerDxTest(ScriptedLoadableModuleTest):
     """For the real application; needs neither a main window nor trained weights."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         slicer.mrmlScene.Clear()
 
-    def runTest(self):
+    def runTest(self) -> None:
         self.setUp()
         self.test_a_known_case_is_shown_overruled_and_removed()
 
-    def test_a_known_case_is_shown_overruled_and_removed(self):
+    def test_a_known_case_is_shown_overruled_and_removed(self) -> None:
         """A synthetic patient's case in the scene, overruled, gone to, and out of it again."""
         from LungCancerDxLib.slicer.panel.navigation import jump_to, world_ras_mm
         from LungCancerDxLib.slicer.scene import case_result, find_cases, remove, show_case, update, volume_node
@@ -188,6 +203,7 @@ class LungCancerDxTest(ScriptedLoadableModuleTest):
         scene = slicer.mrmlScene
         self.delayDisplay("Making a synthetic patient")
         result = trueCase()
+        assert result.volume is not None
         nodes = show_case(scene, result, volume_node(scene, result.volume, "Synthetic CT"))
         assert nodes.markups.GetNumberOfControlPoints() == len(result.nodules)
         assert nodes.segmentation.GetSegmentation().GetNumberOfSegments() == 2 + len(result.nodules)
@@ -204,7 +220,7 @@ class LungCancerDxTest(ScriptedLoadableModuleTest):
         self.delayDisplay("Test passed")
 
 
-def trueCase():
+def trueCase() -> "CaseResult":
     """A small synthetic patient, each true nodule as a box that counts with the same malignancy."""
     import numpy as np
 

@@ -24,7 +24,8 @@ class Packaged:
 def configure(source: Path, build: Path, *options: str) -> subprocess.CompletedProcess:
     """Run CMake on a source tree; nothing is raised where it refuses."""
     toolchain = STAND_IN / "NoCompiler.cmake"
-    command = ["cmake", "-S", source, "-B", build, f"-DSlicer_DIR={STAND_IN}", "--toolchain", toolchain, *options]
+    command = ["cmake", "-S", str(source), "-B", str(build), f"-DSlicer_DIR={STAND_IN}", "--toolchain", str(toolchain)]
+    command += options
     return subprocess.run(command, capture_output=True, text=True)
 
 

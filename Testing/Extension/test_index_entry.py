@@ -27,7 +27,7 @@ PICTURES = [DESCRIPTION["EXTENSION_ICONURL"], *DESCRIPTION["EXTENSION_SCREENSHOT
 
 
 def test_the_entry_is_named_like_the_project_and_not_slicer_something():
-    project = re.search(r"^project\((\w+)\)$", LISTS, re.MULTILINE)[1]
+    (project,) = re.findall(r"^project\((\w+)\)$", LISTS, re.MULTILINE)
     assert (ROOT / f"{project}.json").is_file()
     assert not project.startswith("Slicer")
 
@@ -82,7 +82,7 @@ def test_every_mention_of_the_projects_address_agrees_with_the_homepage():
 
 def test_the_cmake_versions_cover_slicer_5_10_and_5_12():
     """Their templates ask for 3.20.6...3.22.6 and 3.28.0."""
-    versions = re.search(r"^cmake_minimum_required\(VERSION ([\d.]+)\.\.\.([\d.]+)\)$", LISTS, re.MULTILINE).groups()
+    (versions,) = re.findall(r"^cmake_minimum_required\(VERSION ([\d.]+)\.\.\.([\d.]+)\)$", LISTS, re.MULTILINE)
     oldest, newest = (tuple(int(part) for part in version.split(".")) for version in versions)
     assert oldest <= (3, 20, 6)
     assert newest >= (3, 28, 0)

@@ -6,8 +6,7 @@ import ctypes
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from PySide6 import QtCore, QtGui, QtWidgets
@@ -19,29 +18,16 @@ _FONT_POINTS = 9
 def qt_application() -> QtWidgets.QApplication:
     """The QApplication, made on the first call; a process can have only one, so that it is never taken down."""
     application = QtWidgets.QApplication.instance()
-    if application is None:
-        _keep_none()
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        application = QtWidgets.QApplication(["Slicer"])
-        application.setQuitOnLastWindowClosed(False)
-        application.setStyle("Fusion")
-        _set_font(application)
-    return application
-
-
-def _keep_none() -> None:
-    """PySide6 loses a reference to None at each property set as an attribute; at its end Python 3.11 gives up."""
-    if sys.version_info < (3, 12):
+    if isinstance(application, QtWidgets.QApplication):
+        return application
+    if sys.version_info < (3, 12):  # PySide6 loses a reference to None at each property set as an attribute
         ctypes.c_ssize_t.from_address(id(None)).value += 1 << 20
-
-
-def keep_settings_in(folder: Path) -> None:
-    """Let every QSettings made from now on live in a folder, empty at first, not in the user's own."""
-    qt_application().setOrganizationName("SlicerHarness")
-    qt_application().setApplicationName("Slicer")
-    QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
-    for scope in (QtCore.QSettings.Scope.UserScope, QtCore.QSettings.Scope.SystemScope):
-        QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, scope, str(folder))
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    application = QtWidgets.QApplication(["Slicer"])
+    application.setQuitOnLastWindowClosed(False)
+    application.setStyle("Fusion")
+    _set_font(application)
+    return application
 
 
 def process_events() -> None:
@@ -57,17 +43,6 @@ def delete_widgets() -> None:
             widget.close()
             widget.deleteLater()
     process_events()
-
-
-@contextmanager
-def qt_warnings() -> Iterator[list[str]]:
-    """What Qt complains of while the block runs, instead of on the terminal."""
-    texts: list[str] = []
-    before = QtCore.qInstallMessageHandler(lambda _kind, _context, text: texts.append(text))
-    try:
-        yield texts
-    finally:
-        QtCore.qInstallMessageHandler(before)
 
 
 def _set_font(application: QtWidgets.QApplication) -> None:

@@ -1,18 +1,20 @@
-"""`slicer.ScriptedLoadableModule`: the base classes of a scripted module, with Slicer's documented behaviour.
-
-Simpler than Slicer: there is no developer section ("Reload and Test") and no screenshot in a self-test.
-"""
+"""`slicer.ScriptedLoadableModule`: the base classes of a scripted module, and its two sides in the application."""
 
 from __future__ import annotations
 
-import importlib
-import logging
+import importlib.util
+import sys
 import unittest
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import slicer
 import slicer.util
-from PySide6 import QtGui, QtWidgets
+from PySide6 import QtCore, QtWidgets
+
+from .qt_application import process_events
+from .widgets import qMRMLWidget
 
 __all__ = [
     "ScriptedLoadableModule",
@@ -21,56 +23,30 @@ __all__ = [
     "ScriptedLoadableModuleWidget",
 ]
 
+_kept: list[dict[str, Any]] = []
+"""PySide6 knows a module's names by their address in memory, which must not become another module's."""
+
 
 class ScriptedLoadableModule:
     """What the application knows of a module; `parent` is the module object on the application's side."""
 
     def __init__(self, parent):
-        super().__init__()
         self.parent = parent
         self.moduleName = type(self).__name__
-        parent.title = parent.helpText = parent.acknowledgementText = ""
-        parent.categories, parent.dependencies, parent.contributors = [], [], []
-        for suffix in (".svg", ".png"):
-            icon = Path(self.resourcePath(f"Icons/{self.moduleName}{suffix}"))
-            if icon.is_file():
-                parent.icon = QtGui.QIcon(str(icon))
-                break
         slicer.selfTests[self.moduleName] = self.runTest
 
-    def resourcePath(self, filename):
-        return str(Path(self.parent.path).parent / "Resources" / filename)
-
-    def getDefaultModuleDocumentationLink(self, docPage=None):
-        page = docPage or self.moduleName
-        return f'<p>For more information see the <a href="https://slicer.readthedocs.io/{page}">documentation</a>.</p>'
-
-    def runTest(self, msec=100, **kwargs):
-        module = importlib.import_module(type(self).__module__)
-        test_class = getattr(module, f"{self.moduleName}Test", None)
-        if test_class is None:
-            raise AssertionError(f"Test case class not found: {module.__name__}.{self.moduleName}Test")
-        test = test_class()
-        test.messageDelay = msec
-        test.runTest(**kwargs)
+    def runTest(self):
+        module = sys.modules[type(self).__module__]
+        getattr(module, f"{self.moduleName}Test")().runTest()
 
 
 class ScriptedLoadableModuleWidget:
-    """A module's panel. With a parent the application calls `setup`; without one the panel is a window at once."""
+    """A module's panel; the application calls `setup`."""
 
     def __init__(self, parent=None):
-        super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.developerMode = False
         self.parent = parent
-        if parent is None:
-            self.parent = slicer.qMRMLWidget()
-            self.parent.setLayout(QtWidgets.QVBoxLayout())
-            self.parent.setMRMLScene(slicer.mrmlScene)
-        self.layout = self.parent.layout()
-        if parent is None:
-            self.setup()
-            self.parent.show()
+        self.layout = parent.layout()
         slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename):
@@ -79,62 +55,121 @@ class ScriptedLoadableModuleWidget:
     def setup(self):
         """To be extended: make the panel's widgets."""
 
-    def enter(self):
-        """To be overridden: the user comes to the module."""
-
-    def exit(self):
-        """To be overridden: the user leaves the module."""
-
     def cleanup(self):
         """To be overridden: the application closes."""
 
     def _onModuleAboutToBeUnloaded(self, moduleName):
         if moduleName == self.moduleName:
             self.cleanup()
-            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
 
 class ScriptedLoadableModuleLogic:
     """A module's computations, with its parameters in a node of the scene."""
 
     def __init__(self, parent=None):
-        super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Logic")
-        self.isSingletonParameterNode = True
 
     def getParameterNode(self):
-        """The module's first parameter node, made where there is none."""
-        if self.isSingletonParameterNode:
-            node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-            if node is not None:
-                node.SetAttribute("ModuleName", self.moduleName)  # closing a scene may have taken it
-                return node
-        existing = self.getAllParameterNodes()
-        return existing[0] if existing else slicer.mrmlScene.AddNode(self.createParameterNode())
-
-    def getAllParameterNodes(self):
-        nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
-        return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
-
-    def createParameterNode(self):
-        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-        node.UnRegister(None)
-        if self.isSingletonParameterNode:
+        """The module's parameter node, made where there is none."""
+        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+            node.UnRegister(None)
             node.SetSingletonTag(self.moduleName)
-        node.SetAttribute("ModuleName", self.moduleName)
-        node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
+            node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
+            node = slicer.mrmlScene.AddNode(node)
+        node.SetAttribute("ModuleName", self.moduleName)  # closing a scene may have taken it
         return node
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """A module's self-test."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.messageDelay = 100
-
     def delayDisplay(self, message, requestedDelay=None, msec=None):
-        slicer.util.delayDisplay(message, msec or requestedDelay or self.messageDelay)
+        slicer.util.delayDisplay(message)
 
-    def runTest(self):
-        logging.warning("No test is defined in %s", type(self).__name__)
+
+class _ModuleObject:
+    """What the application knows of a scripted module. Only these attributes can be set, as in Slicer."""
+
+    __slots__ = (
+        "acknowledgementText",
+        "categories",
+        "contributors",
+        "dependencies",
+        "helpText",
+        "hidden",
+        "icon",
+        "name",
+        "path",
+        "title",
+    )
+
+    def __init__(self, name: str, path: str):
+        self.name = name
+        self.path = path
+
+
+class _Frame(qMRMLWidget):
+    """The application's frame of a module's panel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setLayout(QtWidgets.QVBoxLayout())
+
+
+class LoadedModule:
+    """A module of the application: its Python, and its panel in a frame."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        self.python = _load_python(path)
+        self.module_object = _ModuleObject(self.name, str(path))
+
+    def create(self) -> None:
+        """The module itself, as at the start of the application."""
+        getattr(self.python, self.name)(self.module_object)
+
+    def set_up(self) -> None:
+        """The panel, when the user first comes to the module."""
+        self.frame = _Frame()
+        self.widget = getattr(self.python, f"{self.name}Widget")(self.frame)
+        self.widget.setup()
+        self.frame.setMRMLScene(slicer.mrmlScene)
+
+    def enter(self, width: int) -> None:
+        self._resize(width)
+        self.frame.show()
+        self.widget.enter()
+
+    def leave(self) -> None:
+        self.widget.exit()
+        self.frame.hide()
+
+    def grab(self, path: Path, width: int) -> None:
+        self._resize(width)
+        if not self.frame.grab().save(str(path)):
+            raise OSError(f"{path} could not be written")
+
+    def _resize(self, width: int) -> None:
+        """As high as the contents need at this width."""
+        process_events()
+        self.frame.setFixedWidth(width)
+        layout = self.frame.layout()
+        assert layout is not None
+        layout.activate()
+        height = max(self.frame.sizeHint().height(), layout.totalHeightForWidth(width))
+        self.frame.resize(QtCore.QSize(width, height))
+        process_events()
+
+
+def _load_python(path: Path) -> ModuleType:
+    """Run the module's file under its own name, anew each time."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    _kept.append(vars(module))
+    spec.loader.exec_module(module)
+    return module

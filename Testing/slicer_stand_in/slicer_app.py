@@ -1,35 +1,86 @@
-"""`slicer.app`, the application object, as far as a scripted module of our kind uses it."""
+"""`slicer.app`, `slicer.modules` and the views. Only what is here is known to exist; all else is an AttributeError."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import slicer
-from PySide6 import QtCore, QtGui, QtWidgets
 
-from .application_scene import ApplicationScene
-from .io_manager import CoreIOManager
-from .main_window import LayoutManager
-from .modules import ModuleManager
-from .qt_application import process_events, qt_application
-from .signals import TextSignals
+from .qt_application import process_events
+from .scene import ApplicationScene
+
+
+class TextSignals:
+    """Signals by name, as in `connect("startupCompleted()", f)`; an unknown one is refused, as in PythonQt."""
+
+    def __init__(self, *names: str):
+        self._slots: dict[str, list[Callable]] = {name: [] for name in names}
+
+    def connect(self, signature: str, function: Callable) -> None:
+        self._of(signature).append(function)
+
+    def disconnect(self, signature: str, function: Callable) -> None:
+        self._of(signature).remove(function)
+
+    def emit(self, name: str, *arguments: object) -> None:
+        for function in list(self._slots[name]):
+            function(*arguments)
+
+    def _of(self, signature: str) -> list[Callable]:
+        name = signature.partition("(")[0]
+        if name not in self._slots:
+            raise ValueError(f"no such signal: {signature}")
+        return self._slots[name]
+
+
+class ModuleManager(TextSignals):
+    """`namespace` is `slicer.modules`, where modules are by their name in small letters."""
+
+    def __init__(self) -> None:
+        super().__init__("moduleAboutToBeUnloaded")
+        self.namespace = SimpleNamespace()
+
+    def add(self, module: Any) -> None:
+        setattr(self.namespace, module.name.lower(), module)
+
+
+class LayoutManager:
+    """The views of the main window; requests to its 3D view are counted in `camera_resets`."""
+
+    threeDViewCount = 1
+
+    def __init__(self, made: ApplicationScene):
+        self._made = made
+        self.camera_resets = 0
+
+    def resetSliceViews(self) -> None:
+        for logic in self._made.slice_logics:
+            logic.FitSliceToBackground()
+
+    def threeDWidget(self, index: int) -> LayoutManager:
+        assert index == 0
+        return self
+
+    def threeDView(self) -> LayoutManager:
+        return self
+
+    def resetFocalPoint(self) -> None:
+        self.camera_resets += 1
 
 
 class SlicerApp(TextSignals):
-    """Only what is here is known to exist; everything else is an AttributeError.
+    """`slicer.app`.
 
     Parameters
     ----------
     folder
-        Where the application keeps what it writes.
+        For temporary files.
     """
 
     applicationName = "Slicer"
-    arch = "linux-amd64"
-    os = "linux"
-    repositoryRevision = "00000"
 
     def __init__(
         self,
@@ -41,27 +92,16 @@ class SlicerApp(TextSignals):
         testing: bool,
         layout_manager: LayoutManager | None,
     ):
-        super().__init__("startupCompleted", "aboutToQuit", "mrmlSceneChanged", "layoutManagerChanged")
+        super().__init__("startupCompleted")
         self._made = made
         self._modules = modules
         self._testing = testing
-        self.testingEnabled = lambda: testing
         self._layout_manager = layout_manager
-        self._io = CoreIOManager(made.scene, made.modules["Volumes"])
         self.majorVersion, self.minorVersion = version
-        self.applicationVersion = f"{version[0]}.{version[1]}.0"
-        for attribute in ("slicerHome", "temporaryPath", "extensionsInstallPath", "cachePath"):
-            path = folder / attribute
-            path.mkdir()
-            setattr(self, attribute, str(path))
+        self.temporaryPath = str(folder)
 
-    def commandOptions(self) -> SimpleNamespace:
-        return SimpleNamespace(
-            testingEnabled=self._testing, noMainWindow=self._layout_manager is None, runPythonAndExit=False
-        )
-
-    def mrmlScene(self) -> slicer.vtkMRMLScene:
-        return self._made.scene
+    def testingEnabled(self) -> bool:
+        return self._testing
 
     def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:
         return self._made.application_logic
@@ -72,44 +112,13 @@ class SlicerApp(TextSignals):
     def moduleManager(self) -> ModuleManager:
         return self._modules
 
-    def coreIOManager(self) -> CoreIOManager:
-        return self._io
+    def coreIOManager(self) -> SlicerApp:
+        return self
 
-    def ioManager(self) -> CoreIOManager:
-        return self._io
-
-    def userSettings(self) -> QtCore.QSettings:
-        return QtCore.QSettings()
-
-    def settings(self) -> QtCore.QSettings:
-        return QtCore.QSettings()
-
-    def revisionUserSettings(self) -> QtCore.QSettings:
-        return QtCore.QSettings()
+    def saveNodes(self, file_type: str, properties: dict[str, Any], _messages: object = None) -> bool:
+        """What `slicer.util.saveScene` calls."""
+        assert file_type == "SceneFile"
+        return self._made.save(Path(properties["fileName"]))
 
     def processEvents(self) -> None:
         process_events()
-
-    def topLevelWidgets(self) -> list[QtWidgets.QWidget]:
-        return qt_application().topLevelWidgets()
-
-    def palette(self) -> QtGui.QPalette:
-        return qt_application().palette()
-
-    def applicationPid(self) -> int:
-        return os.getpid()
-
-    def setOverrideCursor(self, cursor: QtCore.Qt.CursorShape) -> None:
-        qt_application().setOverrideCursor(QtGui.QCursor(QtCore.Qt.CursorShape(cursor)))
-
-    def restoreOverrideCursor(self) -> None:
-        qt_application().restoreOverrideCursor()
-
-    def pauseRender(self) -> None:
-        """Nothing is drawn."""
-
-    def resumeRender(self) -> None:
-        """Nothing is drawn."""
-
-    def translate(self, _context: str, text: str) -> str:
-        return text

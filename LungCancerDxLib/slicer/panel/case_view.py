@@ -110,7 +110,8 @@ class ResultView:
         self._ui.sharesLabel.setPixmap(draw_shares(result, _SHARES_PIXELS, self._text_colour()))
 
     def _text_colour(self) -> qt.QColor:
-        return self._ui.sharesLabel.palette.windowText().color()
+        colour: qt.QColor = self._ui.sharesLabel.palette.windowText().color()
+        return colour
 
 
 def overruled_message(result: CaseResult, by_model: CaseResult) -> str:

@@ -9,7 +9,9 @@ class Run:
     def __init__(self, app, *arguments):
         from LungCancerDxLib.slicer.panel.background import BackgroundRun
 
-        self.app, self.reports, self.outcomes = app, [], []
+        self.app = app
+        self.reports: list = []
+        self.outcomes: list = []
         self.run = BackgroundRun(["-c", *map(str, arguments)], self.reports.append, self.outcomes.append)
         self.run.start()
 

@@ -67,8 +67,8 @@ class StandInRuns:
         detected = [n if n.scored or n.rank in asked else replace(n, malignancy=None) for n in whole.nodules]
         lines = Path(points[0]).read_text().splitlines()[1:] if points else []
         users = [
-            Nodule(len(detected) + n, "user", tuple(map(float, line.split(","))), malignancy=self.points_malignancy)
-            for n, line in enumerate(lines, start=1)
+            Nodule(len(detected) + n, "user", (float(x), float(y), float(z)), malignancy=self.points_malignancy)
+            for n, (x, y, z) in enumerate((line.split(",") for line in lines), start=1)
         ]
         result = self.change(replace(whole, nodules=(*detected, *users)))
         shutil.rmtree(out, ignore_errors=True)

@@ -216,7 +216,12 @@ def test_a_run_that_is_dropped_is_ended(start):
 
 def test_who_hears_of_the_end_may_drop_the_run(start):
     run = start("pass")
-    run.run._on_end = lambda outcome: run.outcomes.append(outcome) or setattr(run, "run", None)
+
+    def drop(outcome):
+        run.outcomes.append(outcome)
+        run.run = None
+
+    run.run._on_end = drop
     run.app.wait_until(lambda: run.outcomes)
     run.app.process_events()
     run.run = start("pass").run

@@ -75,12 +75,11 @@ def test_torch_accepted_is_installed_once_and_the_run_starts(ready, runs):
 def test_torch_that_cannot_be_installed(ready, runs, monkeypatch):
     app, widget = ready()
     app.torch.torch_installed = False
-    import PyTorchUtils
 
     def fail(*_arguments, **_options):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(PyTorchUtils.PyTorchUtilsLogic, "installTorch", fail)
+    monkeypatch.setattr(app.torch, "installTorch", fail)
     assert "could not install PyTorch: no route to host" in complaint(app, widget, runs)
 
 
@@ -119,7 +118,7 @@ def test_slicer_5_10_has_no_packaging_and_is_asked_by_hand(ready, runs, monkeypa
     app, widget = ready(version=(5, 10))
     from LungCancerDxLib.slicer.panel import dependencies
 
-    installed = []
+    installed: list[list[str]] = []
     monkeypatch.setattr(dependencies, "_is_met", lambda requirement: requirement.name != "safetensors" or installed)
     monkeypatch.setattr(slicer.util, "pip_install", installed.append)
     app.answers["confirmOkCancel"] = agrees

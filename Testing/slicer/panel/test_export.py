@@ -53,16 +53,14 @@ def test_the_files_say_what_the_scene_says(app, scored, tmp_path):
 def test_the_picture_of_the_views_is_taken_by_slicers_own_means(app, scored, tmp_path, monkeypatch):
     import sys
     from pathlib import Path
-    from types import ModuleType
+    from types import SimpleNamespace
 
     class ScreenCaptureLogic:
         def captureImageFromView(self, view, filename):
             assert view is None
             Path(filename).write_bytes(b"PNG")
 
-    capture = ModuleType("ScreenCapture")
-    capture.ScreenCaptureLogic = ScreenCaptureLogic
-    monkeypatch.setitem(sys.modules, "ScreenCapture", capture)
+    monkeypatch.setitem(sys.modules, "ScreenCapture", SimpleNamespace(ScreenCaptureLogic=ScreenCaptureLogic))
     export(app, scored, tmp_path / "export")
     assert {path.name for path in (tmp_path / "export").iterdir()} == {*FILES, "views.png"}
 

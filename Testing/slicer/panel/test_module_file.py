@@ -38,10 +38,18 @@ def test_the_modules_own_test_passes(start_app, main_window):
 def test_the_sample_is_offered(start_app, version):
     app = start_app(version=version)
     app.load_module(MODULE)
-    (source,) = app.sample_data.sources
-    assert source.category == "LungCancerDx"
+    (source,) = app.sample_data.sources["LungCancerDx"]
     assert source.thumbnailFileName.endswith(".png")
     assert (ROOT / source.thumbnailFileName).is_file()
+
+
+def test_a_slicer_that_refuses_the_sample_starts_without_it_and_without_a_traceback(start_app, monkeypatch, caplog):
+    app = start_app()
+    monkeypatch.setattr(app.sample_data, "registerCustomSampleDataSource", None)
+    app.load_module(MODULE)
+    (record,) = [record for record in caplog.records if "Sample Data" in record.message]
+    assert record.levelname == "WARNING"
+    assert record.exc_info is None
 
 
 def test_the_sample_makes_a_ct_that_is_shown_and_chosen_when_the_user_comes_to_the_module(app, widget, monkeypatch):

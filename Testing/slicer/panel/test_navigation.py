@@ -228,7 +228,12 @@ def test_a_great_many_removed_nodes_refresh_the_panel_once(app, scored, monkeypa
 
     looks = []
     latest_case = panel.latest_case
-    monkeypatch.setattr(panel, "latest_case", lambda ct_node: (looks.append(1), latest_case(ct_node))[1])
+
+    def record(ct_node):
+        looks.append(ct_node)
+        return latest_case(ct_node)
+
+    monkeypatch.setattr(panel, "latest_case", record)
     nodes = [app.scene.AddNewNodeByClass("vtkMRMLTextNode") for _ in range(30)]
     for node in nodes:
         app.scene.RemoveNode(node)

@@ -1,5 +1,6 @@
 """The user has the last word on which nodules count."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -42,7 +43,7 @@ def blanks(result):
     return (1 - case.blank_malignancy) ** case.blank_count if case.blank_malignancy is not None else 1.0
 
 
-CLOSED_FORMS = {
+CLOSED_FORMS: dict[str, tuple[dict, Callable]] = {
     "noisy-or": ({"join": "noisy-or"}, lambda r: 1 - np.prod([1 - p for p in counted(r)])),
     "leaky-noisy-or": (
         {"join": "leaky-noisy-or", "leak": 0.07},

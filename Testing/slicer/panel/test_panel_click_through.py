@@ -37,8 +37,12 @@ def test_from_an_empty_scene_to_browsed_nodules(app, widget, tiny_runs_with_outl
     assert not ui.detectButton.enabled
     assert ui.cancelButton.enabled
     stages = set()
-    app.wait_until(lambda: stages.add(ui.statusLabel.text) or not ui.cancelButton.enabled, 120)
-    stages = {words.partition(",")[0] for words in stages}  # a short one may pass unseen
+
+    def ended():
+        stages.add(ui.statusLabel.text.partition(",")[0])  # a short one may pass unseen
+        return not ui.cancelButton.enabled
+
+    app.wait_until(ended, 120)
     assert len(stages & {"Reading the CT", "Finding the lungs", "Detecting nodules", "Outlining nodules"}) >= 2
 
     (case,) = cases(app)

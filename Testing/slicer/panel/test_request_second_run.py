@@ -57,12 +57,17 @@ def test_a_second_run_keeps_the_first_where_the_user_chose_so(app, quick, ct):
     assert result_of(asked).nodules[-1].source == "user"
 
 
-def test_a_second_question_does_not_write_the_ct_again(app, quick, ct, monkeypatch):
-    from LungCancerDxLib.slicer.panel import request as workspace
+def test_a_second_request_does_not_write_the_ct_again(app, quick, ct, monkeypatch):
+    from LungCancerDxLib.slicer.panel import request
 
     written = []
-    write = workspace.write_volume
-    monkeypatch.setattr(workspace, "write_volume", lambda *a, **k: (written.append(a[1]), write(*a, **k)))
+    write = request.write_volume
+
+    def record(volume, path, **options):
+        written.append(path)
+        write(volume, path, **options)
+
+    monkeypatch.setattr(request, "write_volume", record)
     choose(app, quick, ct)
     run(app, quick)
     place_point(app, quick, (-60.0, 10.0, -30.0))

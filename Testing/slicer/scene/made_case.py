@@ -67,7 +67,7 @@ def made_case(kji_to_lps: np.ndarray | None = None) -> MadeCase:
 
 
 def _result(centres_lps_mm: np.ndarray) -> CaseResult:
-    first, second, third = (tuple(float(x) for x in centre) for centre in centres_lps_mm)
+    first, second, third = ((float(x), float(y), float(z)) for x, y, z in centres_lps_mm)
     nodules = (
         Nodule(
             rank=1,

@@ -40,10 +40,10 @@ def test_the_picture_shows_ct_and_surfaces_and_leaves_the_scene_as_it_was(scene,
 def test_without_opengl_a_warning_says_what_is_left_out(scene, case_shown, tmp_path, monkeypatch):
     pytest.importorskip("trame_slicer", reason="trame-slicer is not installed")
     monkeypatch.setattr(render, "_PROBE", "import os; os.abort()")
-    assert "no OpenGL" in render_views(scene, case_shown, tmp_path / "views.png")
+    assert "no OpenGL" in str(render_views(scene, case_shown, tmp_path / "views.png"))
     assert not (tmp_path / "views.png").exists()
 
 
 def test_without_trame_slicer_a_warning_says_what_is_left_out(scene, case_shown, tmp_path, monkeypatch):
     monkeypatch.setattr(render, "find_spec", lambda name: None)
-    assert "trame-slicer is not installed" in render_views(scene, case_shown, tmp_path / "views.png")
+    assert "trame-slicer is not installed" in str(render_views(scene, case_shown, tmp_path / "views.png"))

@@ -129,7 +129,7 @@ def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
     truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
     patient = chest(4, **SLAB, nodules=(truth,))
     center = np.array(truth.center_lps_mm)
-    result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center])
+    result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center.tolist()])
     for nodule in result.nodules:
         figures = [nodule.longest_axial_diameter_mm, nodule.volume_mm3, nodule.mean_hu, nodule.type]
         drawn = nodule.rank in np.unique(result.nodule_labels)

@@ -43,7 +43,7 @@ def convolution_flop_per_s(channels: int, compute: Compute, repeat: int) -> floa
     """Operations a second of one 3x3x3 convolution from and to `channels`, the median of some runs."""
     shape = _SHAPES[channels]
     layer = nn.Conv3d(channels, channels, 3, padding=1)
-    layer = layer.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    layer = layer.to(compute.device, compute.dtype, memory_format=torch.channels_last_3d)
     image = torch.rand(1, channels, *shape, device=compute.device).to(compute.dtype)
     image = image.contiguous(memory_format=torch.channels_last_3d)
     flop = 2.0 * image[0, 0].numel() * layer.weight.numel()

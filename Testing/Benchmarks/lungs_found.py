@@ -27,27 +27,27 @@ COARSE_MM_KJI = (4.0, 1.5, 1.5)
 
 
 class Found(NamedTuple):
-    """Patient `index`: Dice of the left and of the right lung, and what preprocessing warned of or failed with."""
+    """Patient `number`: Dice of the left and of the right lung, and what preprocessing warned of or failed with."""
 
-    index: int
+    number: int
     left: float
     right: float
-    words: tuple[str, ...]
+    messages: tuple[str, ...]
 
     @property
     def both(self) -> bool:
-        return min(self.left, self.right) >= LEAST_DICE and not self._told("Only one lung was found")
+        return min(self.left, self.right) >= LEAST_DICE and not self._warned_of("Only one lung was found")
 
     @property
     def recovered(self) -> bool:
         """Whether the published lung mask alone would have lost lung."""
-        return self._told("was recovered")
+        return self._warned_of("was recovered")
 
-    def _told(self, words: str) -> bool:
-        return any(words in warning for warning in self.words)
+    def _warned_of(self, text: str) -> bool:
+        return any(text in warning for warning in self.messages)
 
     def __str__(self) -> str:
-        return f"patient {self.index}: left {self.left:.3f}, right {self.right:.3f} {' '.join(self.words)}"
+        return f"patient {self.number}: left {self.left:.3f}, right {self.right:.3f} {' '.join(self.messages)}"
 
 
 def main() -> None:

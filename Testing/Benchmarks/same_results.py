@@ -46,9 +46,9 @@ def compared(before: CaseResult, after: CaseResult) -> Comparison:
     centers_mm = [np.linalg.norm(np.subtract(a.center_lps_mm, b.center_lps_mm)) for a, b in pairs]
     logits = [abs((a.logit or 0.0) - (b.logit or 0.0)) for a, b in pairs]
     malignancy = [abs((a.malignancy or 0.0) - (b.malignancy or 0.0)) for a, b in pairs]
-    greatest = (float(max(values, default=0.0)) for values in (centers_mm, logits, malignancy))
+    center_mm, logit, suspicion = (float(max(values, default=0.0)) for values in (centers_mm, logits, malignancy))
     counts = len(before.nodules), len(after.nodules)
-    return Comparison(counts, *greatest, abs(before.case.score - after.case.score))
+    return Comparison(counts, center_mm, logit, suspicion, abs(before.case.score - after.case.score))
 
 
 def main() -> int:

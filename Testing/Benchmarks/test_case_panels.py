@@ -33,8 +33,17 @@ def written(monkeypatch):
 
     texts = []
     text, title = Axes.text, Axes.set_title
-    monkeypatch.setattr(Axes, "text", lambda self, x, y, s, **look: texts.append(s) or text(self, x, y, s, **look))
-    monkeypatch.setattr(Axes, "set_title", lambda self, s, **look: texts.append(s) or title(self, s, **look))
+
+    def write(self, x, y, s, **options):
+        texts.append(s)
+        return text(self, x, y, s, **options)
+
+    def write_title(self, s, **options):
+        texts.append(s)
+        return title(self, s, **options)
+
+    monkeypatch.setattr(Axes, "text", write)
+    monkeypatch.setattr(Axes, "set_title", write_title)
     return texts
 
 

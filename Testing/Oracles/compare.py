@@ -22,13 +22,13 @@ def compare(path: str, preset_name: str) -> str:
     between = time.perf_counter()
     plain = oracle.preprocess(volume.voxels, volume.spacing_mm_kji, preset)
     end = time.perf_counter()
-    a, b = ours.lungs > 0, plain["lung_a"] | plain["lung_b"]
+    a, b = ours.lungs.labels > 0, plain["lung_a"] | plain["lung_b"]
     dice = 2 * (a & b).sum() / (a.sum() + b.sum())
-    same_shape = ours.image.shape == plain["cropped"].shape
-    identical = f"{(ours.image == plain['cropped']).mean():.7f}" if same_shape else "-"
+    same_shape = ours.working.image.shape == plain["cropped"].shape
+    identical = f"{(ours.working.image == plain['cropped']).mean():.7f}" if same_shape else "-"
     return (
-        f"{path} {preset_name}: crop {ours.image.shape} and {plain['cropped'].shape}, lungs Dice {dice:.7f}, identical "
-        f"grey values {identical}; {between - start:.1f} s and {end - between:.1f} s, ratio "
+        f"{path} {preset_name}: crop {ours.working.image.shape} and {plain['cropped'].shape}, lungs Dice {dice:.7f}, "
+        f"identical grey values {identical}; {between - start:.1f} s and {end - between:.1f} s, ratio "
         f"{(end - between) / (between - start):.1f}"
     )
 

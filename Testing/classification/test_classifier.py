@@ -38,7 +38,7 @@ def _passing_on(preset=DEFAULT, join="leaky-noisy-or"):
         net = CNet(preset, join)
     del net.NoduleNet
     net.to_empty(device="cpu")
-    net.NoduleNet = _PassOn()
+    net.NoduleNet = _PassOn()  # type: ignore[assignment]
     if net.leak is not None:
         net.baseline.data.fill_(preset.initial_leak_logit)
     return randomised(net)

@@ -47,8 +47,8 @@ def parsed(*arguments):
 
 
 def run_train(*arguments):
-    arguments = parsed(*arguments)
-    return arguments.run(arguments, Stop())
+    namespace = parsed(*arguments)
+    return namespace.run(namespace, Stop())
 
 
 def run_classifier(*arguments):

@@ -53,7 +53,7 @@ def test_beyond_the_scan_lies_tissue_in_the_paper_and_the_scans_edge_in_2017():
         net = StandIn()
         _tiled(preset, image, net)
         first, last = net.seen[0][0][0, 0, 0, 0, 0], net.seen[0][0][0, 0, -1, -1, -1]
-        assert (first * 128 + 128, last * 128 + 128) == (grey, grey)
+        assert (float(first) * 128 + 128, float(last) * 128 + 128) == (grey, grey)
 
 
 def test_far_padding_to_whole_cells_is_tissue_in_both():

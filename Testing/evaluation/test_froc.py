@@ -117,7 +117,7 @@ def test_a_seed_gives_the_same_intervals_again_and_another_seed_others():
 
 def test_samples_without_nodules_are_left_out_of_the_interval():
     low, high = interval(np.array([np.nan, 0.2, 0.2, np.nan]))
-    assert (low, high) == (0.2, 0.2)
+    assert (float(low), float(high)) == (0.2, 0.2)
 
 
 def test_the_most_malignant_nodule_of_each_scan_is_one_of_known_malignancy():

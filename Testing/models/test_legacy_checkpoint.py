@@ -57,7 +57,7 @@ def test_the_mock_files_are_what_torch_itself_reads(tmp_path):
 @pytest.mark.parametrize("zipped", [False, True])
 def test_files_that_torch_writes_today_are_read(zipped):
     state = collections.OrderedDict(STATE, shared=STATE["a.weight"], turned=STATE["a.weight"].permute(2, 0, 1)[1:])
-    state._metadata = collections.OrderedDict(version=1)
+    state._metadata = collections.OrderedDict(version=1)  # type: ignore[attr-defined]
     assert same(read_state_dict(todays(state, zipped)), state)
 
 
@@ -75,7 +75,7 @@ def test_a_file_cut_off_anywhere_is_refused():
 
 def test_a_file_damaged_anywhere_is_read_or_refused():
     """Seeded fuzzing of all three forms: no other error comes out."""
-    outcomes = collections.Counter()
+    outcomes: collections.Counter[str] = collections.Counter()
     chance, seeds = random.Random(2017), [old_file(STATE), todays(STATE, False), todays(STATE, True)]
     for _ in range(1500):
         content = bytearray(chance.choice(seeds))

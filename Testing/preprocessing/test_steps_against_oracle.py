@@ -44,7 +44,7 @@ def truth(case):
     return case[1:]
 
 
-def scan(name, real_scan_path):
+def scan(name, real_scan_path) -> tuple[np.ndarray, np.ndarray]:
     if name == "synthetic":
         volume = chest_of_seed_3().volume
         return volume.voxels, volume.spacing_mm_kji
@@ -58,7 +58,7 @@ def chest_of_seed_3():
     return synthetic_chest(np.random.default_rng(3), spacing_mm_kji=(5.0, 2.5, 2.5))
 
 
-def test_air_in_slices_is_that_of_the_oracle(chest, truth):
+def test_air_in_slices_is_that_of_the_oracle(chest: tuple[np.ndarray, np.ndarray], truth):
     preset, plain = truth
     assert (lung_mask.air_components(*chest, preset) != plain["air"]).mean() < 1e-5
 

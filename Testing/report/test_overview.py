@@ -69,7 +69,12 @@ def test_the_score_stands_under_the_name_that_the_outcome_allows(patient, labels
 
     written = []
     text = Figure.text
-    monkeypatch.setattr(Figure, "text", lambda self, x, y, s, **look: written.append(s) or text(self, x, y, s, **look))
+
+    def write(self, x, y, s, **options):
+        written.append(s)
+        return text(self, x, y, s, **options)
+
+    monkeypatch.setattr(Figure, "text", write)
     drawn(case_of([]), patient, labels, tmp_path / "none.png")
     message = " ".join(written)
     assert "0.500   model score (simulated outcomes)" in message

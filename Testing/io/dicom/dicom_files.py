@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
@@ -33,7 +34,7 @@ def chest_voxels(shape_kji: tuple[int, int, int] = (24, 32, 40), seed: int = 0) 
 def slice_dataset(pixels_hu: np.ndarray, position_lps_mm: Sequence[float], **tags: object) -> Dataset:
     """A CT slice (J, I) with slope 1 and intercept -1024; `tags` override or, where None, remove any element."""
     dataset = _dataset(CTImageStorage, pixels_hu.shape)
-    slope, intercept = float(tags.get("RescaleSlope", 1.0)), float(tags.get("RescaleIntercept", -1024.0))  # type: ignore[arg-type]
+    slope, intercept = float(tags.get("RescaleSlope", 1.0)), float(tags.get("RescaleIntercept", -1024.0))
     values: dict[str, object] = {
         "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
         "ImagePositionPatient": list(position_lps_mm),
@@ -148,7 +149,7 @@ def _dataset(sop_class: str, shape_ji: Sequence[int]) -> Dataset:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = UID(sop_class)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
     dataset.StudyInstanceUID = "1.2.3"
     dataset.Modality = "CT"

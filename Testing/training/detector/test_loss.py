@@ -26,7 +26,7 @@ def softplus(x):
     return log(1 + exp(x))
 
 
-def one_positive():
+def one_positive() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """A positive of logit 1 whose box errs by 0.5, -2, 0 and 1, and three pooled negatives of logits 2, -1, 0."""
     output, labels = batch_of([[POSITIVE, POOLED, POOLED, POOLED]], [[1.0, 2.0, -1.0, 0.0]])
     output[0, 0, 0, 0, 0, 1:] = torch.tensor([0.5, -2.0, 0.25, 1.0])

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_a_check_can_be_stopped_and_is_made_again(finished, tmp_path, step):
 
 
 def test_the_curves_show_the_checks(finished, tmp_path, monkeypatch):
-    plt, drawn = pyplot(), []
+    plt, drawn = pyplot(), list[Any]()
     monkeypatch.setattr(plt, "close", drawn.append)
     draw_curves(finished[1])
     titles = {ax.get_title(): [line.get_label() for line in ax.get_lines()] for ax in drawn[0].axes}

@@ -20,14 +20,13 @@ from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...preset import Preset
 from ...runtime.device import Compute
-from ...runtime.progress import Progress, part, silent
+from ...runtime.progress import Progress, part
 from ..cases.store import CaseStore, read_outcomes
 from ..detector.insertion import Inserter
 from ..detector.items import DetectorItems
 from ..detector.train import batches_of_epoch
-from ..engine.distributed import ALONE, Ranks
-from ..engine.loop import Run, Task, default_loader_threads, train
-from ..engine.run_folder import RunFolder
+from ..engine.distributed import Ranks
+from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import MOST_BATCHES, Validation, check_apart
 from .features import CaseFeatures, FeatureTask, cached_features
 from .items import CaseItems, JointItems, KnownCases, steps_of_epoch
@@ -70,15 +69,10 @@ def train_classifier(
     detector: Model,
     plan: Plan,
     out: Path,
-    compute: Compute,
+    options: RunOptions,
     *,
     inserter: Inserter | None = None,
     validation: CaseStore | None = None,
-    ranks: Ranks = ALONE,
-    resume: bool = False,
-    checkpoint_minutes: float = 2.0,
-    events_and_curves: bool = True,
-    progress: Progress = silent,
 ) -> Model:
     """Train C-Net on a store's cases, stage by stage, and write the stages' runs and the model into `out`.
 
@@ -101,45 +95,36 @@ def train_classifier(
     TrainingFailed, Cancelled, OutputError
         See `engine.loop.train`.
     """
-    _check(store, detector, plan, ranks)
+    _check(store, detector, plan, options.ranks)
     labels, other = read_outcomes(store.folder, store.names), None
     if validation is not None:
         check_apart(store, validation)
         other = validation, read_outcomes(validation.folder, validation.names)
-    if ranks.first:
-        files = RunFolder(out, _config(store, labels, detector, plan, compute, ranks))
-        files.resume() if resume else files.create()
-    finding, learning = part(progress, 0.0, _PROPOSALS_SHARE), part(progress, _PROPOSALS_SHARE, 1.0)
+    options.open(out, _config(store, labels, detector, plan, options))
 
     def known(store: CaseStore, labels: np.ndarray) -> KnownCases:
-        proposals = _in_turn(ranks, lambda: _proposals(store, detector, plan, compute, finding))
-        return KnownCases(store, labels, proposals)
+        progress = part(options.progress, 0.0, _PROPOSALS_SHARE)
+        return KnownCases(
+            store, labels, _in_turn(options.ranks, lambda: _proposals(store, detector, plan, options.compute, progress))
+        )
 
     net = new_classifier(detector.detector, detector.preset, plan.join, plan.recipe, plan.seed)
     cases, others = known(store, labels), None if other is None else known(*other)
-    stages = _Stages(net, cases, others, detector.preset, plan, compute, ranks, inserter)
+    stages = _Stages(net, cases, others, detector.preset, plan, options, inserter)
     for number, stage in enumerate(plan.stages):
-        subprogress = _of_stage(learning, number, plan)
+        progress = _progress_of_stage(options.progress, number, plan)
         with leak_in_units(net, plan.recipe.leak_rate):
-            task, epoch = stages.task(number, subprogress)
+            task, epoch = stages.task(number, progress)
             steps = plan.recipe.steps or (stage.epochs or plan.recipe.epochs) * epoch
-            optimizer = optimizer_of(stage, plan.recipe, number)
-            run = Run(
-                out / f"{number + 1}-{stage.name}",
-                {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps},
-                optimizer,
-                steps,
-                plan.seed + number,
-                checkpoint_minutes,
-                default_loader_threads(compute.device, ranks),
-                events_and_curves,
-                stages.validation(number, task, steps, subprogress),
-            )
-            train(task, run, compute, ranks=ranks, resume=resume, progress=subprogress)
+            checks = stages.validation(number, task, steps, progress)
+            folder, optimizer = out / f"{number + 1}-{stage.name}", optimizer_of(stage, plan.recipe, number)
+            config = {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps}
+            run = Run(folder, config, optimizer, steps, plan.seed + number, checks)
+            train(task, run, replace(options, progress=progress))
             if isinstance(task, FeatureTask):
                 task.finish()
     model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store.description, out.resolve().name)
-    if ranks.first and not (out / MODEL_FOLDER).exists():
+    if options.ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
 
@@ -157,9 +142,7 @@ def _check(store: CaseStore, detector: Model, plan: Plan, ranks: Ranks) -> None:
         ranks.share(plan.recipe.detector.batch)
 
 
-def _config(
-    store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, compute: Compute, ranks: Ranks
-) -> dict[str, Any]:
+def _config(store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, options: RunOptions) -> dict[str, Any]:
     """All that decides the weights, fit for JSON."""
     return {
         "task": "classifier",
@@ -171,8 +154,8 @@ def _config(
         "proposals": plan.proposals,
         "detector_sha256": detector.sha256,
         "seed": plan.seed,
-        "precision": compute.precision,
-        "processes": ranks.size,
+        "precision": options.compute.precision,
+        "processes": options.ranks.size,
         "cancer_of_cases": {name: int(label) for name, label in zip(store.names, labels, strict=True)},
     }
 
@@ -184,9 +167,10 @@ def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, 
     return [proposals_from_truth(store.case(number), rng) for number, rng in enumerate(rngs)]
 
 
-def _of_stage(progress: Progress, number: int, plan: Plan) -> Progress:
+def _progress_of_stage(progress: Progress, number: int, plan: Plan) -> Progress:
     """The progress of the stage of a number, which it names."""
-    share = part(progress, number / len(plan.stages), (number + 1) / len(plan.stages))
+    start, end = (_PROPOSALS_SHARE + (1 - _PROPOSALS_SHARE) * n / len(plan.stages) for n in (number, number + 1))
+    share = part(progress, start, end)
     return lambda message, fraction: share(f"stage {plan.stages[number].name}: {message}", fraction)
 
 
@@ -205,8 +189,7 @@ class _Stages:
     others: KnownCases | None
     preset: Preset
     plan: Plan
-    compute: Compute
-    ranks: Ranks
+    options: RunOptions
     inserter: Inserter | None
 
     def task(self, number: int, progress: Progress) -> tuple[Task, int]:
@@ -246,8 +229,8 @@ class _Stages:
         self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, progress: Progress
     ) -> tuple[list[CaseFeatures], np.ndarray]:
         source, backbone = _digest(self.net, cases.proposals), copy.deepcopy(self.net.NoduleNet)
-        how = (recipe, augmentation, self.preset, self.compute, self.plan.seed, progress)
-        return _in_turn(self.ranks, lambda: cached_features(cases, backbone, source, *how))
+        how = (recipe, augmentation, self.preset, self.options.compute, self.plan.seed, progress)
+        return _in_turn(self.options.ranks, lambda: cached_features(cases, backbone, source, *how))
 
     def _detector_epoch(self, cases: KnownCases) -> int:
         """Batches of an epoch of the detector."""

@@ -16,11 +16,8 @@ from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...networks.nnet import NNet
 from ...preset import Preset
-from ...runtime.device import Compute
-from ...runtime.progress import Progress, silent
 from ..cases.store import CaseStore
-from ..engine.distributed import ALONE, Ranks
-from ..engine.loop import Run, Task, default_loader_threads, train
+from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import Validation, check_apart
 from .insertion import Inserter
 from .items import DetectorItems
@@ -36,17 +33,12 @@ def train_detector(
     recipe: Recipe,
     preset: Preset,
     out: Path,
-    compute: Compute,
+    options: RunOptions,
     *,
     seed: int = 0,
     inserter: Inserter | None = None,
     start: Model | None = None,
     validation: CaseStore | None = None,
-    ranks: Ranks = ALONE,
-    resume: bool = False,
-    checkpoint_minutes: float = 2.0,
-    events_and_curves: bool = True,
-    progress: Progress = silent,
 ) -> NNet:
     """Train N-Net on a store's cases and write the run and the model into `out`.
 
@@ -65,7 +57,7 @@ def train_detector(
         Where there is nothing to learn from, `start` or `validation` is of another preset, cases of the validation are
         learned from, or `out` is taken or holds a run with other settings.
     TrainingFailed, Cancelled, OutputError
-        See `engine.train`.
+        See `engine.loop.train`.
     """
     steps = number_of_steps(store, recipe)
     recipe = replace(recipe, steps=steps)
@@ -85,22 +77,20 @@ def train_detector(
         "preset": preset.name,
         "recipe": asdict(recipe),
         "seed": seed,
-        "precision": compute.precision,
-        "processes": ranks.size,
+        "precision": options.compute.precision,
+        "processes": options.ranks.size,
         "nodules_of_cases": cases,
         **({"start_sha256": start.sha256} if start is not None else {}),
     }
     checks = None if validation is None else _checks(store, validation, recipe, preset, seed, inserter)
-    threads = default_loader_threads(compute.device, ranks)
-    run = Run(out, config, recipe.optimizer, steps, seed, checkpoint_minutes, threads, events_and_curves, checks)
-    train(task, run, compute, ranks=ranks, resume=resume, progress=progress)
+    train(task, Run(out, config, recipe.optimizer, steps, seed, checks), options)
     net = net.cpu().eval()
-    if ranks.first and not (out / MODEL_FOLDER).exists():
+    if options.ranks.first and not (out / MODEL_FOLDER).exists():
         inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
-        words = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
+        trained_on = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
         if start is not None:
-            words += f"; started from {start.name} ({start.trained_on})"
-        save_model(detector_model(net, preset, out.resolve().name, words), out / MODEL_FOLDER, half_precision=True)
+            trained_on += f"; started from {start.name} ({start.trained_on})"
+        save_model(detector_model(net, preset, out.resolve().name, trained_on), out / MODEL_FOLDER, half_precision=True)
     return net
 
 

@@ -15,6 +15,7 @@ from LungCancerDxLib.training.classifier.network import leak_in_units, new_class
 from LungCancerDxLib.training.engine.loop import Run, train
 from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 from Testing.training.classifier_tiny import FEATURES, SMALLEST, known_cases, labelled_store, tiny_detector
+from Testing.training.tiny import quiet
 
 LEAK, PLACES = 0.12, 4
 
@@ -101,10 +102,10 @@ def learned(tmp_path_factory):
     cases, labels, _ = made_cases(np.random.default_rng(0), 4000)
     net = new_classifier(tiny_detector().detector, preset, "leaky-noisy-or", recipe, 0)
     before = {name: tensor.clone() for name, tensor in net.NoduleNet.state_dict().items()}
-    run = Run(tmp_path_factory.mktemp("run") / "run", {}, recipe.optimizer, 300, 0, events_and_curves=False)
+    run = Run(tmp_path_factory.mktemp("run") / "run", {}, recipe.optimizer, 300, 0)
     with leak_in_units(net, recipe.leak_rate):
         task = FeatureTask(net, cases, labels, None, recipe, preset, 0)
-        train(task, run, Compute())
+        train(task, run, quiet())
         task.finish()
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.NoduleNet.state_dict().items())
     return net.eval()

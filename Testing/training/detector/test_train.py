@@ -17,7 +17,7 @@ from LungCancerDxLib.training.detector.recipe import CPU, PAPER
 from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector
 from LungCancerDxLib.training.engine.precision import training_compute
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
-from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
+from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 
 BOX = (30.0, 28.0, 34.0, 11.0)
 
@@ -29,8 +29,8 @@ def store(tmp_path_factory):
 
 def trained(store, folder, recipe, **options):
     """In bfloat16 where the processor has instructions for it; the deepest maps of a patch have 2 x 2 x 2 voxels."""
-    compute = training_compute("cpu")
-    return train_detector(store, recipe, TINY, folder, compute, events_and_curves=False, **options)
+    run = {name: options.pop(name) for name in ("resume", "progress") if name in options}
+    return train_detector(store, recipe, TINY, folder, quiet(compute=training_compute("cpu"), **run), **options)
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
 
 
 def _train_all(arguments: argparse.Namespace, options: RunOptions) -> str:
-    """What would stop the classifier is looked for before the detector is trained."""
+    """Train both; what would stop the classifier is found out before the detector is trained."""
     from ..runtime.atomic import check_target
     from ..runtime.progress import part
     from ..training.cases.store import CaseStore, read_outcomes

@@ -95,6 +95,7 @@ def all_of(store, out, *more):
     return run_train("all", "--data", store, "--out", out, "--outcome", "synthetic", *steps, *more)
 
 
+@pytest.mark.slow
 def test_both_networks_are_trained_by_one_command(folder, tmp_path):
     message = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described")
     assert str(tmp_path / "run-detector" / "model") in message

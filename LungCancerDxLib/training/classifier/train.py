@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...preset import Preset
-from ...runtime.device import Compute
 from ...runtime.progress import Progress, part
 from ..cases.store import CaseStore, read_outcomes
 from ..detector.insertion import Inserter
@@ -27,16 +26,14 @@ from ..detector.items import DetectorItems
 from ..detector.train import batches_of_epoch
 from ..engine.distributed import Ranks
 from ..engine.loop import Run, RunOptions, Task, train
-from ..engine.validation import MOST_BATCHES, Validation, check_apart
+from ..engine.validation import MOST_BATCHES, Items, Validation, check_apart
 from .features import CaseFeatures, FeatureTask, cached_features
-from .items import CaseItems, JointItems, KnownCases, steps_of_epoch
+from .items import CaseItems, JointItems, KnownCases
 from .network import ClassifierWithLoss, JointNet, leak_in_units, new_classifier
 from .proposals import find_proposals, proposals_from_truth
 from .recipe import ARROW, UNCHANGED, Augmentation, ClassifierRecipe, Stage, augmentation_of, optimizer_of
 
 _PROPOSALS_SHARE = 0.3  # of the progress
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,15 +98,9 @@ def train_classifier(
         check_apart(store, validation)
         other = validation, read_outcomes(validation.folder, validation.names)
     options.open(out, _config(store, labels, detector, plan, options))
-
-    def known(store: CaseStore, labels: np.ndarray) -> KnownCases:
-        progress = part(options.progress, 0.0, _PROPOSALS_SHARE)
-        return KnownCases(
-            store, labels, _in_turn(options.ranks, lambda: _proposals(store, detector, plan, options.compute, progress))
-        )
-
     net = new_classifier(detector.detector, detector.preset, plan.join, plan.recipe, plan.seed)
-    cases, others = known(store, labels), None if other is None else known(*other)
+    cases = _known(store, labels, detector, plan, options)
+    others = None if other is None else _known(*other, detector, plan, options)
     stages = _Stages(net, cases, others, detector.preset, plan, options, inserter)
     for number, stage in enumerate(plan.stages):
         progress = _progress_of_stage(options.progress, number, plan)
@@ -160,11 +151,17 @@ def _config(store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, o
     }
 
 
-def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, progress: Progress) -> list[Proposals]:
-    if plan.proposals == "detector":
-        return find_proposals(store, detector.detector, detector.sha256, detector.preset, compute, progress)
-    rngs = (np.random.default_rng([plan.seed, number]) for number in range(len(store)))
-    return [proposals_from_truth(store.case(number), rng) for number, rng in enumerate(rngs)]
+def _known(store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, options: RunOptions) -> KnownCases:
+    """Cases with the proposals that the plan asks for."""
+    progress, preset = part(options.progress, 0.0, _PROPOSALS_SHARE), detector.preset
+
+    def proposals() -> list[Proposals]:
+        if plan.proposals == "detector":
+            return find_proposals(store, detector.detector, detector.sha256, preset, options.compute, progress)
+        rngs = [np.random.default_rng([plan.seed, number]) for number in range(len(store))]
+        return [proposals_from_truth(store.case(number), rng) for number, rng in enumerate(rngs)]
+
+    return KnownCases(store, labels, options.ranks.in_turn(proposals))
 
 
 def _progress_of_stage(progress: Progress, number: int, plan: Plan) -> Progress:
@@ -195,61 +192,48 @@ class _Stages:
     def task(self, number: int, progress: Progress) -> tuple[Task, int]:
         """The task of the stage of a number, and the steps of one of its epochs."""
         stage, recipe = self.plan.stages[number], self.plan.recipe
-        augmentation, seed = augmentation_of(stage, recipe), self.plan.seed + number
-        epoch = steps_of_epoch(len(self.cases.labels), recipe)
+        augmentation = augmentation_of(stage, recipe)
         if stage.cached:
             found, blank = self._features(self.cases, recipe, augmentation, progress)
-            counts, fresh = blank if self.preset.blanks_scored else None, number == 0
-            return FeatureTask(self.net, found, self.cases.labels, counts, recipe, self.preset, seed, fresh), epoch
-        items = CaseItems(self.cases, recipe, augmentation, self.preset, seed)
-        if not stage.alternate:
-            return Task(
-                ClassifierWithLoss(self.net, recipe, self.preset, stage.frozen_norms), items, recipe.batch
-            ), epoch
-        epochs = self._detector_epoch(self.cases), epoch
-        joint = JointNet(self.net, recipe, self.preset, stage.frozen_norms)
-        return Task(joint, self._joint(items, seed, epochs), recipe.batch, find_unused_parameters=True), sum(epochs)
+            counts = blank if self.preset.blanks_scored else None
+            labels, seed, fresh = self.cases.labels, self.plan.seed + number, number == 0
+            task = FeatureTask(self.net, found, labels, counts, recipe, self.preset, seed, fresh)
+            return task, math.ceil(len(labels) / recipe.batch)
+        items, epoch = self._items(number, self.cases, augmentation)
+        network = JointNet if stage.alternate else ClassifierWithLoss
+        module = network(self.net, recipe, self.preset, stage.frozen_norms)
+        return Task(module, items, recipe.batch, find_unused_parameters=stage.alternate), epoch
 
     def validation(self, number: int, task: Task, steps: int, progress: Progress) -> Validation | None:
         """What the task of a stage is checked on: the other cases, their crops as at test time."""
         if self.others is None:
             return None
-        stage, recipe, seed = self.plan.stages[number], self.plan.recipe, self.plan.seed + number
-        epoch = steps_of_epoch(len(self.others.labels), recipe)
+        recipe, items, epoch = self.plan.recipe, *self._items(number, self.others, UNCHANGED, MOST_BATCHES // 2)
         if isinstance(task, FeatureTask):
             found, _ = self._features(self.others, replace(recipe, cached_crops=1), UNCHANGED, progress)
-            return Validation.of(task.items_of(found, self.others.labels), recipe.batch, epoch, steps)
-        items = CaseItems(self.others, recipe, UNCHANGED, self.preset, seed)
-        if not stage.alternate:
-            return Validation.of(items, recipe.batch, epoch, steps)
-        epochs = min(self._detector_epoch(self.others), MOST_BATCHES // 2), min(epoch, MOST_BATCHES // 2)
-        return Validation.of(self._joint(items, seed, epochs), recipe.batch, sum(epochs), steps)
+            items = task.items_of(found, self.others.labels)
+        return Validation.of(items, recipe.batch, epoch, steps)
+
+    def _items(
+        self, number: int, cases: KnownCases, augmentation: Augmentation, most: int | None = None
+    ) -> tuple[Items, int]:
+        """What batches of a stage are made of, and how many an epoch has; at most so many of each of two networks."""
+        recipe, seed = self.plan.recipe, self.plan.seed + number
+        items = CaseItems(cases, recipe, augmentation, self.preset, seed)
+        epoch = math.ceil(len(cases.labels) / recipe.batch)
+        if not self.plan.stages[number].alternate:
+            return items, epoch
+        patches = DetectorItems(cases.store, recipe.detector, self.preset, seed, self.inserter)
+        detector_epoch = max(math.ceil(batches_of_epoch(cases.store, recipe.detector)), 1)
+        epochs = min(detector_epoch, most or detector_epoch), min(epoch, most or epoch)
+        return JointItems(patches, items, *epochs), sum(epochs)
 
     def _features(
         self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, progress: Progress
     ) -> tuple[list[CaseFeatures], np.ndarray]:
         source, backbone = _digest(self.net, cases.proposals), copy.deepcopy(self.net.NoduleNet)
         how = (recipe, augmentation, self.preset, self.options.compute, self.plan.seed, progress)
-        return _in_turn(self.options.ranks, lambda: cached_features(cases, backbone, source, *how))
-
-    def _detector_epoch(self, cases: KnownCases) -> int:
-        """Batches of an epoch of the detector."""
-        return max(math.ceil(batches_of_epoch(cases.store, self.plan.recipe.detector)), 1)
-
-    def _joint(self, items: CaseItems, seed: int, epochs: tuple[int, int]) -> JointItems:
-        recipe = self.plan.recipe
-        patches = DetectorItems(items.cases.store, recipe.detector, self.preset, seed, self.inserter)
-        return JointItems(patches, items, recipe, *epochs)
-
-
-def _in_turn(ranks: Ranks, work: Callable[[], T]) -> T:
-    """What one process computes and keeps, the others then read."""
-    if not ranks.first:
-        ranks.wait()
-    found = work()
-    if ranks.first:
-        ranks.wait()
-    return found
+        return self.options.ranks.in_turn(lambda: cached_features(cases, backbone, source, *how))
 
 
 def _digest(net: CNet, proposals: Sequence[Proposals]) -> str:

@@ -22,7 +22,7 @@ from ..engine.validation import Validation, check_apart
 from .insertion import Inserter
 from .items import DetectorItems
 from .loss import DetectorWithLoss, new_detector
-from .patches import rows
+from .patches import patches_of_epoch
 from .recipe import Recipe
 
 _LEAST_BATCHES = 8  # of a check: where nodules are inserted, few or none are described
@@ -71,7 +71,6 @@ def train_detector(
         net.load_state_dict(start.detector.state_dict())
     items = DetectorItems(store, recipe, preset, seed, inserter)
     task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
-    cases = {name: len(nodules) for name, nodules in zip(store.names, store.nodules, strict=True)}
     config = {
         "task": "detector",
         "preset": preset.name,
@@ -79,10 +78,15 @@ def train_detector(
         "seed": seed,
         "precision": options.compute.precision,
         "processes": options.ranks.size,
-        "nodules_of_cases": cases,
+        "nodules_of_cases": {name: len(boxes) for name, boxes in zip(store.names, store.nodules, strict=True)},
         **({"start_sha256": start.sha256} if start is not None else {}),
     }
-    checks = None if validation is None else _checks(store, validation, recipe, preset, seed, inserter)
+    checks = None
+    if validation is not None:
+        check_apart(store, validation)
+        others = DetectorItems(validation, recipe, preset, seed, inserter)
+        epoch = max(math.ceil(batches_of_epoch(validation, recipe)), _LEAST_BATCHES)
+        checks = Validation.of(others, recipe.batch, epoch, steps)
     train(task, Run(out, config, recipe.optimizer, steps, seed, checks), options)
     net = net.cpu().eval()
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
@@ -103,16 +107,7 @@ def number_of_steps(store: CaseStore, recipe: Recipe) -> int:
 
 def batches_of_epoch(store: CaseStore, recipe: Recipe) -> float:
     """How many batches an epoch over the store's nodules has; a fraction of one where they are few."""
-    return rows(store.nodules, recipe) / recipe.batch
-
-
-def _checks(
-    store: CaseStore, validation: CaseStore, recipe: Recipe, preset: Preset, seed: int, inserter: Inserter | None
-) -> Validation:
-    check_apart(store, validation)
-    items = DetectorItems(validation, recipe, preset, seed, inserter)
-    epoch = max(math.ceil(batches_of_epoch(validation, recipe)), _LEAST_BATCHES)
-    return Validation.of(items, recipe.batch, epoch, number_of_steps(store, recipe))
+    return patches_of_epoch(store.nodules, recipe) / recipe.batch
 
 
 def detector_model(net: NNet, preset: Preset, name: str, trained_on: str) -> Model:

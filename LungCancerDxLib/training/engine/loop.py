@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ def train(task: Task, run: Run, options: RunOptions) -> None:
     options.ranks.wait()
     trainer = _Trainer(task, run, options, files)
     first = trainer.restore() if options.resume else 0
-    with _own_random_numbers(trainer.device):
+    cuda = [trainer.device.index or 0] if trainer.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):  # torch's global generators, which dropout takes, stay as they were
         trainer.go(first)
 
 
@@ -203,7 +204,7 @@ class _Trainer:
 
         def shown() -> Iterator[Batch]:
             for loaded in batches:
-                message = f"looking at other cases, batch {loaded.step + 1} of {wanted.batches}"
+                message = f"validation, batch {loaded.step + 1} of {wanted.batches}"
                 self.progress(message, done / self.run.steps)
                 yield self._on_device(loaded.batch)
 
@@ -260,10 +261,3 @@ class _Trainer:
 def _seed_of(seed: int, step: int, rank: int) -> int:
     """A seed of its own for every step of every process."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
-
-
-@contextmanager
-def _own_random_numbers(device: torch.device) -> Iterator[None]:
-    """Leave torch's global generators as they were: dropout knows no others."""
-    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
-        yield

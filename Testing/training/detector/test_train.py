@@ -38,7 +38,7 @@ def test_it_overfits_one_patch_and_finds_its_nodule_first(tmp_path):
     box = (14.0, 17.0, 16.0, 11.0)
     store = store_of(tmp_path / "store", ball_case(boxes=[box], shape=(32, 32, 32)))
     optimizer = replace(CPU.optimizer, warm_up_steps=5, learning_rate=3e-3)
-    always_whole = {"random_places": "within the scan", "margin": 8, "flipped_axes": (), "scale": (1.0, 1.0)}
+    always_whole = {"random_patches": "within the scan", "margin": 8, "flipped_axes": (), "scale": (1.0, 1.0)}
     recipe = replace(SMALL, **always_whole, batch=1, steps=50, optimizer=optimizer)
     net = trained(store, tmp_path / "run", recipe)
     losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / LOG_FILE)]

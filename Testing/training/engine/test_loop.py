@@ -67,6 +67,7 @@ def test_the_log_says_what_a_step_cost(tmp_path):
         assert float(row["learning_rate"]) > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(tmp_path, undisturbed):
     """Killed by the system at whatever it was doing: computing, logging, or writing a checkpoint."""
     folder = tmp_path / "run"

@@ -81,7 +81,7 @@ def test_a_stopped_and_resumed_run_has_the_same_checks(finished, tmp_path, stopp
 @pytest.mark.parametrize("step", [15, STEPS])
 def test_a_check_can_be_stopped_and_is_made_again(finished, tmp_path, step):
     def stop(message, fraction):
-        if message == "looking at other cases, batch 2 of 3" and fraction == step / STEPS:
+        if message == "validation, batch 2 of 3" and fraction == step / STEPS:
             raise Cancelled("asked")
 
     with pytest.raises(Cancelled, match=f"Stopped after step {step} of {STEPS}; --resume"):
@@ -142,6 +142,7 @@ def stores(tmp_path, monkeypatch):
     return labelled_store(tmp_path / "store"), others
 
 
+@pytest.mark.slow
 def test_a_detector_is_checked_on_other_cases(stores, tmp_path):
     store, others = stores
     recipe = replace(SMALL, steps=2, batch=1)
@@ -162,6 +163,7 @@ def test_a_detector_that_learns_from_inserted_nodules_is_checked_on_backgrounds(
     assert all(0 <= float(row["found"]) <= 1 for row in read_log(tmp_path / "run" / VALIDATION_FILE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["F->A", "E"])
 def test_every_stage_of_a_classifier_is_checked_on_other_cases(stores, tmp_path, scheme):
     store, others = stores

@@ -16,12 +16,10 @@ from .terminal import make_progress
 from .train_prepare import add_prepare
 
 if TYPE_CHECKING:
-    from ..runtime.device import Compute
-    from ..runtime.progress import Progress
     from ..training.classifier.recipe import ClassifierRecipe
-    from ..training.engine.distributed import Ranks
+    from ..training.engine.loop import RunOptions
 
-    Training = Callable[[argparse.Namespace, Compute, Ranks, Progress], str]
+    Training = Callable[[argparse.Namespace, RunOptions], str]
 
 _RECIPES = ("cpu", "paper", "grt123")
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
@@ -142,18 +140,22 @@ def _training(train: Training) -> Run:
 
     def run(arguments: argparse.Namespace, stop: Stop) -> str:
         from ..training.engine.distributed import ranks_of_torchrun
+        from ..training.engine.loop import RunOptions
         from ..training.engine.precision import training_compute
 
         stop.message, stop.grace_s = "Stopped; --resume goes on from the last checkpoint.", _STEP_S
         compute = training_compute(arguments.device, arguments.precision)
         with ranks_of_torchrun(compute.device) as ranks:
             progress = stop.watched(make_progress(arguments.progress if ranks.first else "none"))
-            return train(arguments, compute, ranks, progress)
+            return train(
+                arguments,
+                RunOptions(compute, ranks, arguments.resume, arguments.checkpoint_minutes, progress=progress),
+            )
 
     return run
 
 
-def _train_detector(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
+def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
     from ..models.find import model_or_run
     from ..models.registry import MODEL_FOLDER
     from ..preset import PRESETS
@@ -170,20 +172,16 @@ def _train_detector(arguments: argparse.Namespace, compute: Compute, ranks: Rank
         replace(RECIPES[arguments.recipe.upper()], **changes),
         preset,
         arguments.out,
-        compute,
+        options,
         seed=arguments.seed,
         inserter=LungInserter(preset),
         start=model_or_run(arguments.start) if arguments.start else None,
         validation=CaseStore(arguments.validation) if arguments.validation else None,
-        ranks=ranks,
-        resume=arguments.resume,
-        checkpoint_minutes=arguments.checkpoint_minutes,
-        progress=progress,
     )
     return f"The detector's model is in {arguments.out / MODEL_FOLDER}; it finds nodules and does not classify them."
 
 
-def _train_classifier(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
+def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str:
     from ..models.find import model_or_run
     from ..models.registry import MODEL_FOLDER
     from ..training.cases.store import CaseStore
@@ -206,13 +204,9 @@ def _train_classifier(arguments: argparse.Namespace, compute: Compute, ranks: Ra
         detector,
         plan,
         arguments.out,
-        compute,
+        options,
         inserter=LungInserter(detector.preset),
         validation=CaseStore(arguments.validation) if arguments.validation else None,
-        ranks=ranks,
-        resume=arguments.resume,
-        checkpoint_minutes=arguments.checkpoint_minutes,
-        progress=progress,
     )
     leak = "" if model.classifier.leak is None else f"; learned leak {model.classifier.leak.item():.3f}"
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
@@ -232,8 +226,8 @@ def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
     return replace(recipe, **changes)
 
 
-def _train_all(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, progress: Progress) -> str:
-    """What would stop the classifier is looked for before the detector is trained."""
+def _train_all(arguments: argparse.Namespace, options: RunOptions) -> str:
+    """Train both; what would stop the classifier is found out before the detector is trained."""
     from ..runtime.atomic import check_target
     from ..runtime.progress import part
     from ..training.cases.store import CaseStore, read_outcomes
@@ -245,7 +239,8 @@ def _train_all(arguments: argparse.Namespace, compute: Compute, ranks: Ranks, pr
     given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")
     of_detector = {"out": detector_run, "steps": arguments.detector_steps}
     of_classifier = {"data": cases.folder, "detector": str(detector_run), "steps": arguments.classifier_steps}
-    first, second = part(progress, 0.0, _DETECTOR_SHARE), part(progress, _DETECTOR_SHARE, 1.0)
-    message = _train_detector(argparse.Namespace(**{**given, **of_detector}), compute, ranks, first)
-    ranks.wait()  # until the detector's model is written
-    return f"{message}\n{_train_classifier(argparse.Namespace(**{**given, **of_classifier}), compute, ranks, second)}"
+    first = replace(options, progress=part(options.progress, 0.0, _DETECTOR_SHARE))
+    second = replace(options, progress=part(options.progress, _DETECTOR_SHARE, 1.0))
+    message = _train_detector(argparse.Namespace(**{**given, **of_detector}), first)
+    options.ranks.wait()  # until the detector's model is written
+    return f"{message}\n{_train_classifier(argparse.Namespace(**{**given, **of_classifier}), second)}"

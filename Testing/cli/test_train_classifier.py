@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from functools import partial
 
 import pytest
 import torch
@@ -13,10 +12,10 @@ from LungCancerDxLib.models.bundle import load_model, save_model
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import write_outcomes
-from LungCancerDxLib.training.classifier import train
+from LungCancerDxLib.training.engine import loop
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from Testing.training.classifier_tiny import SMALLEST, labelled_store, tiny_detector
-from Testing.training.tiny import ball_case, store_of
+from Testing.training.tiny import ball_case, quiet, store_of
 
 QUICK = ("--steps", 1, "--batch", 2, "--precision", "fp32", "--progress", "none", "--seed", 5)
 
@@ -26,7 +25,7 @@ def tiny_preset(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
-    monkeypatch.setattr(train, "train_classifier", partial(train.train_classifier, events_and_curves=False))
+    monkeypatch.setattr(loop, "RunOptions", quiet)
     yield
     torch.set_num_threads(before)
 
@@ -96,6 +95,7 @@ def all_of(store, out, *more):
     return run_train("all", "--data", store, "--out", out, "--outcome", "synthetic", *steps, *more)
 
 
+@pytest.mark.slow
 def test_both_networks_are_trained_by_one_command(folder, tmp_path):
     message = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described")
     assert str(tmp_path / "run-detector" / "model") in message

@@ -65,6 +65,7 @@ def test_a_prepared_case_has_its_nodules_where_they_are_in_the_image(store, pati
     assert radius == pytest.approx(40, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_of_one_step_leaves_a_run_and_a_model(store, tmp_path):
     options = [
         "--recipe",

@@ -10,6 +10,7 @@ from LungCancerDxLib.preprocessing import WorkingLungs, WorkingScan
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.cases.store import CaseStore, TrainingCase, write_case
 from LungCancerDxLib.training.detector.recipe import CPU
+from LungCancerDxLib.training.engine.loop import RunOptions
 
 TINY = replace(DEFAULT, units_per_block=(1, 1, 1, 1), units_per_back_block=1)
 """N-Net with one unit a block."""
@@ -45,6 +46,11 @@ def ball_case(name="case", boxes=((30.0, 28.0, 32.0, 10.0),), exclusion_regions=
     scan = ball_scan(boxes=boxes, **options)
     lungs = WorkingLungs(np.ones(scan.image.shape, dtype=np.uint8))
     return TrainingCase(name, scan, lungs, boxes, np.array(exclusion_regions, dtype=float).reshape(-1, 4))
+
+
+def quiet(*options, **others) -> RunOptions:
+    """Options of a run without events and curves."""
+    return RunOptions(*options, **others, events_and_curves=False)
 
 
 def store_of(folder, *cases) -> CaseStore:

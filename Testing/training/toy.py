@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.engine.distributed import ranks_of_torchrun
 from LungCancerDxLib.training.engine.loop import Run, Task, train
 from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 from LungCancerDxLib.training.engine.validation import Validation
+from Testing.training.tiny import quiet
 
 OPTIMIZER = OptimizerConfig("adamw", 0.02, 0.01, cosine=True, warm_up_steps=3, clip_norm=1.0)
 STEPS = 40
@@ -65,11 +65,9 @@ class Shifted(Toy):
         return super().batch(step + 1000, numbers)
 
 
-def toy_run(
-    folder: Path, *, checkpoint_minutes: float = 60.0, steps: int = STEPS, optimizer: OptimizerConfig = OPTIMIZER
-) -> Run:
+def toy_run(folder: Path, *, steps: int = STEPS, optimizer: OptimizerConfig = OPTIMIZER) -> Run:
     config = {"task": "toy", "steps": steps}
-    return Run(folder, config, optimizer, steps, 7, checkpoint_minutes, events_and_curves=False)
+    return Run(folder, config, optimizer, steps, 7)
 
 
 def checked_run(folder: Path, **options: Any) -> Run:
@@ -85,8 +83,8 @@ def main() -> None:
     torch.set_num_threads(1)
     task = Toy(arguments.plain, pause_s=0.0 if arguments.plain else 0.05)
     with ranks_of_torchrun(torch.device("cpu")) as ranks:
-        run = (checked_run if arguments.plain else toy_run)(arguments.folder, checkpoint_minutes=0)
-        train(task, run, Compute(), ranks=ranks, resume=True)
+        run = (checked_run if arguments.plain else toy_run)(arguments.folder)
+        train(task, run, quiet(ranks=ranks, resume=True, checkpoint_minutes=0))
     torch.save(task.module.state_dict(), arguments.folder / f"weights-{ranks.rank}.pt")
 
 

@@ -22,17 +22,17 @@ def prepare_case(
     volume: CTVolume,
     preset: Preset,
     nodules_lps_mm: np.ndarray = NONE,
-    keep_away_lps_mm: np.ndarray = NONE,
+    exclusion_regions_lps_mm: np.ndarray = NONE,
     progress: Progress = silent,
     lung_labels: np.ndarray | None = None,
 ) -> TrainingCase:
-    """Preprocess a scan (III-B) and take its nodules and spheres to the working grid.
+    """Preprocess a scan (III-B) and take its nodules and exclusion regions to the working grid.
 
     Parameters
     ----------
     nodules_lps_mm
         (N, 4) x, y, z, diameter.
-    keep_away_lps_mm
+    exclusion_regions_lps_mm
         (M, 4) x, y, z, radius.
     lung_labels
         The lungs where they are known already, (K, J, I) of the volume: 1 left lung, 2 right lung.
@@ -54,11 +54,11 @@ def prepare_case(
             "this scan's, in LPS (not RAS) mm?"
         )
     lungs = lungs_on_working_grid(preprocessed.lungs, scan)
-    return TrainingCase(name, scan, lungs, nodules, to_working(keep_away_lps_mm, scan))
+    return TrainingCase(name, scan, lungs, nodules, to_working(exclusion_regions_lps_mm, scan))
 
 
 def synthetic_case(name: str, rng: np.random.Generator, preset: Preset) -> tuple[TrainingCase, CaseTruth]:
-    """A patient invented on the working grid, with nodules as in the paper's larger set (Fig. 2a), and the truth.
+    """A synthetic patient on the working grid, with nodules as in the paper's larger set (Fig. 2a), and the truth.
 
     From the generator `default_rng([seed, index])` the patient and the truth of `phantom.case.synthetic_case`.
     """

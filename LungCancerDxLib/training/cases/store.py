@@ -26,7 +26,6 @@ from ...runtime.npz import Arrays, kept_npz, read_npz, write_npz
 from ...runtime.progress import Progress, part
 
 LIST_FILE, LABELS_FILE = "cases.csv", "labels.csv"
-DEFAULT_MEMORY_GB = 8.0
 _LIST_COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
 _LABEL_COLUMNS = ("id", "cancer")  # as in the Data Science Bowl
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
@@ -107,13 +106,12 @@ class CaseStore:
     `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients are; see `TrainingCase`.
     """
 
-    def __init__(self, folder: Path, memory_gb: float = DEFAULT_MEMORY_GB) -> None:
+    def __init__(self, folder: Path, memory_gb: float = 8.0) -> None:
         rows = _listed(folder).values()
         presets = sorted({preset for _, preset, *_ in rows})
         if len(presets) != 1:
             raise UsageError(f"{folder / LIST_FILE} lists {len(rows)} cases of {len(presets)} presets, expected one.")
-        self.folder = folder
-        self.preset = presets[0]
+        self.folder, self.preset = folder, presets[0]
         self.names = tuple(name for name, *_ in rows)
         self.nodules = tuple(_read(folder, name, ("nodules",))["nodules"] for name in self.names)
         self.synthetic = np.array([row[-1] == "1" for row in rows])

@@ -13,7 +13,7 @@ from ...classification.classifier import crop, crop_location, crop_start
 from ...detection.location import location_scale
 from ...preprocessing import WorkingScan
 from ...preset import Preset
-from ..detector.patches import mirrored
+from ..detector.patches import draw_scale, mirrored
 from .recipe import Augmentation
 
 IN_ORDER = (0, 1, 2)
@@ -48,13 +48,9 @@ UNMOVED = Pose(np.zeros(3))  # as at test time
 def draw_pose(rng: np.random.Generator, augmentation: Augmentation, diameter: float) -> Pose:
     """A random pose for a proposal of some diameter."""
     shift = rng.uniform(-1, 1, 3) * augmentation.shift * diameter / 2
-    low, high = augmentation.scale
-    if augmentation.scaled_diameters is not None:
-        smallest, largest = augmentation.scaled_diameters
-        low, high = min(max(smallest / diameter, low), 1.0), max(min(largest / diameter, high), 1.0)
     flipped = tuple(axis for axis in augmentation.flipped_axes if rng.random() < 0.5)
     order = tuple(int(axis) for axis in rng.permutation(3)) if augmentation.swapped_axes else IN_ORDER
-    scale = float(rng.uniform(low, high)) if low < high else low
+    scale = draw_scale(rng, augmentation.scale, augmentation.scaled_diameters, diameter)
     return Pose(shift, scale, draw_rotation(rng, augmentation.rotation), flipped, order)
 
 
@@ -63,8 +59,8 @@ def draw_rotation(rng: np.random.Generator, kind: Literal["none", "in plane", "a
     if kind == "none":
         return None
     if kind == "in plane":
-        return Rotation.from_rotvec([rng.uniform(0, np.pi), 0, 0]).as_matrix()
-    return Rotation.from_quat(rng.standard_normal(4)).as_matrix()
+        return np.asarray(Rotation.from_rotvec([rng.uniform(0, np.pi), 0, 0]).as_matrix())
+    return np.asarray(Rotation.from_quat(rng.standard_normal(4)).as_matrix())
 
 
 def posed_crop(
@@ -91,7 +87,7 @@ def _interpolated(image: np.ndarray, middle_kji: np.ndarray, pose: Pose, preset:
     matrix = (np.eye(3) if pose.rotation is None else pose.rotation) / pose.scale
     offset = middle_kji - matrix @ np.full(3, (preset.crop_size - 1) / 2)
     size = (preset.crop_size,) * 3
-    return affine_transform(image, matrix, offset, size, order=1, cval=preset.crop_padding)
+    return np.asarray(affine_transform(image, matrix, offset, size, order=1, cval=preset.crop_padding))
 
 
 def _shrunk(location: np.ndarray, scale: float) -> np.ndarray:
@@ -99,4 +95,4 @@ def _shrunk(location: np.ndarray, scale: float) -> np.ndarray:
     if scale == 1:
         return location
     middle = location.mean(axis=(1, 2, 3), keepdims=True)
-    return middle + (location - middle) / np.float32(scale)
+    return np.asarray(middle + (location - middle) / np.float32(scale))

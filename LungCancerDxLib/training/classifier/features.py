@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..engine.loop import Task
 from ..engine.validation import Batch
 from .crops import UNMOVED, draw_pose, posed_crop
 from .items import KnownCases, case_of, collate, scorable, slot_masks
-from .network import case_loss, exact_score, seen
+from .network import losses_of_features, seen
 from .proposals import draw, of_nodules
 from .recipe import Augmentation, ClassifierRecipe
 
@@ -69,17 +69,16 @@ def cached_features(
         "source": sha256,
         "augmentation": asdict(augmentation),
         "crops": recipe.cached_crops,
-        "first crop": "as at test time",
         "proposals": recipe.cached_proposals,
         "preset": asdict(preset),
         "precision": compute.precision,
         "seed": seed,
     }
     ready = prepare_for_inference(backbone, preset, compute)
-    known = [scorable(proposals, preset)[: recipe.cached_proposals] for proposals in cases.proposals]
 
     def features(number: int, subprogress: Progress) -> Arrays:
-        rng, case, proposals = np.random.default_rng([seed, number]), cases.store.case(number), known[number]
+        rng, case = np.random.default_rng([seed, number]), cases.store.case(number)
+        proposals = scorable(cases.proposals[number], preset)[: recipe.cached_proposals]
         rows = np.zeros((len(proposals), recipe.cached_crops, FEATURE_CHANNELS), dtype=np.float32)
         for n, center_kji in enumerate(proposals.center_kji):
             for crop in range(recipe.cached_crops):
@@ -87,13 +86,10 @@ def cached_features(
                 pose = draw_pose(rng, augmentation, float(proposals.diameter[n])) if crop else UNMOVED
                 image, location = posed_crop(case.scan, center_kji, pose, augmentation, preset)
                 rows[n, crop] = _central_feature(ready, image, location, preset, compute)
-        return {"features": rows, "nodule": of_nodules(proposals, case.nodules)}
+        return {"features": rows, "logits": proposals.logit, "nodule": of_nodules(proposals, case.nodules)}
 
-    cache = CaseCache(cases.store, "features", decided_by, ["features", "nodule"])
-    found = [
-        CaseFeatures(arrays["features"], proposals.logit, arrays["nodule"])
-        for arrays, proposals in zip(cache.of_all(features, progress), known, strict=True)
-    ]
+    cache = CaseCache(cases.store, "features", decided_by, CaseFeatures._fields)
+    found = [CaseFeatures(**arrays) for arrays in cache.of_all(features, progress)]
     size, cells = (preset.crop_size,) * 3, (preset.crop_size // STRIDE,) * 3
     blank = np.zeros(size, np.uint8), np.zeros((3, *cells), np.float32)
     return found, _central_feature(ready, *blank, preset, compute)
@@ -126,11 +122,10 @@ class HeadWithLoss(nn.Module):
         return self
 
     def forward(self, batch: Batch) -> Losses:
-        with torch.autocast(batch["features"].device.type, enabled=False):
-            score = exact_score(self.net, self.net.dropout(batch["features"]), batch["counted"])
-            return case_loss(score, batch, self.recipe)
+        return losses_of_features(self.net, batch["features"], batch, self.recipe)
 
 
+@dataclass(frozen=True)
 class FeatureItems:
     """Draws cases, of each case proposals, and of each proposal the features of one of its crops.
 
@@ -142,33 +137,28 @@ class FeatureItems:
         (128,) feature of a blank; None where blanks do not count.
     """
 
-    def __init__(
-        self,
-        cases: Sequence[CaseFeatures],
-        labels: np.ndarray,
-        blank: np.ndarray | None,
-        recipe: ClassifierRecipe,
-        preset: Preset,
-        seed: int,
-    ) -> None:
-        self._cases, self._labels, self._blank = cases, labels, blank
-        self._recipe, self._preset, self._seed = recipe, preset, seed
+    cases: Sequence[CaseFeatures]
+    labels: np.ndarray
+    blank: np.ndarray | None
+    recipe: ClassifierRecipe
+    preset: Preset
+    seed: int
 
     def batch(self, step: int, numbers: range) -> Batch:
-        """features (B, K, 128), counted and nodule (B, K) bool, cancer (B,) float."""
-        features = np.zeros((len(numbers), self._preset.scored_nodules, FEATURE_CHANNELS), dtype=np.float32)
-        if self._blank is not None:
-            features[:] = self._blank
-        rows = []
-        for n, number in enumerate(numbers):
-            chosen = case_of(step * self._recipe.batch + number, len(self._cases), self._seed)
-            rng = np.random.default_rng([self._seed, step, number])
-            case = self._cases[chosen]
-            drawn = draw(rng, case.logits, self._preset.scored_nodules, self._recipe)
-            crops = rng.integers(case.features.shape[1], size=len(drawn))
-            features[n, : len(drawn)] = case.features[drawn, crops]
-            rows.append((*slot_masks(case.nodule[drawn], self._preset), bool(self._labels[chosen])))
-        return {"features": torch.from_numpy(features), **collate(rows)}
+        """The cases of these numbers of a step."""
+        return collate([self.item(step, number) for number in numbers])
+
+    def item(self, step: int, number: int) -> Arrays:
+        """One case: features (K, 128), and those of `slot_masks`."""
+        chosen = case_of(step * self.recipe.batch + number, len(self.cases), self.seed)
+        rng, case = np.random.default_rng([self.seed, step, number]), self.cases[chosen]
+        drawn = draw(rng, case.logits, self.preset.scored_nodules, self.recipe)
+        crops = rng.integers(case.features.shape[1], size=len(drawn))
+        features = np.zeros((self.preset.scored_nodules, FEATURE_CHANNELS), dtype=np.float32)
+        if self.blank is not None:
+            features[:] = self.blank
+        features[: len(drawn)] = case.features[drawn, crops]
+        return {"features": features, **slot_masks(case.nodule[drawn], self.labels[chosen], self.preset)}
 
 
 class FeatureTask(Task):
@@ -221,8 +211,7 @@ class FeatureTask(Task):
         return torch.from_numpy(values).to(self._layer.weight)
 
     def _standard(self, features: np.ndarray) -> np.ndarray:
-        standard: np.ndarray = (features - self._mean) / self._spread
-        return standard
+        return np.asarray((features - self._mean) / self._spread)
 
 
 def _mean_and_spread(cases: Sequence[CaseFeatures]) -> tuple[np.ndarray, np.ndarray]:

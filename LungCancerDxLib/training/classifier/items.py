@@ -5,8 +5,8 @@ Where both networks learn in turn (V-E), epochs of the detector's patches lie be
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import torch
 from ...detection.proposals import Proposals
 from ...networks.nnet import STRIDE
 from ...preset import Preset
+from ...runtime.npz import Arrays
 from ..cases.store import CaseStore
 from ..detector.items import DetectorItems
 from ..engine.validation import Batch
@@ -32,88 +33,57 @@ class KnownCases(NamedTuple):
     proposals: Sequence[Proposals]
 
 
-class CaseItem(NamedTuple):
-    """image (K, S, S, S) uint8; location (K, 3, S/4, S/4, S/4) float32; counted, nodule (K,) bool; cancer.
-
-    What is left of the K slots is blank, zero in image and location; `counted` says which slots vote, `nodule` which
-    show a described nodule.
-    """
-
-    image: np.ndarray
-    location: np.ndarray
-    counted: np.ndarray
-    nodule: np.ndarray
-    cancer: bool
-
-
+@dataclass(frozen=True)
 class CaseItems:
     """Draws cases, of each case proposals, and a pose for each proposal."""
 
-    def __init__(
-        self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, preset: Preset, seed: int
-    ) -> None:
-        self.cases, self._recipe, self._augmentation = cases, recipe, augmentation
-        self._preset, self._seed = preset, seed
+    cases: KnownCases
+    recipe: ClassifierRecipe
+    augmentation: Augmentation
+    preset: Preset
+    seed: int
 
     def batch(self, step: int, numbers: range) -> Batch:
-        """The cases of these numbers of a step as tensors.
+        """The cases of these numbers of a step."""
+        return collate([self.item(step, number) for number in numbers])
 
-        image (B, K, 1, S, S, S) uint8, location (B, K, 3, C, C, C), counted and nodule (B, K) bool, cancer (B,) float.
+    def item(self, step: int, number: int) -> Arrays:
+        """One case: image (K, 1, S, S, S) uint8, location (K, 3, S/4, S/4, S/4), and those of `slot_masks`.
+
+        What is left of the K slots is blank, zero in image and location.
         """
-        items = [self.item(step, number) for number in numbers]
-        return {
-            "image": torch.from_numpy(np.stack([item.image for item in items])[:, :, None]),
-            "location": torch.from_numpy(np.stack([item.location for item in items])),
-            **collate([(item.counted, item.nodule, item.cancer) for item in items]),
-        }
-
-    def item(self, step: int, number: int) -> CaseItem:
-        """One case."""
-        preset, recipe = self._preset, self._recipe
-        chosen = case_of(step * recipe.batch + number, len(self.cases.labels), self._seed)
-        rng = np.random.default_rng([self._seed, step, number])
+        preset, recipe = self.preset, self.recipe
+        chosen = case_of(step * recipe.batch + number, len(self.cases.labels), self.seed)
+        rng = np.random.default_rng([self.seed, step, number])
         case, slots = self.cases.store.case(chosen), preset.scored_nodules
         proposals = scorable(self.cases.proposals[chosen], preset)
         proposals = proposals[draw(rng, proposals.logit, slots, recipe)]
-        image = np.zeros((slots,) + (preset.crop_size,) * 3, dtype=np.uint8)
+        image = np.zeros((slots, 1) + (preset.crop_size,) * 3, dtype=np.uint8)
         location = np.zeros((slots, 3) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
         for slot, center_kji in enumerate(proposals.center_kji):
-            pose = draw_pose(rng, self._augmentation, float(proposals.diameter[slot]))
-            image[slot], location[slot] = posed_crop(case.scan, center_kji, pose, self._augmentation, preset)
-        counted, nodule = slot_masks(of_nodules(proposals, case.nodules), preset)
-        return CaseItem(image, location, counted, nodule, bool(self.cases.labels[chosen]))
+            pose = draw_pose(rng, self.augmentation, float(proposals.diameter[slot]))
+            image[slot, 0], location[slot] = posed_crop(case.scan, center_kji, pose, self.augmentation, preset)
+        known = slot_masks(of_nodules(proposals, case.nodules), self.cases.labels[chosen], preset)
+        return {"image": image, "location": location, **known}
 
 
+@dataclass(frozen=True)
 class JointItems:
-    """Blocks of an epoch of patches and one of cases.
+    """Blocks of an epoch of patches, of so many batches, and one of cases."""
 
-    Parameters
-    ----------
-    detector_steps, classifier_steps
-        Batches of the two epochs of a block.
-    """
-
-    def __init__(
-        self,
-        patches: DetectorItems,
-        cases: CaseItems,
-        recipe: ClassifierRecipe,
-        detector_steps: int,
-        classifier_steps: int,
-    ) -> None:
-        self._patches, self._cases = patches, cases
-        self._batches = (recipe.detector.batch, recipe.batch)
-        self._steps = (detector_steps, classifier_steps)
+    patches: DetectorItems
+    cases: CaseItems
+    detector_steps: int
+    classifier_steps: int
 
     def batch(self, step: int, numbers: range) -> Batch:
         """A share of the step's cases, or the same share of its patches."""
-        of_detector, of_classifier = self._steps
-        block, within = divmod(step, of_detector + of_classifier)
-        if within >= of_detector:
-            return self._cases.batch(block * of_classifier + within - of_detector, numbers)
-        patches, cases = self._batches
+        block, within = divmod(step, self.detector_steps + self.classifier_steps)
+        if within >= self.detector_steps:
+            return self.cases.batch(block * self.classifier_steps + within - self.detector_steps, numbers)
+        patches, cases = self.cases.recipe.detector.batch, self.cases.recipe.batch
         share = range(numbers.start * patches // cases, numbers.stop * patches // cases)
-        return self._patches.batch(block * of_detector + within, share)
+        return self.patches.batch(block * self.detector_steps + within, share)
 
 
 def scorable(proposals: Proposals, preset: Preset) -> Proposals:
@@ -121,29 +91,27 @@ def scorable(proposals: Proposals, preset: Preset) -> Proposals:
     return proposals[proposals.logit > preset.score_above_logit]
 
 
-def slot_masks(nodule: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
-    """Which of a case's slots count, and which of them show a nodule, (K,) bool each.
+def slot_masks(nodule: np.ndarray, cancer: bool, preset: Preset) -> Arrays:
+    """What is known of a case whatever the network is shown.
+
+    counted (K,) bool: which slots vote, those with a proposal and, where the preset says so, blanks. nodule (K,) bool:
+    which show a described nodule. cancer: 0 or 1.
 
     Parameters
     ----------
     nodule
-        (N,) bool, for each proposal that was drawn; it has a slot from the first on. Blanks, which have the others,
-        count where the preset says so.
+        (N,) bool, of the proposals that were drawn; they have the first slots.
     """
     slots = np.arange(preset.scored_nodules)
     shown = np.zeros(len(slots), dtype=bool)
     shown[: len(nodule)] = nodule
-    return (slots < len(nodule)) | preset.blanks_scored, shown
+    counted = (slots < len(nodule)) | preset.blanks_scored
+    return {"counted": counted, "nodule": shown, "cancer": np.array(cancer, dtype=np.float32)}
 
 
-def collate(rows: Sequence[tuple[np.ndarray, np.ndarray, bool]]) -> Batch:
-    """The parts of a batch that are the same whatever the network is shown."""
-    counted, nodule, cancer = zip(*rows, strict=True)
-    return {
-        "counted": torch.from_numpy(np.stack(counted)),
-        "nodule": torch.from_numpy(np.stack(nodule)),
-        "cancer": torch.tensor(cancer, dtype=torch.float32),
-    }
+def collate(items: Sequence[Arrays]) -> Batch:
+    """Items of the same shapes as one batch."""
+    return {name: torch.from_numpy(np.stack([item[name] for item in items])) for name in items[0]}
 
 
 def case_of(position: int, cases: int, seed: int) -> int:
@@ -155,8 +123,3 @@ def case_of(position: int, cases: int, seed: int) -> int:
 @lru_cache(maxsize=4)
 def _order(cases: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, cases, epoch]).permutation(cases)
-
-
-def steps_of_epoch(cases: int, recipe: ClassifierRecipe) -> int:
-    """Batches in which each case comes once, but for rounding."""
-    return math.ceil(cases / recipe.batch)

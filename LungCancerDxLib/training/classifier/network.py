@@ -17,6 +17,7 @@ from ...networks.cnet import CNet, CNetOutput, join_nodules
 from ...networks.nnet import NNet
 from ...preset import Preset
 from ..detector.loss import Losses, detector_loss
+from ..engine.validation import Batch
 from .recipe import ClassifierRecipe
 
 _MISSED_BELOW = 0.03
@@ -38,7 +39,13 @@ def exact_score(net: CNet, features: torch.Tensor, counted: torch.Tensor) -> CNe
     return CNetOutput(probability, malignancy, leak)
 
 
-def case_loss(score: CNetOutput, batch: dict[str, torch.Tensor], recipe: ClassifierRecipe) -> Losses:
+def losses_of_features(net: CNet, features: torch.Tensor, batch: Batch, recipe: ClassifierRecipe) -> Losses:
+    """`case_loss` of the features (B, K, 128) of a batch's cases, in full precision."""
+    with torch.autocast(features.device.type, enabled=False):
+        return case_loss(exact_score(net, net.dropout(features), batch["counted"]), batch, recipe)
+
+
+def case_loss(score: CNetOutput, batch: Batch, recipe: ClassifierRecipe) -> Losses:
     """The loss of a batch and what is worth knowing of it.
 
     Parameters
@@ -78,10 +85,7 @@ def case_loss(score: CNetOutput, batch: dict[str, torch.Tensor], recipe: Classif
 def miss_loss(malignancy: torch.Tensor, nodule: torch.Tensor) -> torch.Tensor:
     """The published code's: described nodules of nearly no malignancy (under .03) cost -log(P_i + .001).
 
-    Parameters
-    ----------
-    malignancy, nodule
-        (B, K); the sum is divided by B K.
+    All are (B, K); the sum is divided by B K.
     """
     missed = nodule & (malignancy.detach() < _MISSED_BELOW)
     return -(torch.log(malignancy + _MISS_OFFSET) * missed).sum() / missed.numel()
@@ -90,12 +94,8 @@ def miss_loss(malignancy: torch.Tensor, nodule: torch.Tensor) -> torch.Tensor:
 def false_alarm_loss(malignancy: torch.Tensor, counted: torch.Tensor, nodule: torch.Tensor) -> torch.Tensor:
     """Ours: proposals that show no described nodule are no cancers, and cost -log(1 - P_i).
 
-    Only in cases of which some proposal shows a described nodule: of the others nobody may have described any.
-
-    Parameters
-    ----------
-    malignancy, counted, nodule
-        (B, K); the sum is divided by B K.
+    Only in cases of which some proposal shows a described nodule: of the others nobody may have described any. All are
+    (B, K); the sum is divided by B K.
     """
     false = counted & ~nodule & nodule.any(dim=1, keepdim=True)
     sound = (1 - malignancy).clamp(min=torch.finfo(malignancy.dtype).eps)
@@ -126,14 +126,13 @@ class ClassifierWithLoss(nn.Module):
                     module.eval()
         return self
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
-        shown = some(batch["counted"])
+    def forward(self, batch: Batch) -> Losses:
+        shown = batch["counted"].clone()
+        shown[0, 0] |= ~shown.any()  # the backbone works on the slots that count, and on one where none does
         found = self.net.nodule_features(seen(batch["image"][shown], self.preset), batch["location"][shown])
-        with torch.autocast(found.device.type, enabled=False):
-            features = found.new_zeros((*shown.shape, found.shape[1]), dtype=torch.float32)
-            features[shown] = found.float()
-            score = exact_score(self.net, self.net.dropout(features), batch["counted"])
-            return case_loss(score, batch, self.recipe)
+        features = found.new_zeros((*shown.shape, found.shape[1]), dtype=torch.float32)
+        features[shown] = found.float()
+        return losses_of_features(self.net, features, batch, self.recipe)
 
 
 class JointNet(ClassifierWithLoss):
@@ -146,13 +145,13 @@ class JointNet(ClassifierWithLoss):
         super().__init__(net, recipe, preset, frozen_norms)
         net.requires_grad_(True)
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+    def forward(self, batch: Batch) -> Losses:
         of_cases = "cancer" in batch
         losses = super().forward(batch) if of_cases else self._detector_losses(batch)
         unknown = losses["loss"].new_tensor(math.nan)
         return {**dict.fromkeys((*LOSSES, *_DETECTOR_LOSSES), unknown), **losses}
 
-    def _detector_losses(self, batch: dict[str, torch.Tensor]) -> Losses:
+    def _detector_losses(self, batch: Batch) -> Losses:
         output = self.net.NoduleNet(seen(batch["image"], self.preset), batch["location"])
         return detector_loss(output, batch["labels"], batch["positives"], batch["targets"], self.recipe.detector)
 
@@ -161,15 +160,6 @@ def seen(grey: torch.Tensor, preset: Preset) -> torch.Tensor:
     """uint8 crops (N, 1, Z, Y, X) as the classifier's backbone sees them, float32."""
     image = grey.float() if preset.classifier_input == "raw" else normalised(grey, torch.float32)
     return image.contiguous(memory_format=torch.channels_last_3d)
-
-
-def some(counted: torch.Tensor) -> torch.Tensor:
-    """Which slots (B, K) the backbone works on: those that count; one that does not, where none does."""
-    if counted.any():
-        return counted
-    first = torch.zeros_like(counted)
-    first[0, 0] = True
-    return first
 
 
 def new_classifier(detector: NNet, preset: Preset, join: str, recipe: ClassifierRecipe, seed: int) -> CNet:

@@ -47,11 +47,11 @@ def find_proposals(
 
 
 def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> Proposals:
-    """Proposals that no detector found: the described nodules, a little off, and random places as false alarms.
+    """Proposals that no detector found: the described nodules, a little off, and random positions as false alarms.
 
     For trying out a training without a good detector: confidences are drawn, no nodule is ever missed, and false alarms
-    are places like any other, so a classifier trained on these meets an easier task than it will have. False alarms are
-    centred in the dilated mask, and neither on a nodule nor in an exclusion region. Best first.
+    are positions like any other, so a classifier trained on these meets an easier task than it will have. False alarms
+    are centred in the dilated mask, and neither on a nodule nor in an exclusion region. Best first.
     """
     boxes = np.array(case.nodules, dtype=float).reshape(-1, 4)
     diameters = boxes[:, 3:].copy()
@@ -67,11 +67,11 @@ def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> Propos
 
 def _false_alarm(case: TrainingCase, rng: np.random.Generator) -> np.ndarray | None:
     median, spread = _FALSE_DIAMETER
-    away = np.concatenate([case.nodules * (1, 1, 1, 0.5), case.exclusion_regions])
+    taken = np.concatenate([case.nodules * (1, 1, 1, 0.5), case.exclusion_regions])
     for _ in range(_TRIES):
         center = rng.integers(0, case.scan.dilated.shape)
         diameter = median * np.exp(spread * rng.standard_normal())
-        free = (np.linalg.norm(away[:, :3] - center, axis=1) > away[:, 3] + diameter).all()
+        free = (np.linalg.norm(taken[:, :3] - center, axis=1) > taken[:, 3] + diameter).all()
         if case.scan.dilated[tuple(center)] and free:
             return np.array([*center, diameter])
     return None
@@ -108,4 +108,4 @@ def chances(logits: np.ndarray, kind: Literal["confidence", "softmax"], floor: f
     """How likely each of some proposals is drawn next: (N,), sum 1."""
     weights: np.ndarray = 1 / (1 + np.exp(-logits)) if kind == "confidence" else np.exp(logits - logits.max())
     weights = np.maximum(weights / weights.sum(), floor)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())

@@ -14,38 +14,22 @@ from ..detector import recipe
 from ..detector.recipe import PUBLISHED_OPTIMIZER, Recipe
 from ..engine.optimizer import OptimizerConfig
 
+ARROW = "->"  # between the stages of a scheme
 CLIP_NORM = 1.0  # V-E
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a crop may be changed (V-E); lengths are working voxels, axes k, j, i.
+    """How a crop may be changed (V-E); lengths are working voxels, axes k, j, i."""
 
-    Parameters
-    ----------
-    flipped_axes
-        Each is flipped with probability one half.
-    scale
-        Range of the size change.
-    scaled_diameters
-        Scaling may not take a nodule beyond these, in either direction.
-    rotation
-        By any angle in 3D, or by 0 to 180 degrees in the axial plane.
-    shift
-        Of the radius, the greatest shift along each axis.
-    swapped_axes
-        The axes in random order.
-    turned_location
-        The location crop is flipped and swapped with the image, as in the published code; otherwise it stays the one
-        of the nodule's place in the lungs, which rises along every axis as in inference.
-    """
-
-    flipped_axes: tuple[int, ...] = (0, 1, 2)
-    scale: tuple[float, float] = (0.75, 1.25)
-    scaled_diameters: tuple[float, float] | None = None
-    rotation: Literal["none", "in plane", "any"] = "any"
-    shift: float = 0.15
-    swapped_axes: bool = False
+    flipped_axes: tuple[int, ...] = (0, 1, 2)  # each with probability one half
+    scale: tuple[float, float] = (0.75, 1.25)  # range of the size change
+    scaled_diameters: tuple[float, float] | None = None  # scaling may not take a nodule beyond, in either direction
+    rotation: Literal["none", "in plane", "any"] = "any"  # in 3D, or by 0 to 180 degrees in the axial plane
+    shift: float = 0.15  # the greatest along each axis, of the radius
+    swapped_axes: bool = False  # the axes in random order
+    # The location crop is flipped and swapped with the image, as in the published code; otherwise it stays the one of
+    # the nodule's position in the lungs, which rises along every axis as in inference.
     turned_location: bool = False
 
 
@@ -54,62 +38,34 @@ UNCHANGED = Augmentation(flipped_axes=(), scale=(1.0, 1.0), rotation="none", shi
 
 @dataclass(frozen=True)
 class ClassifierRecipe:
-    """The constants on which the paper, the code of 2017 and our short training differ.
-
-    Parameters
-    ----------
-    scheme
-        Stages in order where none are asked for, see `schemes`.
-    batch
-        Cases a step, of all processes together.
-    chance
-        A proposal's chance of being drawn: proportional to its confidence (V), or to the softmax of the logits, which
-        is worked out anew after each draw.
-    chance_floor
-        Below which no chance falls.
-    miss_loss
-        Weight of the loss of the published code on described nodules that get hardly any malignancy.
-    false_alarm_loss
-        Weight of our loss on malignancy where there is no described nodule. Not for cases of which only some nodules
-        are described.
-    optimizer
-        Of the first stage.
-    later_rate
-        Learning rate of later stages as a share of the first one's, where a stage has no rate of its own.
-    epochs
-        Of a stage; one of a stage that alternates has an epoch of both networks.
-    steps
-        Instead of epochs.
-    initial_logit
-        Of a nodule's malignancy before the training.
-    leak_rate
-        The leak's logit is learned as if it were counted in units of this size: AdamW, which moves every number by
-        about the learning rate at most, would else not come far from the start.
-    detector
-        Patches and losses of the detector in stages that alternate.
-    cached_crops
-        Crops of each proposal of which a stage on cached features draws: one as at test time, the others augmented.
-    cached_proposals
-        The best so many proposals of a case that such a stage knows.
-    """
+    """The constants on which the paper, the code of 2017 and our short training differ."""
 
     name: str
-    scheme: str = "A->B->E"
+    scheme: str = "A->B->E"  # stages in order where none are asked for
     augmentation: Augmentation = Augmentation()
-    batch: int = 16
+    batch: int = 16  # cases a step, of all processes together
+
+    # Proposals of a case are drawn in proportion to their confidence (V), or to the softmax of the logits, which is
+    # worked out anew after each draw; no chance falls below the floor.
     chance: Literal["confidence", "softmax"] = "confidence"
     chance_floor: float = 1e-5
-    miss_loss: float = 0.0
-    false_alarm_loss: float = 0.0
-    optimizer: OptimizerConfig = PUBLISHED_OPTIMIZER
-    later_rate: float = 0.1
-    epochs: int = 100
-    steps: int | None = None
-    initial_logit: float = 0.0
+
+    # Loss
+    miss_loss: float = 0.0  # weight of the published code's, on described nodules that get hardly any malignancy
+    false_alarm_loss: float = 0.0  # of ours, on malignancy without a nodule: not where nodules are partly described
+
+    # Run
+    optimizer: OptimizerConfig = PUBLISHED_OPTIMIZER  # of the first stage
+    later_rate: float = 0.1  # learning rate of later stages that have none of their own, as a share of the first one's
+    epochs: int = 100  # of a stage; one of a stage that alternates has an epoch of both networks
+    steps: int | None = None  # instead of epochs
+    initial_logit: float = 0.0  # of a nodule's malignancy
+    # The leak's logit is learned as if it were counted in units of this size: AdamW, which moves every number by about
+    # the learning rate at most, would else not come far from the start.
     leak_rate: float = 1.0
-    detector: Recipe = recipe.PAPER
-    cached_crops: int = 3
-    cached_proposals: int = 6
+    detector: Recipe = recipe.PAPER  # patches and losses of the detector in stages that alternate
+    cached_crops: int = 3  # of each proposal, in a stage on cached features: one as at test time, the others augmented
+    cached_proposals: int = 6  # the best so many of a case that such a stage knows
 
 
 PAPER = ClassifierRecipe(name="PAPER")
@@ -150,32 +106,16 @@ CLASSIFIER_RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU)}
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a scheme.
-
-    Parameters
-    ----------
-    augmentation
-        None of it, the recipe's flips only, or all.
-    clipped
-        Gradients of a norm above one are scaled down to it.
-    alternate
-        An epoch of the detector and one of the classifier in turn, over one backbone.
-    frozen_norms
-        Batch norm uses the statistics it has and does not change them; its scale and shift still learn.
-    cached
-        The backbone learns nothing: its features of a few crops are computed once.
-    epochs, drops
-        Instead of the recipe's (see `OptimizerConfig.drops`; the factors are of its own rate, also in later stages).
-    """
+    """One stage of a scheme."""
 
     name: str
-    augmentation: Literal["none", "flips", "all"] = "all"
-    clipped: bool = False
-    alternate: bool = False
-    frozen_norms: bool = False
-    cached: bool = False
-    epochs: int | None = None
-    drops: tuple[tuple[float, float], ...] | None = None
+    augmentation: Literal["none", "flips", "all"] = "all"  # of the recipe's
+    clipped: bool = False  # gradients of a norm above `CLIP_NORM` are scaled down to it
+    alternate: bool = False  # an epoch of the detector and one of the classifier in turn, over one backbone
+    frozen_norms: bool = False  # batch norm keeps the statistics it has; its scale and shift still learn
+    cached: bool = False  # the backbone learns nothing: its features of a few crops are computed once
+    epochs: int | None = None  # instead of the recipe's
+    drops: tuple[tuple[float, float], ...] | None = None  # the same; the factors are of the first stage's rate
 
 
 _STAGES = (
@@ -193,7 +133,6 @@ _STAGES = (
     Stage("F", cached=True),
 )
 STAGES = {stage.name: stage for stage in _STAGES}
-ARROW = "->"
 
 
 def parse_scheme(text: str) -> tuple[Stage, ...]:

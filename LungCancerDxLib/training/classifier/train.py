@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,25 +19,21 @@ from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...preset import Preset
-from ...runtime.device import Compute
-from ...runtime.progress import Progress, part, silent
+from ...runtime.progress import Progress, part
 from ..cases.store import CaseStore, read_outcomes
 from ..detector.insertion import Inserter
 from ..detector.items import DetectorItems
 from ..detector.train import batches_of_epoch
-from ..engine.distributed import ALONE, Ranks
-from ..engine.loop import Run, Task, default_loader_threads, train
-from ..engine.run_folder import RunFolder
-from ..engine.validation import MOST_BATCHES, Validation, check_apart
+from ..engine.distributed import Ranks
+from ..engine.loop import Run, RunOptions, Task, train
+from ..engine.validation import MOST_BATCHES, Items, Validation, check_apart
 from .features import CaseFeatures, FeatureTask, cached_features
-from .items import CaseItems, JointItems, KnownCases, steps_of_epoch
+from .items import CaseItems, JointItems, KnownCases
 from .network import ClassifierWithLoss, JointNet, leak_in_units, new_classifier
 from .proposals import find_proposals, proposals_from_truth
 from .recipe import ARROW, UNCHANGED, Augmentation, ClassifierRecipe, Stage, augmentation_of, optimizer_of
 
 _PROPOSALS_SHARE = 0.3  # of the progress
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,15 +66,10 @@ def train_classifier(
     detector: Model,
     plan: Plan,
     out: Path,
-    compute: Compute,
+    options: RunOptions,
     *,
     inserter: Inserter | None = None,
     validation: CaseStore | None = None,
-    ranks: Ranks = ALONE,
-    resume: bool = False,
-    checkpoint_minutes: float = 2.0,
-    events_and_curves: bool = True,
-    progress: Progress = silent,
 ) -> Model:
     """Train C-Net on a store's cases, stage by stage, and write the stages' runs and the model into `out`.
 
@@ -101,45 +92,30 @@ def train_classifier(
     TrainingFailed, Cancelled, OutputError
         See `engine.loop.train`.
     """
-    _check(store, detector, plan, ranks)
+    _check(store, detector, plan, options.ranks)
     labels, other = read_outcomes(store.folder, store.names), None
     if validation is not None:
         check_apart(store, validation)
         other = validation, read_outcomes(validation.folder, validation.names)
-    if ranks.first:
-        files = RunFolder(out, _config(store, labels, detector, plan, compute, ranks))
-        files.resume() if resume else files.create()
-    finding, learning = part(progress, 0.0, _PROPOSALS_SHARE), part(progress, _PROPOSALS_SHARE, 1.0)
-
-    def known(store: CaseStore, labels: np.ndarray) -> KnownCases:
-        proposals = _in_turn(ranks, lambda: _proposals(store, detector, plan, compute, finding))
-        return KnownCases(store, labels, proposals)
-
+    options.open(out, _config(store, labels, detector, plan, options))
     net = new_classifier(detector.detector, detector.preset, plan.join, plan.recipe, plan.seed)
-    cases, others = known(store, labels), None if other is None else known(*other)
-    stages = _Stages(net, cases, others, detector.preset, plan, compute, ranks, inserter)
+    cases = _known(store, labels, detector, plan, options)
+    others = None if other is None else _known(*other, detector, plan, options)
+    stages = _Stages(net, cases, others, detector.preset, plan, options, inserter)
     for number, stage in enumerate(plan.stages):
-        subprogress = _of_stage(learning, number, plan)
+        progress = _progress_of_stage(options.progress, number, plan)
         with leak_in_units(net, plan.recipe.leak_rate):
-            task, epoch = stages.task(number, subprogress)
+            task, epoch = stages.task(number, progress)
             steps = plan.recipe.steps or (stage.epochs or plan.recipe.epochs) * epoch
-            optimizer = optimizer_of(stage, plan.recipe, number)
-            run = Run(
-                out / f"{number + 1}-{stage.name}",
-                {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps},
-                optimizer,
-                steps,
-                plan.seed + number,
-                checkpoint_minutes,
-                default_loader_threads(compute.device, ranks),
-                events_and_curves,
-                stages.validation(number, task, steps, subprogress),
-            )
-            train(task, run, compute, ranks=ranks, resume=resume, progress=subprogress)
+            checks = stages.validation(number, task, steps, progress)
+            folder, optimizer = out / f"{number + 1}-{stage.name}", optimizer_of(stage, plan.recipe, number)
+            config = {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps}
+            run = Run(folder, config, optimizer, steps, plan.seed + number, checks)
+            train(task, run, replace(options, progress=progress))
             if isinstance(task, FeatureTask):
                 task.finish()
     model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store.description, out.resolve().name)
-    if ranks.first and not (out / MODEL_FOLDER).exists():
+    if options.ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
 
@@ -157,9 +133,7 @@ def _check(store: CaseStore, detector: Model, plan: Plan, ranks: Ranks) -> None:
         ranks.share(plan.recipe.detector.batch)
 
 
-def _config(
-    store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, compute: Compute, ranks: Ranks
-) -> dict[str, Any]:
+def _config(store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, options: RunOptions) -> dict[str, Any]:
     """All that decides the weights, fit for JSON."""
     return {
         "task": "classifier",
@@ -171,22 +145,29 @@ def _config(
         "proposals": plan.proposals,
         "detector_sha256": detector.sha256,
         "seed": plan.seed,
-        "precision": compute.precision,
-        "processes": ranks.size,
+        "precision": options.compute.precision,
+        "processes": options.ranks.size,
         "cancer_of_cases": {name: int(label) for name, label in zip(store.names, labels, strict=True)},
     }
 
 
-def _proposals(store: CaseStore, detector: Model, plan: Plan, compute: Compute, progress: Progress) -> list[Proposals]:
-    if plan.proposals == "detector":
-        return find_proposals(store, detector.detector, detector.sha256, detector.preset, compute, progress)
-    rngs = (np.random.default_rng([plan.seed, number]) for number in range(len(store)))
-    return [proposals_from_truth(store.case(number), rng) for number, rng in enumerate(rngs)]
+def _known(store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, options: RunOptions) -> KnownCases:
+    """Cases with the proposals that the plan asks for."""
+    progress, preset = part(options.progress, 0.0, _PROPOSALS_SHARE), detector.preset
+
+    def proposals() -> list[Proposals]:
+        if plan.proposals == "detector":
+            return find_proposals(store, detector.detector, detector.sha256, preset, options.compute, progress)
+        rngs = [np.random.default_rng([plan.seed, number]) for number in range(len(store))]
+        return [proposals_from_truth(store.case(number), rng) for number, rng in enumerate(rngs)]
+
+    return KnownCases(store, labels, options.ranks.in_turn(proposals))
 
 
-def _of_stage(progress: Progress, number: int, plan: Plan) -> Progress:
+def _progress_of_stage(progress: Progress, number: int, plan: Plan) -> Progress:
     """The progress of the stage of a number, which it names."""
-    share = part(progress, number / len(plan.stages), (number + 1) / len(plan.stages))
+    start, end = (_PROPOSALS_SHARE + (1 - _PROPOSALS_SHARE) * n / len(plan.stages) for n in (number, number + 1))
+    share = part(progress, start, end)
     return lambda message, fraction: share(f"stage {plan.stages[number].name}: {message}", fraction)
 
 
@@ -205,68 +186,54 @@ class _Stages:
     others: KnownCases | None
     preset: Preset
     plan: Plan
-    compute: Compute
-    ranks: Ranks
+    options: RunOptions
     inserter: Inserter | None
 
     def task(self, number: int, progress: Progress) -> tuple[Task, int]:
         """The task of the stage of a number, and the steps of one of its epochs."""
         stage, recipe = self.plan.stages[number], self.plan.recipe
-        augmentation, seed = augmentation_of(stage, recipe), self.plan.seed + number
-        epoch = steps_of_epoch(len(self.cases.labels), recipe)
+        augmentation = augmentation_of(stage, recipe)
         if stage.cached:
             found, blank = self._features(self.cases, recipe, augmentation, progress)
-            counts, fresh = blank if self.preset.blanks_scored else None, number == 0
-            return FeatureTask(self.net, found, self.cases.labels, counts, recipe, self.preset, seed, fresh), epoch
-        items = CaseItems(self.cases, recipe, augmentation, self.preset, seed)
-        if not stage.alternate:
-            return Task(
-                ClassifierWithLoss(self.net, recipe, self.preset, stage.frozen_norms), items, recipe.batch
-            ), epoch
-        epochs = self._detector_epoch(self.cases), epoch
-        joint = JointNet(self.net, recipe, self.preset, stage.frozen_norms)
-        return Task(joint, self._joint(items, seed, epochs), recipe.batch, find_unused_parameters=True), sum(epochs)
+            counts = blank if self.preset.blanks_scored else None
+            labels, seed, fresh = self.cases.labels, self.plan.seed + number, number == 0
+            task = FeatureTask(self.net, found, labels, counts, recipe, self.preset, seed, fresh)
+            return task, math.ceil(len(labels) / recipe.batch)
+        items, epoch = self._items(number, self.cases, augmentation)
+        network = JointNet if stage.alternate else ClassifierWithLoss
+        module = network(self.net, recipe, self.preset, stage.frozen_norms)
+        return Task(module, items, recipe.batch, find_unused_parameters=stage.alternate), epoch
 
     def validation(self, number: int, task: Task, steps: int, progress: Progress) -> Validation | None:
         """What the task of a stage is checked on: the other cases, their crops as at test time."""
         if self.others is None:
             return None
-        stage, recipe, seed = self.plan.stages[number], self.plan.recipe, self.plan.seed + number
-        epoch = steps_of_epoch(len(self.others.labels), recipe)
+        recipe, items, epoch = self.plan.recipe, *self._items(number, self.others, UNCHANGED, MOST_BATCHES // 2)
         if isinstance(task, FeatureTask):
             found, _ = self._features(self.others, replace(recipe, cached_crops=1), UNCHANGED, progress)
-            return Validation.of(task.items_of(found, self.others.labels), recipe.batch, epoch, steps)
-        items = CaseItems(self.others, recipe, UNCHANGED, self.preset, seed)
-        if not stage.alternate:
-            return Validation.of(items, recipe.batch, epoch, steps)
-        epochs = min(self._detector_epoch(self.others), MOST_BATCHES // 2), min(epoch, MOST_BATCHES // 2)
-        return Validation.of(self._joint(items, seed, epochs), recipe.batch, sum(epochs), steps)
+            items = task.items_of(found, self.others.labels)
+        return Validation.of(items, recipe.batch, epoch, steps)
+
+    def _items(
+        self, number: int, cases: KnownCases, augmentation: Augmentation, most: int | None = None
+    ) -> tuple[Items, int]:
+        """What batches of a stage are made of, and how many an epoch has; at most so many of each of two networks."""
+        recipe, seed = self.plan.recipe, self.plan.seed + number
+        items = CaseItems(cases, recipe, augmentation, self.preset, seed)
+        epoch = math.ceil(len(cases.labels) / recipe.batch)
+        if not self.plan.stages[number].alternate:
+            return items, epoch
+        patches = DetectorItems(cases.store, recipe.detector, self.preset, seed, self.inserter)
+        detector_epoch = max(math.ceil(batches_of_epoch(cases.store, recipe.detector)), 1)
+        epochs = min(detector_epoch, most or detector_epoch), min(epoch, most or epoch)
+        return JointItems(patches, items, *epochs), sum(epochs)
 
     def _features(
         self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, progress: Progress
     ) -> tuple[list[CaseFeatures], np.ndarray]:
         source, backbone = _digest(self.net, cases.proposals), copy.deepcopy(self.net.NoduleNet)
-        how = (recipe, augmentation, self.preset, self.compute, self.plan.seed, progress)
-        return _in_turn(self.ranks, lambda: cached_features(cases, backbone, source, *how))
-
-    def _detector_epoch(self, cases: KnownCases) -> int:
-        """Batches of an epoch of the detector."""
-        return max(math.ceil(batches_of_epoch(cases.store, self.plan.recipe.detector)), 1)
-
-    def _joint(self, items: CaseItems, seed: int, epochs: tuple[int, int]) -> JointItems:
-        recipe = self.plan.recipe
-        patches = DetectorItems(items.cases.store, recipe.detector, self.preset, seed, self.inserter)
-        return JointItems(patches, items, recipe, *epochs)
-
-
-def _in_turn(ranks: Ranks, work: Callable[[], T]) -> T:
-    """What one process computes and keeps, the others then read."""
-    if not ranks.first:
-        ranks.wait()
-    found = work()
-    if ranks.first:
-        ranks.wait()
-    return found
+        how = (recipe, augmentation, self.preset, self.options.compute, self.plan.seed, progress)
+        return self.options.ranks.in_turn(lambda: cached_features(cases, backbone, source, *how))
 
 
 def _digest(net: CNet, proposals: Sequence[Proposals]) -> str:

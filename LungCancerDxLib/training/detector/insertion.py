@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
 
 import numpy as np
 
-from ...phantom.fields import Point
+from ...phantom.fields import Point, as_point
 from ...phantom.insertion import insert_into_preprocessed, places_of_scan
 from ...phantom.nodules.population import POPULATIONS, LungPlaces, draw_nodule
 from ...phantom.scanner.image_quality import ImageQuality, preprocessed_image_quality
@@ -17,39 +17,14 @@ from ..cases.store import TrainingCase
 from .recipe import Recipe
 
 _TRIES = 4
+_PLACES = POPULATIONS["dsb"].place_shares
+_POINTS = 100
 
+Inserted = tuple[np.ndarray, np.ndarray]
+"""The new crop (S, S, S) uint8 and the nodule's box (4,) k, j, i, d in voxels of the scan."""
 
-class Inserter(Protocol):
-    """What puts one nodule into a piece of a scan."""
-
-    def __call__(
-        self,
-        rng: np.random.Generator,
-        case: TrainingCase,
-        crop: np.ndarray,
-        start_kji: np.ndarray,
-        diameter_mm: float,
-        margin: float,
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Insert a nodule of about this diameter.
-
-        Parameters
-        ----------
-        crop
-            (S, S, S) uint8, the scan's voxels from `start_kji` on, maybe with nodules inserted before; not changed.
-        margin
-            Voxels that the nodule's box keeps from every side of the crop, where it fits.
-
-        Returns
-        -------
-        The new crop and the box (4,) k, j, i, d in voxels of the scan; None where no place was found.
-        """
-
-
-def draw_diameter(rng: np.random.Generator, recipe: Recipe) -> float:
-    """A diameter in mm from the recipe's log-normal distribution, within its range."""
-    median, spread = recipe.inserted_diameter
-    return float(np.clip(median * np.exp(spread * rng.standard_normal()), *recipe.inserted_range))
+Inserter = Callable[[np.random.Generator, TrainingCase, np.ndarray, np.ndarray, float, float], Inserted | None]
+"""Puts one nodule into a piece of a scan, as `LungInserter` does; None where no place was found."""
 
 
 def insert(
@@ -62,20 +37,23 @@ def insert(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A crop with one nodule, sometimes two, and their boxes (N, 4) in voxels of the scan; none where none fits.
 
-    A nodule never touches another or a sphere that must be kept away from.
+    A nodule never touches another or an exclusion region.
     """
-    boxes: list[np.ndarray] = []
+    boxes = np.zeros((0, 4))
     for _ in range(1 + (rng.random() < recipe.second_inserted)):
         for _ in range(_TRIES):
-            taken = np.concatenate(
-                [case.nodules, case.exclusion_regions * (1, 1, 1, 2), np.array(boxes).reshape(-1, 4)]
-            )
+            taken = np.concatenate([case.nodules, case.exclusion_regions * (1, 1, 1, 2), boxes])
             found = inserter(rng, case, crop, start_kji, draw_diameter(rng, recipe), recipe.margin)
             if found is not None and not _touches(found[1], taken):
-                crop = found[0]
-                boxes.append(found[1])
+                crop, boxes = found[0], np.concatenate([boxes, found[1][None]])
                 break
-    return crop, np.array(boxes).reshape(-1, 4)
+    return crop, boxes
+
+
+def draw_diameter(rng: np.random.Generator, recipe: Recipe) -> float:
+    """A diameter in mm from the recipe's log-normal distribution, within its range."""
+    median, spread = recipe.inserted_diameter
+    return float(np.clip(median * np.exp(spread * rng.standard_normal()), *recipe.inserted_range))
 
 
 def _touches(box: np.ndarray, others: np.ndarray) -> bool:
@@ -83,18 +61,63 @@ def _touches(box: np.ndarray, others: np.ndarray) -> bool:
     return bool((distance < (box[3] + others[:, 3]) / 2).any())
 
 
-_PLACES = POPULATIONS["dsb"].place_shares
-_POINTS = 100
+class LungInserter:
+    """An `Inserter` for the cases of a store of some preset; what it finds out of a case it finds out once."""
+
+    def __init__(self, preset: Preset) -> None:
+        self._preset = preset
+        self._known: dict[str, tuple[ImageQuality, LungPlaces]] = {}
+
+    def __call__(
+        self,
+        rng: np.random.Generator,
+        case: TrainingCase,
+        crop: np.ndarray,
+        start_kji: np.ndarray,
+        diameter_mm: float,
+        margin: float,
+    ) -> Inserted | None:
+        """Insert a nodule of about this diameter.
+
+        Parameters
+        ----------
+        crop
+            (S, S, S) uint8, the scan's voxels from `start_kji` on, maybe with nodules inserted before; not changed.
+        margin
+            Voxels that the nodule's box keeps from every side of the crop, where it fits.
+        """
+        known = self._known.get(case.name)
+        quality, places = known or self._known.setdefault(case.name, _find_out(case, self._preset))
+        scan = case.scan
+        reach = margin + diameter_mm / scan.spacing_mm / 2
+        low, high = start_kji + reach, start_kji + len(crop) - 1 - reach
+        if (low > high).any():
+            low = high = start_kji + (len(crop) - 1) / 2
+        within = _PlacesWithin(places, low, high, scan.kji_to_lps)
+        if not _has_lung(rng, within):
+            return None
+        place = rng.choice(list(_PLACES), p=np.array(list(_PLACES.values())))
+        nodule = draw_nodule(rng, within, diameter_mm, place=place)
+        if nodule is None:
+            return None
+        crop_to_lps = scan.kji_to_lps.copy()
+        crop_to_lps[:3, 3] = index_to_world(scan.kji_to_lps, start_kji)
+        painted = insert_into_preprocessed(crop, crop_to_lps, [nodule], quality, self._preset)
+        return painted, to_working(np.array([[*nodule.center_lps_mm, nodule.diameter_mm]]), scan)[0]
 
 
-class _Known(NamedTuple):
-    """What is found out of a scan once."""
+def _find_out(case: TrainingCase, preset: Preset) -> tuple[ImageQuality, LungPlaces]:
+    """How a case was imaged, and where nodules may lie in it."""
+    scan, (low, high) = case.scan, preset.window_hu
+    hu = (scan.image * ((high - low) / 255) + low).astype(np.int16)
+    centers = index_to_world(scan.kji_to_lps, case.exclusion_regions[:, :3])
+    radii_mm = case.exclusion_regions[:, 3] * scan.spacing_mm
+    regions = [(as_point(center), float(radius)) for center, radius in zip(centers, radii_mm, strict=True)]
+    places = places_of_scan(CTVolume(hu, scan.kji_to_lps), case.lungs.labels, exclusion_regions=regions)
+    return preprocessed_image_quality(scan, preset), places
 
-    quality: ImageQuality
-    places: LungPlaces
 
-
-class PlacesWithin:
+class _PlacesWithin:
     """The places (see `LungPlaces`) of a scan that lie in a box of working voxels.
 
     Parameters
@@ -107,8 +130,8 @@ class PlacesWithin:
         corners = index_to_world(kji_to_lps, np.stack([low_kji, high_kji]))
         self._places = places
         self._low, self._high = corners.min(axis=0), corners.max(axis=0)
-        self.low_lps_mm: Point = tuple(np.maximum(self._low, places.low_lps_mm))
-        self.high_lps_mm: Point = tuple(np.minimum(self._high, places.high_lps_mm))
+        self.low_lps_mm: Point = as_point(np.maximum(self._low, places.low_lps_mm))
+        self.high_lps_mm: Point = as_point(np.minimum(self._high, places.high_lps_mm))
         self.vessels = places.vessels[self._inside(places.vessels[:, :3])]
         self.bronchi = places.bronchi[self._inside(places.bronchi[:, :3])]
 
@@ -121,49 +144,7 @@ class PlacesWithin:
         return self._places.upper(points)
 
     def _inside(self, points: np.ndarray) -> np.ndarray:
-        return ((points >= self._low) & (points <= self._high)).all(axis=1)
-
-
-class LungInserter:
-    """An `Inserter` for the cases of a store of some preset; what it finds out of a case it finds out once."""
-
-    def __init__(self, preset: Preset) -> None:
-        self._preset = preset
-        self._known: dict[str, _Known] = {}
-
-    def __call__(
-        self,
-        rng: np.random.Generator,
-        case: TrainingCase,
-        crop: np.ndarray,
-        start_kji: np.ndarray,
-        diameter_mm: float,
-        margin: float,
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Insert a nodule; see `Inserter`."""
-        quality, places = self._of(case)
-        scan = case.scan
-        reach = margin + diameter_mm / scan.spacing_mm / 2
-        low, high = start_kji + reach, start_kji + len(crop) - 1 - reach
-        if (low > high).any():
-            low = high = start_kji + (len(crop) - 1) / 2
-        within = PlacesWithin(places, low, high, scan.kji_to_lps)
-        if not _has_lung(rng, within):
-            return None
-        place = rng.choice(list(_PLACES), p=np.array(list(_PLACES.values())))
-        nodule = draw_nodule(rng, within, diameter_mm, place=place)
-        if nodule is None:
-            return None
-        of_crop = scan.kji_to_lps.copy()
-        of_crop[:3, 3] += scan.kji_to_lps[:3, :3] @ start_kji
-        painted = insert_into_preprocessed(crop, of_crop, [nodule], quality, self._preset)
-        return painted, to_working(np.array([[*nodule.center_lps_mm, nodule.diameter_mm]]), scan)[0]
-
-    def _of(self, case: TrainingCase) -> _Known:
-        known = self._known.get(case.name)
-        if known is None:  # threads that come for the same case find out the same
-            known = self._known.setdefault(case.name, _known(case, self._preset))
-        return known
+        return np.asarray(((points >= self._low) & (points <= self._high)).all(axis=1))
 
 
 def _has_lung(rng: np.random.Generator, places: LungPlaces) -> bool:
@@ -172,15 +153,3 @@ def _has_lung(rng: np.random.Generator, places: LungPlaces) -> bool:
         return False
     points = rng.uniform(places.low_lps_mm, places.high_lps_mm, (_POINTS, 3))
     return bool((places.depth_mm(points) > 0).any())
-
-
-def _known(case: TrainingCase, preset: Preset) -> _Known:
-    scan, (low, high) = case.scan, preset.window_hu
-    hu = (scan.image * ((high - low) / 255) + low).astype(np.int16)
-    centers = index_to_world(scan.kji_to_lps, case.exclusion_regions[:, :3])
-    exclusion_regions = [
-        ((float(x), float(y), float(z)), float(radius))
-        for (x, y, z), radius in zip(centers, case.exclusion_regions[:, 3] * scan.spacing_mm, strict=True)
-    ]
-    places = places_of_scan(CTVolume(hu, scan.kji_to_lps), case.lungs.labels, exclusion_regions=exclusion_regions)
-    return _Known(preprocessed_image_quality(scan, preset), places)

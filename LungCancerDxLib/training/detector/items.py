@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,15 +19,14 @@ from .insertion import Inserter, insert
 from .patches import (
     Cut,
     case_chances,
-    cut_out,
     draw_scale,
     mirrored,
     mirrored_boxes,
     mirrored_location,
-    nodule_chances,
     nodule_start,
     random_start,
     source_size,
+    targets_of,
 )
 from .recipe import Recipe
 
@@ -68,16 +66,16 @@ class DetectorItems:
         self, store: CaseStore, recipe: Recipe, preset: Preset, seed: int, inserter: Inserter | None = None
     ) -> None:
         self._store, self._recipe, self._preset, self._seed = store, recipe, preset, seed
-        self._chances = nodule_chances(store.nodules, recipe)
+        self._targets = targets_of(store.nodules, recipe)
         self._case_chances = case_chances(store.synthetic, recipe)
         self._inserter = inserter if recipe.inserted_share > 0 else None
-        if len(self._chances.cases) == 0 and self._inserter is None:
+        if len(self._targets.cases) == 0 and self._inserter is None:
             raise UsageError(
                 f"No case in {store.folder} has a nodule of {recipe.smallest_target:g} mm or more, and recipe "
                 f"{recipe.name} inserts none. Add cases with nodules or use a recipe that inserts them (cpu)."
             )
 
-    def batch(self, step: int, numbers: Iterable[int]) -> Batch:
+    def batch(self, step: int, numbers: range) -> Batch:
         """The patches of these numbers of a step as tensors.
 
         image (B, 1, P, P, P) uint8, location (B, 3, C, C, C), labels (B, C, C, C, A) int8, positives (M, 5) int64 with
@@ -101,10 +99,10 @@ class DetectorItems:
         axes = tuple(axis for axis in recipe.flipped_axes if rng.random() < 0.5) if shown.augmented else ()
         image = mirrored(shown.cut.resampled(shown.source), axes)
         scan = shown.case.scan
-        place = shown.cut.location(location_scale(self._preset, scan.image.shape, scan.lung_ends_kji))
-        location = mirrored_location(place, axes, recipe.flipped_location == "of the mirrored patient")
+        location = shown.cut.location(location_scale(self._preset, scan.image.shape, scan.lung_ends_kji))
+        location = mirrored_location(location, axes, recipe.flipped_location == "of the mirrored patient")
         boxes = mirrored_boxes(shown.cut.boxes(shown.boxes), recipe.patch, axes)
-        spheres = mirrored_boxes(shown.cut.boxes(shown.case.exclusion_regions), recipe.patch, axes)
+        regions = mirrored_boxes(shown.cut.boxes(shown.case.exclusion_regions), recipe.patch, axes)
         wanted = self._wanted(shown, boxes)
         labels = label_anchors(
             Boxes.from_rows(boxes[wanted]),
@@ -115,7 +113,7 @@ class DetectorItems:
             positive_iou=recipe.positive_iou,
             negative_iou=recipe.negative_iou,
         )
-        ignore_spheres(labels.labels, spheres[:, :3], spheres[:, 3])
+        ignore_spheres(labels.labels, regions[:, :3], regions[:, 3])
         draw_pool(labels.labels, recipe.pool, rng)
         return Item(image, location, labels, boxes[wanted])
 
@@ -130,26 +128,27 @@ class DetectorItems:
     def _shown(self, rng: np.random.Generator) -> _Shown:
         recipe = self._recipe
         if rng.random() >= recipe.nodule_share:
-            scale = draw_scale(rng, recipe, None) if recipe.augment_random else 1.0
-            case, cut = self._anywhere(rng, scale)
-            source = cut_out(case.scan.image, cut.start_kji, cut.source_size)
-            return _Shown(case, cut, source, case.nodules, recipe.augment_random, chosen=0)
-        none = len(self._chances.cases) == 0
+            case, cut = self._anywhere(rng, self._scale(rng, None) if recipe.augment_random else 1.0)
+            return _Shown(case, cut, cut.source(case.scan.image), case.nodules, recipe.augment_random, chosen=0)
+        none = len(self._targets.cases) == 0
         if self._inserter is not None and (none or rng.random() < recipe.inserted_share):
             for _ in range(_PATCHES_TRIED):
-                case, cut = self._anywhere(rng, draw_scale(rng, recipe, None))
-                source = cut_out(case.scan.image, cut.start_kji, cut.source_size)
-                source, boxes = insert(rng, self._inserter, case, source, cut.start_kji, recipe)
+                case, cut = self._anywhere(rng, self._scale(rng, None))
+                source, boxes = insert(rng, self._inserter, case, cut.source(case.scan.image), cut.start_kji, recipe)
                 if len(boxes):
                     break
             return _Shown(case, cut, source, np.concatenate([boxes, case.nodules]), True, chosen=len(boxes))
-        drawn = rng.choice(len(self._chances.cases), p=self._chances.probabilities)
-        case, number = self._store.case(self._chances.cases[drawn]), self._chances.numbers[drawn]
+        weights = self._targets.weights
+        drawn = rng.choice(len(weights), p=weights / weights.sum())
+        case, number = self._store.case(self._targets.cases[drawn]), self._targets.numbers[drawn]
         box, others = case.nodules[number], np.delete(case.nodules, number, axis=0)
-        scale = draw_scale(rng, recipe, box[3])
+        scale = self._scale(rng, box[3])
         cut = Cut(nodule_start(rng, box, scale, recipe), recipe.patch, scale)
-        source = cut_out(case.scan.image, cut.start_kji, cut.source_size)
-        return _Shown(case, cut, source, np.concatenate([box[None], others]), True, chosen=1)
+        boxes = np.concatenate([box[None], others])
+        return _Shown(case, cut, cut.source(case.scan.image), boxes, True, chosen=1)
+
+    def _scale(self, rng: np.random.Generator, diameter: float | None) -> float:
+        return draw_scale(rng, self._recipe.scale, self._recipe.scaled_diameters, diameter)
 
     def _anywhere(self, rng: np.random.Generator, scale: float) -> tuple[TrainingCase, Cut]:
         case = self._store.case(int(rng.choice(len(self._store), p=self._case_chances)))

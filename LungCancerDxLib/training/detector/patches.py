@@ -12,6 +12,8 @@ from ...detection.location import LocationScale
 from ...networks.nnet import STRIDE
 from .recipe import TISSUE, Recipe
 
+_TRIES = 64
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -29,19 +31,18 @@ class Cut:
     size: int
     scale: float = 1.0
 
-    @property
-    def source_size(self) -> int:
-        """Voxels of the scan along each axis that the patch is made of."""
-        return source_size(self.size, self.scale)
+    def source(self, image: np.ndarray) -> np.ndarray:
+        """The cube of a scan (Z, Y, X) uint8 that the patch is made of."""
+        return cut_out(image, self.start_kji, source_size(self.size, self.scale))
 
     def boxes(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes or spheres (N, 4) k, j, i, length in the scan's voxels to the patch's."""
+        """Boxes or regions (N, 4) k, j, i, length in the scan's voxels to the patch's."""
         moved = np.array(boxes, dtype=float).reshape(-1, 4)
         moved[:, :3] -= self.start_kji
         return moved * self.scale
 
     def resampled(self, source: np.ndarray) -> np.ndarray:
-        """What `cut_out` gave for this patch, (source_size,)*3 uint8, to the patch (size,)*3: linear, rounded."""
+        """What `source` gave to the patch (size,)*3 uint8: linear, rounded."""
         if self.scale == 1:
             return source
         positions = np.arange(self.size) / self.scale
@@ -59,7 +60,7 @@ class Cut:
         return (image + 0.5).astype(np.uint8)
 
     def location(self, scale: LocationScale) -> np.ndarray:
-        """The location crop (3, size/4, size/4, size/4): what inference gives the same places of the scan."""
+        """The location crop (3, size/4, size/4, size/4): what inference gives the same part of the scan."""
         zoomed = replace(scale, zero_kji=scale.zero_kji * self.scale, span_kji=scale.span_kji * self.scale)
         return zoomed.map(self.start_kji * self.scale, (self.size // STRIDE,) * 3)
 
@@ -86,7 +87,7 @@ def mirrored(cube: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def mirrored_boxes(boxes: np.ndarray, size: int, axes: tuple[int, ...]) -> np.ndarray:
-    """Boxes or spheres (N, 4) in the voxels of a patch that was mirrored."""
+    """Boxes or regions (N, 4) in the voxels of a patch that was mirrored."""
     turned = boxes.copy()
     turned[:, list(axes)] = size - 1 - turned[:, list(axes)]
     return turned
@@ -104,19 +105,16 @@ def mirrored_location(location: np.ndarray, axes: tuple[int, ...], of_patient: b
     return turned
 
 
-_TRIES = 64
-
-
-class NoduleChances(NamedTuple):
-    """All targets of a store: their case (N,), their number in it (N,), and how often each is drawn (N,), sum 1."""
+class Targets(NamedTuple):
+    """Nodules to be found: their case (N,), their number in it (N,), and how often each comes in an epoch (N,)."""
 
     cases: np.ndarray
     numbers: np.ndarray
-    probabilities: np.ndarray
+    weights: np.ndarray
 
 
-def nodule_chances(nodules: Sequence[np.ndarray], recipe: Recipe) -> NoduleChances:
-    """How often each nodule of `smallest_target` or more is drawn; larger ones more often (IV-E)."""
+def targets_of(nodules: Sequence[np.ndarray], recipe: Recipe) -> Targets:
+    """The nodules of a store's cases of `smallest_target` or more; larger ones come more often (IV-E)."""
     found = [
         (case, number, _weight(box[3], recipe))
         for case, boxes in enumerate(nodules)
@@ -124,42 +122,38 @@ def nodule_chances(nodules: Sequence[np.ndarray], recipe: Recipe) -> NoduleChanc
         if box[3] >= recipe.smallest_target
     ]
     cases, numbers, weights = np.array(found, dtype=float).reshape(-1, 3).T
-    return NoduleChances(cases.astype(int), numbers.astype(int), weights / max(weights.sum(), 1.0))
+    return Targets(cases.astype(int), numbers.astype(int), weights)
 
 
 def case_chances(synthetic: np.ndarray, recipe: Recipe) -> np.ndarray:
     """How often each case is drawn where no described nodule is: (C,), sum 1; the recipe's `scan_share` from scans.
 
-    All cases alike where the recipe has no such share or the cases are all scans or all invented.
-
-    Parameters
-    ----------
-    synthetic
-        (C,) bool, which patients were invented.
+    All cases alike where the recipe has no such share or the cases are all scans or all synthetic (C,) bool.
     """
-    invented = np.asarray(synthetic, dtype=bool)
-    if recipe.scan_share is None or invented.all() or not invented.any():
-        return np.full(len(invented), 1 / len(invented))
-    return np.where(invented, (1 - recipe.scan_share) / invented.sum(), recipe.scan_share / (~invented).sum())
+    if recipe.scan_share is None or synthetic.all() or not synthetic.any():
+        return np.full(len(synthetic), 1 / len(synthetic))
+    of_synthetic, of_scan = (1 - recipe.scan_share) / synthetic.sum(), recipe.scan_share / (~synthetic).sum()
+    return np.asarray(np.where(synthetic, of_synthetic, of_scan))
 
 
-def rows(nodules: Sequence[np.ndarray], recipe: Recipe) -> float:
-    """Patches of an epoch: each nodule as often as it weighs, and the random patches that belong to them."""
-    weights = [_weight(box[3], recipe) for boxes in nodules for box in boxes if box[3] >= recipe.smallest_target]
-    return sum(weights) / recipe.nodule_share
+def patches_of_epoch(nodules: Sequence[np.ndarray], recipe: Recipe) -> float:
+    """Each target as often as it weighs, and the random patches that belong to them."""
+    return float(targets_of(nodules, recipe).weights.sum()) / recipe.nodule_share
 
 
 def _weight(diameter: float, recipe: Recipe) -> float:
     return next((weight for above, weight in reversed(recipe.weights) if diameter > above), 1.0)
 
 
-def draw_scale(rng: np.random.Generator, recipe: Recipe, diameter: float | None) -> float:
-    """A random size change; one that takes a nodule of this diameter beyond `scaled_diameters` is cut (IV-A)."""
-    low, high = recipe.scale
-    if diameter is not None and recipe.scaled_diameters is not None:
-        smallest, largest = recipe.scaled_diameters
+def draw_scale(
+    rng: np.random.Generator, scale: tuple[float, float], diameters: tuple[float, float] | None, diameter: float | None
+) -> float:
+    """A random size change; one that takes a nodule of a diameter beyond a range of diameters is cut (IV-A)."""
+    low, high = scale
+    if diameter is not None and diameters is not None:
+        smallest, largest = diameters
         low, high = min(max(smallest / diameter, low), 1.0), max(min(largest / diameter, high), 1.0)
-    return float(rng.uniform(low, high))
+    return float(rng.uniform(low, high)) if low < high else low
 
 
 def nodule_start(rng: np.random.Generator, box: np.ndarray, scale: float, recipe: Recipe) -> np.ndarray:
@@ -171,15 +165,15 @@ def nodule_start(rng: np.random.Generator, box: np.ndarray, scale: float, recipe
     low = np.ceil(box[:3] + radius + margin - last).astype(int)
     high = np.floor(box[:3] - radius - margin).astype(int)
     if (low <= high).all():
-        return rng.integers(low, high, endpoint=True)
-    middle = np.rint(box[:3] - last / 2).astype(int)
+        return np.asarray(rng.integers(low, high, endpoint=True))
+    middle: np.ndarray = np.rint(box[:3] - last / 2).astype(int)
     return middle + rng.integers(-recipe.off_centre, recipe.off_centre, 3, endpoint=True)
 
 
 def random_start(
     rng: np.random.Generator, dilated: np.ndarray, exclusion_regions: np.ndarray, size: int, recipe: Recipe
 ) -> np.ndarray:
-    """First voxel (3,) of a cube of so many voxels, by the recipe's `random_places`.
+    """First voxel (3,) of a cube of so many voxels, by the recipe's `random_patches`.
 
     A cube that reaches into one of the `exclusion_regions` (N, 4) k, j, i, radius is drawn again, a few times.
     """
@@ -192,20 +186,19 @@ def random_start(
 
 
 def _random_start(rng: np.random.Generator, dilated: np.ndarray, size: int, recipe: Recipe) -> np.ndarray:
-    shape = np.array(dilated.shape)
-    if recipe.random_places == "as published":
-        half = size // 2
-        return rng.integers(
-            np.minimum(half, shape // 2 - recipe.margin), np.maximum(shape - half, shape // 2 + recipe.margin)
-        )
-    if recipe.random_places == "within the scan":
-        return rng.integers(np.minimum(shape - size, 0), np.maximum(shape - size, 0), endpoint=True)
-    return _voxel_within(rng, dilated) - size // 2
+    shape, half = np.array(dilated.shape), size // 2
+    if recipe.random_patches == "as published":
+        low, high = np.minimum(half, shape // 2 - recipe.margin), np.maximum(shape - half, shape // 2 + recipe.margin)
+        return np.asarray(rng.integers(low, high))
+    if recipe.random_patches == "within the scan":
+        low, high = np.minimum(shape - size, 0), np.maximum(shape - size, 0)
+        return np.asarray(rng.integers(low, high, endpoint=True))
+    return _voxel_within(rng, dilated) - half
 
 
 def _voxel_within(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
     """A random voxel (3,) of a mask; of its whole box where the mask is empty."""
-    voxel = rng.integers(0, mask.shape)
+    voxel: np.ndarray = rng.integers(0, mask.shape)
     for _ in range(_TRIES):
         if mask[tuple(voxel)]:
             return voxel
@@ -214,7 +207,7 @@ def _voxel_within(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
     return np.array(np.unravel_index(rng.choice(inside), mask.shape)) if len(inside) else voxel
 
 
-def reaches(start: np.ndarray, size: int, spheres: np.ndarray) -> bool:
-    """Whether a cube reaches into one of the spheres (N, 4)."""
-    nearest = np.clip(spheres[:, :3], start, start + size - 1)
-    return bool((np.linalg.norm(nearest - spheres[:, :3], axis=1) <= spheres[:, 3]).any())
+def reaches(start: np.ndarray, size: int, regions: np.ndarray) -> bool:
+    """Whether a cube reaches into one of the regions (N, 4) k, j, i, radius."""
+    nearest = np.clip(regions[:, :3], start, start + size - 1)
+    return bool((np.linalg.norm(nearest - regions[:, :3], axis=1) <= regions[:, 3]).any())

@@ -29,10 +29,10 @@ class Recipe:
     patch: int = 128
     batch: int = 32  # of all processes together
     nodule_share: float = 0.7
-    scan_share: float | None = None  # of the patches drawn for no described nodule, not from invented patients
+    scan_share: float | None = None  # of the patches drawn for no described nodule, not from synthetic patients
     margin: int = 12
     off_centre: int = 6  # of a nodule that is too large for the margin
-    random_places: Literal["within the scan", "inside the lungs", "as published"] = "within the scan"
+    random_patches: Literal["within the scan", "inside the lungs", "as published"] = "within the scan"
     flipped_axes: tuple[int, ...] = (2,)  # each with probability one half
     flipped_location: Literal["of the mirrored patient", "flipped too"] = "of the mirrored patient"
     scale: tuple[float, float] = (0.8, 1.15)
@@ -72,7 +72,7 @@ PAPER = Recipe(name="PAPER")
 GRT123 = replace(
     PAPER,
     name="GRT123",
-    random_places="as published",
+    random_patches="as published",
     flipped_axes=(1, 2),
     flipped_location="flipped too",
     scale=(0.75, 1.25),
@@ -91,7 +91,7 @@ CPU = replace(
     patch=64,
     batch=4,
     scan_share=0.5,
-    random_places="inside the lungs",
+    random_patches="inside the lungs",
     flipped_axes=(0, 1, 2),
     inserted_share=0.8,
     second_inserted=0.3,

@@ -16,16 +16,13 @@ from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...networks.nnet import NNet
 from ...preset import Preset
-from ...runtime.device import Compute
-from ...runtime.progress import Progress, silent
 from ..cases.store import CaseStore
-from ..engine.distributed import ALONE, Ranks
-from ..engine.loop import Run, Task, default_loader_threads, train
+from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import Validation, check_apart
 from .insertion import Inserter
 from .items import DetectorItems
 from .loss import DetectorWithLoss, new_detector
-from .patches import rows
+from .patches import patches_of_epoch
 from .recipe import Recipe
 
 _LEAST_BATCHES = 8  # of a check: where nodules are inserted, few or none are described
@@ -36,17 +33,12 @@ def train_detector(
     recipe: Recipe,
     preset: Preset,
     out: Path,
-    compute: Compute,
+    options: RunOptions,
     *,
     seed: int = 0,
     inserter: Inserter | None = None,
     start: Model | None = None,
     validation: CaseStore | None = None,
-    ranks: Ranks = ALONE,
-    resume: bool = False,
-    checkpoint_minutes: float = 2.0,
-    events_and_curves: bool = True,
-    progress: Progress = silent,
 ) -> NNet:
     """Train N-Net on a store's cases and write the run and the model into `out`.
 
@@ -65,7 +57,7 @@ def train_detector(
         Where there is nothing to learn from, `start` or `validation` is of another preset, cases of the validation are
         learned from, or `out` is taken or holds a run with other settings.
     TrainingFailed, Cancelled, OutputError
-        See `engine.train`.
+        See `engine.loop.train`.
     """
     steps = number_of_steps(store, recipe)
     recipe = replace(recipe, steps=steps)
@@ -79,28 +71,30 @@ def train_detector(
         net.load_state_dict(start.detector.state_dict())
     items = DetectorItems(store, recipe, preset, seed, inserter)
     task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
-    cases = {name: len(nodules) for name, nodules in zip(store.names, store.nodules, strict=True)}
     config = {
         "task": "detector",
         "preset": preset.name,
         "recipe": asdict(recipe),
         "seed": seed,
-        "precision": compute.precision,
-        "processes": ranks.size,
-        "nodules_of_cases": cases,
+        "precision": options.compute.precision,
+        "processes": options.ranks.size,
+        "nodules_of_cases": {name: len(boxes) for name, boxes in zip(store.names, store.nodules, strict=True)},
         **({"start_sha256": start.sha256} if start is not None else {}),
     }
-    checks = None if validation is None else _checks(store, validation, recipe, preset, seed, inserter)
-    threads = default_loader_threads(compute.device, ranks)
-    run = Run(out, config, recipe.optimizer, steps, seed, checkpoint_minutes, threads, events_and_curves, checks)
-    train(task, run, compute, ranks=ranks, resume=resume, progress=progress)
+    checks = None
+    if validation is not None:
+        check_apart(store, validation)
+        others = DetectorItems(validation, recipe, preset, seed, inserter)
+        epoch = max(math.ceil(batches_of_epoch(validation, recipe)), _LEAST_BATCHES)
+        checks = Validation.of(others, recipe.batch, epoch, steps)
+    train(task, Run(out, config, recipe.optimizer, steps, seed, checks), options)
     net = net.cpu().eval()
-    if ranks.first and not (out / MODEL_FOLDER).exists():
+    if options.ranks.first and not (out / MODEL_FOLDER).exists():
         inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
-        words = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
+        trained_on = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
         if start is not None:
-            words += f"; started from {start.name} ({start.trained_on})"
-        save_model(detector_model(net, preset, out.resolve().name, words), out / MODEL_FOLDER, half_precision=True)
+            trained_on += f"; started from {start.name} ({start.trained_on})"
+        save_model(detector_model(net, preset, out.resolve().name, trained_on), out / MODEL_FOLDER, half_precision=True)
     return net
 
 
@@ -113,16 +107,7 @@ def number_of_steps(store: CaseStore, recipe: Recipe) -> int:
 
 def batches_of_epoch(store: CaseStore, recipe: Recipe) -> float:
     """How many batches an epoch over the store's nodules has; a fraction of one where they are few."""
-    return rows(store.nodules, recipe) / recipe.batch
-
-
-def _checks(
-    store: CaseStore, validation: CaseStore, recipe: Recipe, preset: Preset, seed: int, inserter: Inserter | None
-) -> Validation:
-    check_apart(store, validation)
-    items = DetectorItems(validation, recipe, preset, seed, inserter)
-    epoch = max(math.ceil(batches_of_epoch(validation, recipe)), _LEAST_BATCHES)
-    return Validation.of(items, recipe.batch, epoch, number_of_steps(store, recipe))
+    return patches_of_epoch(store.nodules, recipe) / recipe.batch
 
 
 def detector_model(net: NNet, preset: Preset, name: str, trained_on: str) -> Model:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ...errors import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,8 @@ class Ranks:
         return torch.device("cuda", self.local) if device.type == "cuda" and self.size > 1 else device
 
     def wrap_ddp(self, module: nn.Module, device: torch.device, find_unused_parameters: bool = False) -> nn.Module:
-        """The module as it is to be called: gradients are averaged over the processes.
-
-        Parameters
-        ----------
-        find_unused_parameters
-            Some weights get no gradient in some steps, in all processes alike.
+        """The module as it is to be called: gradients are averaged over the processes; some weights may get none in
+        some steps, in all processes alike, where unused parameters are to be found.
         """
         if self.size == 1:
             return module
@@ -69,6 +68,15 @@ class Ranks:
         if self.size > 1:
             distributed.all_reduce(value)
         return float(value) / self.size
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """What the first process computes and keeps on disk, and the others then read."""
+        if not self.first:
+            self.wait()
+        found = work()
+        if self.first:
+            self.wait()
+        return found
 
     def wait(self) -> None:
         """Go on once all processes are here."""

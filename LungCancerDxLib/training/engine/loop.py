@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,6 @@ class Run:
     ----------
     config
         All that decides the weights, fit for JSON; written down, and compared when the run is resumed.
-    checkpoint_minutes
-        From one checkpoint to the next; there is another at the end and when the user stops the run.
-    events_and_curves
-        Write them beside the log, where TensorBoard and matplotlib are installed.
     validation
         What the run is checked on before its first step, now and then, and at its end; the weights do not depend on it.
     """
@@ -76,15 +72,40 @@ class Run:
     optimizer: OptimizerConfig
     steps: int
     seed: int
-    checkpoint_minutes: float = 2.0
-    loader_threads: int = 1
-    events_and_curves: bool = True
     validation: Validation | None = None
 
 
-def train(
-    task: Task, run: Run, compute: Compute, *, ranks: Ranks = ALONE, resume: bool = False, progress: Progress = silent
-) -> None:
+@dataclass(frozen=True)
+class RunOptions:
+    """How a training runs, whatever is trained; but for the type of `compute` and the number of `ranks` no weight
+    depends on it.
+
+    Parameters
+    ----------
+    resume
+        Go on with the run in the folder, if any.
+    checkpoint_minutes
+        From one checkpoint to the next; there is another at the end and when the user stops the run.
+    events_and_curves
+        Write them beside the log, where TensorBoard and matplotlib are installed.
+    """
+
+    compute: Compute = Compute()  # noqa: RUF009 - immutable
+    ranks: Ranks = ALONE
+    resume: bool = False
+    checkpoint_minutes: float = 2.0
+    events_and_curves: bool = True
+    progress: Progress = silent
+
+    def open(self, folder: Path, config: dict[str, Any]) -> RunFolder:
+        """The files of a new run or, where it is to be resumed, of the one in the folder."""
+        files = RunFolder(folder, config)
+        if self.ranks.first:
+            files.resume() if self.resume else files.create()
+        return files
+
+
+def train(task: Task, run: Run, options: RunOptions) -> None:
     """Train the task's module to the end of the run; it holds the final weights afterwards.
 
     Raises
@@ -96,29 +117,24 @@ def train(
     Cancelled
         Where `progress` raises it; a checkpoint is written first.
     """
-    files = RunFolder(run.folder, run.config)
-    if ranks.first:
-        files.resume() if resume else files.create()
-    ranks.wait()
-    trainer = _Trainer(task, run, compute, ranks, files)
-    first = trainer.restore() if resume else 0
-    with _own_random_numbers(trainer.device):
-        trainer.go(first, progress)
-
-
-def default_loader_threads(device: torch.device, ranks: Ranks) -> int:
-    """One beside a processor that trains; else the processors that each of the processes may have, at most 16."""
-    return 1 if device.type == "cpu" else max(1, min(16, (os.cpu_count() or 1) // ranks.size))
+    files = options.open(run.folder, run.config)
+    options.ranks.wait()
+    trainer = _Trainer(task, run, options, files)
+    first = trainer.restore() if options.resume else 0
+    cuda = [trainer.device.index or 0] if trainer.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):  # torch's global generators, which dropout takes, stay as they were
+        trainer.go(first)
 
 
 class _Trainer:
     """The moving parts of a run."""
 
-    def __init__(self, task: Task, run: Run, compute: Compute, ranks: Ranks, files: RunFolder) -> None:
-        self.task, self.run, self.ranks, self.files = task, run, ranks, files
-        self.device, self.dtype = ranks.device(compute.device), compute.dtype
+    def __init__(self, task: Task, run: Run, options: RunOptions, files: RunFolder) -> None:
+        self.task, self.run, self.options, self.files = task, run, options, files
+        self.ranks, self.dtype, self.progress = options.ranks, options.compute.dtype, options.progress
+        self.device = self.ranks.device(options.compute.device)
         self.module = task.module.to(self.device, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
-        self.called = ranks.wrap_ddp(self.module, self.device, task.find_unused_parameters)
+        self.called = self.ranks.wrap_ddp(self.module, self.device, task.find_unused_parameters)
         self.weights = [weight for weight in self.module.parameters() if weight.requires_grad]
         self.optimizer = run.optimizer.build(self.weights)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
@@ -138,28 +154,27 @@ class _Trainer:
             state = {name: part.state_dict() for name, part in self.parts.items()}
             self.files.save({"steps_done": steps_done, **state})
 
-    def go(self, first: int, progress: Progress) -> None:
+    def go(self, first: int) -> None:
         """Do the steps from `first` on."""
-        run, numbers = self.run, self.ranks.share(self.task.items_per_step)
-        validated = run.validation is not None
-        records = Records(run.folder, first, run.events_and_curves, validated) if self.ranks.first else None
+        run, options, validated = self.run, self.options, self.run.validation is not None
+        records = Records(run.folder, first, options.events_and_curves, validated) if self.ranks.first else None
         done, start, saved_at = first, time.monotonic(), time.monotonic()
-        batches = loaded_ahead(lambda step: self.task.items.batch(step, numbers), first, run.steps, run.loader_threads)
+        batches = self._loaded(self.task.items, self.task.items_per_step, first, run.steps)
         try:
             with closing(batches):
                 for loaded in batches:
-                    self._validate(done, records, progress)
+                    self._validate(done, records)
                     row = self._step(loaded)
                     done = loaded.step + 1
                     if records is not None:
                         records.add(row)
-                    if done < run.steps and time.monotonic() - saved_at > run.checkpoint_minutes * 60:
+                    if done < run.steps and time.monotonic() - saved_at > options.checkpoint_minutes * 60:
                         self._checkpoint(done)
                         saved_at = time.monotonic()
                     left_s = (time.monotonic() - start) / (done - first) * (run.steps - done)
                     left = f"{left_s / 60:.0f} min left" if left_s >= 90 else f"{left_s:.0f} s left"
-                    progress(f"step {done} of {run.steps}, loss {row['loss']:.3f}, {left}", done / run.steps)
-            self._validate(run.steps, records, progress)
+                    self.progress(f"step {done} of {run.steps}, loss {row['loss']:.3f}, {left}", done / run.steps)
+            self._validate(run.steps, records)
         except Cancelled as stopped:
             self.save(done)
             raise Cancelled(f"Stopped after step {done} of {run.steps}; --resume goes on from there.") from stopped
@@ -170,22 +185,27 @@ class _Trainer:
 
     def _checkpoint(self, steps_done: int) -> None:
         self.save(steps_done)
-        if self.ranks.first and self.run.events_and_curves:
+        if self.ranks.first and self.options.events_and_curves:
             with suppress(UsageError):  # without matplotlib the log has all of it
                 draw_curves(self.run.folder)
 
-    def _validate(self, done: int, records: Records | None, progress: Progress) -> None:
+    def _loaded(self, items: Items, count: int, first: int, end: int) -> Generator[Loaded, None, None]:
+        """The batches of this process: one thread makes them beside a processor that trains, else many."""
+        numbers = self.ranks.share(count)
+        threads = 1 if self.device.type == "cpu" else max(1, min(16, (os.cpu_count() or 1) // self.ranks.size))
+        return loaded_ahead(lambda step: items.batch(step, numbers), first, end, threads)
+
+    def _validate(self, done: int, records: Records | None) -> None:
         """Record the losses on the validation's cases where that is due."""
         wanted = self.run.validation
         if wanted is None or not wanted.is_due(done, self.run.steps):
             return
-        numbers = self.ranks.share(wanted.items_per_batch)
-        batches = loaded_ahead(lambda n: wanted.items.batch(n, numbers), 0, wanted.batches, self.run.loader_threads)
+        batches = self._loaded(wanted.items, wanted.items_per_batch, 0, wanted.batches)
 
         def shown() -> Iterator[Batch]:
             for loaded in batches:
-                message = f"looking at other cases, batch {loaded.step + 1} of {wanted.batches}"
-                progress(message, done / self.run.steps)
+                message = f"validation, batch {loaded.step + 1} of {wanted.batches}"
+                self.progress(message, done / self.run.steps)
                 yield self._on_device(loaded.batch)
 
         with closing(batches):
@@ -241,10 +261,3 @@ class _Trainer:
 def _seed_of(seed: int, step: int, rank: int) -> int:
     """A seed of its own for every step of every process."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
-
-
-@contextmanager
-def _own_random_numbers(device: torch.device) -> Iterator[None]:
-    """Leave torch's global generators as they were: dropout knows no others."""
-    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
-        yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -52,13 +52,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
 class _SmallMapsInFloat32(TorchFunctionMode):
     """Convolutions of maps (..., Z, Y, X) under four voxels along some axis leave autocast."""
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        arguments: Sequence[Any] = (),
-        options: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
         """Call a function of torch."""
         if function not in _CONVOLUTIONS or min(arguments[0].shape[-3:]) >= _SMALLEST_HALF_MAP:
             return function(*arguments, **(options or {}))

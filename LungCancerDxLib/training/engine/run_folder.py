@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,12 @@ class Records:
     def __init__(self, folder: Path, first: int, events: bool, validated: bool) -> None:
         self._log = Log(folder / LOG_FILE, first)
         self._checks = Log(folder / VALIDATION_FILE, first - 1) if validated else None
-        self._events = _event_writer(folder, first) if events else None
+        self._events = None
+        if events:
+            with suppress(ImportError):
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._events = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=first + 1)
 
     def add(self, row: Row) -> None:
         """The values of a step."""
@@ -127,15 +133,6 @@ class Records:
         for writer in (self._log, self._checks, self._events):
             if writer is not None:
                 writer.close()
-
-
-def _event_writer(folder: Path, first: int) -> Any:
-    """TensorBoard's writer of a run that does the steps after `first`, anew where they were done; None without it."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=first + 1)
 
 
 class Log:

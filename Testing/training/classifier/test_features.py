@@ -15,6 +15,7 @@ from LungCancerDxLib.training.classifier.network import leak_in_units, new_class
 from LungCancerDxLib.training.engine.loop import Run, train
 from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 from Testing.training.classifier_tiny import FEATURES, SMALLEST, known_cases, labelled_store, tiny_detector
+from Testing.training.tiny import quiet
 
 LEAK, PLACES = 0.12, 4
 
@@ -71,7 +72,7 @@ def blind_network():
     return other
 
 
-def made_cases(rng, count):
+def simulated_cases(rng, count):
     """Features whose first entries say how malignant a nodule is, labels by a leaky noisy-or, Bayes probabilities."""
     direction = np.array([1.5, -1.0, 0.8, 0.6])
     cases, labels, bayes = [], [], []
@@ -94,28 +95,30 @@ def log_loss(labels, probabilities):
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """A network trained on made features."""
+    """A network trained on simulated features."""
     torch.set_num_threads(1)
     preset = replace(SMALLEST, scored_nodules=PLACES, blanks_scored=False)
     recipe = replace(FEATURES, batch=128, optimizer=OptimizerConfig("adamw", 5e-3, 0.05, cosine=True))
-    cases, labels, _ = made_cases(np.random.default_rng(0), 4000)
+    cases, labels, _ = simulated_cases(np.random.default_rng(0), 4000)
     net = new_classifier(tiny_detector().detector, preset, "leaky-noisy-or", recipe, 0)
     before = {name: tensor.clone() for name, tensor in net.NoduleNet.state_dict().items()}
-    run = Run(tmp_path_factory.mktemp("run") / "run", {}, recipe.optimizer, 300, 0, events_and_curves=False)
+    run = Run(tmp_path_factory.mktemp("run") / "run", {}, recipe.optimizer, 300, 0)
     with leak_in_units(net, recipe.leak_rate):
         task = FeatureTask(net, cases, labels, None, recipe, preset, 0)
-        train(task, run, Compute())
+        train(task, run, quiet())
         task.finish()
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.NoduleNet.state_dict().items())
     return net.eval()
 
 
+@pytest.mark.slow
 def test_the_learned_leak_is_near_the_true_one(learned):
     assert LEAK / 1.5 < learned.leak.item() < LEAK * 1.5
 
 
+@pytest.mark.slow
 def test_the_output_is_calibrated_nearly_as_well_as_can_be(learned):
-    cases, labels, bayes = made_cases(np.random.default_rng(1), 6000)
+    cases, labels, bayes = simulated_cases(np.random.default_rng(1), 6000)
     features = np.zeros((len(cases), PLACES, FEATURE_CHANNELS), dtype=np.float32)
     counted = np.zeros((len(cases), PLACES), dtype=bool)
     for n, case in enumerate(cases):

@@ -41,10 +41,10 @@ def test_a_case_brings_its_label_and_the_crops_of_its_proposals(cases):
     for number in range(3):
         chosen = case_of(number, 3, 3)
         item = items(cases, replace(SMALLEST, scored_nodules=5), UNCHANGED).item(0, number)
-        assert item.cancer == LABELS[f"case-{chosen}"]
+        assert item["cancer"] == LABELS[f"case-{chosen}"]
         proposals, image = cases.proposals[chosen], cases.store.case(chosen).scan.image
-        assert item.nodule[: len(proposals)].tolist() == [True] * (len(proposals) - 1) + [False]
-        for shown, center_kji in zip(item.image, proposals.center_kji, strict=False):
+        assert item["nodule"][: len(proposals)].tolist() == [True] * (len(proposals) - 1) + [False]
+        for shown, center_kji in zip(item["image"][:, 0], proposals.center_kji, strict=False):
             np.testing.assert_array_equal(shown, crop(image, crop_start(center_kji, SMALLEST), SMALLEST))
 
 
@@ -53,10 +53,10 @@ def test_blanks_are_zero_and_vote_where_the_preset_says_so(cases, scored):
     preset = replace(SMALLEST, scored_nodules=5, blanks_scored=scored)
     item = items(cases, preset).item(0, 0)
     taken = len(cases.proposals[case_of(0, 3, 3)])
-    assert item.counted.tolist() == [True] * taken + [scored] * (5 - taken)
-    assert not item.image[taken:].any()
-    assert not item.location[taken:].any()
-    assert item.image[:taken].any(axis=(1, 2, 3)).all()
+    assert item["counted"].tolist() == [True] * taken + [scored] * (5 - taken)
+    assert not item["image"][taken:].any()
+    assert not item["location"][taken:].any()
+    assert item["image"][:taken].any(axis=(1, 2, 3, 4)).all()
 
 
 def test_a_case_without_proposals_is_all_blanks(cases):
@@ -69,7 +69,7 @@ def test_a_case_without_proposals_is_all_blanks(cases):
 def test_proposals_are_drawn_anew_for_every_use(cases):
     crowded = replace(SMALLEST, scored_nodules=1)
     chosen = case_of(0, 3, 3)
-    shown = {bool(items(cases, crowded, seed=3).item(step, 0).nodule[0]) for step in range(0, 90, 3)}
+    shown = {bool(items(cases, crowded, seed=3).item(step, 0)["nodule"][0]) for step in range(0, 90, 3)}
     assert shown == {True, False}
     rng = np.random.default_rng(0)
     assert len({tuple(draw(rng, cases.proposals[chosen].logit, 1, FEW)) for _ in range(50)}) > 1

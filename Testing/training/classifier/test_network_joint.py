@@ -29,7 +29,7 @@ def net():
 def task_of(net, cases, recipe=FEW, **options):
     patches = DetectorItems(cases.store, recipe.detector, SMALLEST, 5)
     items = CaseItems(cases, recipe, recipe.augmentation, SMALLEST, 5)
-    both = JointItems(patches, items, recipe, OF_DETECTOR, OF_CLASSIFIER)
+    both = JointItems(patches, items, OF_DETECTOR, OF_CLASSIFIER)
     task = Task(JointNet(net, recipe, SMALLEST, **options), both, recipe.batch, find_unused_parameters=True)
     return task, patches, items
 

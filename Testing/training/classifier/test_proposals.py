@@ -25,7 +25,7 @@ from Testing.training.tiny import TINY, ball_case
 
 
 @pytest.fixture
-def looks(monkeypatch):
+def detections(monkeypatch):
     """A detector that notes which scans it saw."""
     seen = []
 
@@ -42,37 +42,37 @@ def find(store, sha256="abc", preset=TINY, **options):
     return find_proposals(store, None, sha256, preset, Compute(), **options)
 
 
-def test_proposals_are_found_once_and_again_for_another_way_of_detecting_or_a_new_case(tmp_path, looks):
+def test_proposals_are_found_once_and_again_for_another_way_of_detecting_or_a_new_case(tmp_path, detections):
     store = labelled_store(tmp_path)
     first = find(store)
     assert [found.diameter[0] for found in first] == [1, 2, 3]
     for again, found in zip(find(CaseStore(tmp_path)), first, strict=True):
         np.testing.assert_array_equal(again.rows(), found.rows())
-    assert len(looks) == 3
+    assert len(detections) == 3
     find(store, sha256="other")
-    assert len(looks) == 6
+    assert len(detections) == 6
     write_case(tmp_path, ball_case("case-1", [(22.0, 20, 40, 12.0)]), "DEFAULT")
     again = find(CaseStore(tmp_path))
     assert [found.diameter[0] for found in again] == [1, 7, 3]
     find(CaseStore(tmp_path), preset=replace(TINY, inference_weights="float32"))
-    assert len(looks) == 10
+    assert len(detections) == 10
 
 
-def test_a_stopped_search_goes_on_where_it_was_and_a_damaged_file_is_made_anew(tmp_path, looks):
+def test_a_stopped_search_goes_on_where_it_was_and_a_damaged_file_is_made_anew(tmp_path, detections):
     store = labelled_store(tmp_path)
 
-    def stop(words, fraction):
+    def stop(message, fraction):
         if fraction > 0.4:
             raise Cancelled("asked")
 
     with pytest.raises(Cancelled):
         find(store, progress=stop)
-    assert len(looks) == 1
+    assert len(detections) == 1
     (kept,) = tmp_path.glob("proposals-*/*")
     assert kept.name == "case-0.npz"
     kept.write_bytes(kept.read_bytes()[:50])
     assert len(find(store)) == 3
-    assert len(looks) == 4
+    assert len(detections) == 4
 
 
 def test_the_papers_chance_is_proportional_to_the_confidence():

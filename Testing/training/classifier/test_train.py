@@ -9,7 +9,6 @@ import torch
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.preset import GRT123, PRESETS
-from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.classifier.network import new_classifier
 from LungCancerDxLib.training.classifier.recipe import (
     CLASSIFIER_RECIPES,
@@ -25,6 +24,7 @@ from LungCancerDxLib.training.engine.distributed import Ranks
 from LungCancerDxLib.training.engine.optimizer import OptimizerConfig
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
 from Testing.training.classifier_tiny import FEATURES, FEW, SMALLEST, labelled_store, tiny_detector
+from Testing.training.tiny import quiet
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def detector():
 
 def trained(store, detector, out, scheme="A", recipe=FEW, **options):
     plan = Plan(recipe, parse_scheme(scheme), "synthetic", proposals="truth", seed=1)
-    return train_classifier(store, detector, plan, out, Compute(), events_and_curves=False, **options)
+    return train_classifier(store, detector, plan, out, quiet(**options))
 
 
 def state(model):
@@ -141,8 +141,8 @@ def test_a_stopped_and_resumed_training_gives_the_same_weights(store, detector, 
 
     for at in (0.45, 0.8):  # in the first stage, in the second
 
-        def stop(words, fraction, at=at):
-            if fraction >= at and "step" in words:
+        def stop(message, fraction, at=at):
+            if fraction >= at and "step" in message:
                 raise Cancelled("asked")
 
         with pytest.raises(Cancelled):
@@ -174,7 +174,7 @@ def test_a_clipped_step_is_as_long_as_the_learning_rate_and_another_is_longer(st
     for clipped in (True, False):
         plan = Plan(recipe, (replace(STAGES["F"], clipped=clipped),), "none", proposals="truth")
         out = tmp_path / f"clipped-{clipped}"
-        train_classifier(store, detector, plan, out, Compute(), events_and_curves=False)
+        train_classifier(store, detector, plan, out, quiet())
         moved = torch.load(out / "1-F" / "checkpoint.pt")["module"]
         squares = [((moved[f"net.{name}"] - start[name]) ** 2).sum().item() for name in start if "Nodule" not in name]
         lengths[clipped] = sum(squares) ** 0.5
@@ -218,7 +218,7 @@ def test_the_code_of_2017_keeps_the_detector_of_its_first_stage(tmp_path):
     recipe = replace(PUBLISHED, batch=2, steps=2, detector=replace(PUBLISHED.detector, patch=32, batch=1, margin=4))
     plan = Plan(recipe, parse_scheme("net4"), "synthetic", proposals="truth")
     PRESETS["DEFAULT"] = preset
-    model = train_classifier(store, detector, plan, tmp_path / "run", Compute(), events_and_curves=False)
+    model = train_classifier(store, detector, plan, tmp_path / "run", quiet())
     assert model.detector is detector.detector
     assert not backbone_is_shared(model)
     assert model.classifier.leak.item() < 1e-10  # a leak of e-30 learns nothing

@@ -1,4 +1,4 @@
-"""Synthetic nodules come where the lung is, where their boxes say, and nowhere near what must be kept away from."""
+"""Synthetic nodules come where the lung is, where their boxes say, and never in an exclusion region."""
 
 from dataclasses import replace
 
@@ -11,6 +11,7 @@ from LungCancerDxLib.training.detector.insertion import LungInserter
 from LungCancerDxLib.training.detector.patches import cut_out
 from Testing.helpers import COARSE, chest
 
+pytestmark = pytest.mark.slow
 SIZE, MARGIN = 64, 12
 
 
@@ -45,9 +46,9 @@ def test_the_change_lies_under_the_box_within_the_margin_and_nothing_else_change
         assert ((box[:3] - box[3] / 2 >= MARGIN) & (box[:3] + box[3] / 2 <= SIZE - 1 - MARGIN)).all()
         assert box[3] == pytest.approx(10, rel=0.01)
         change = np.abs(painted.astype(int) - crop)
-        places = np.argwhere(change > 20)
-        np.testing.assert_allclose(np.average(places, axis=0, weights=change[change > 20]), box[:3], atol=2)
-        assert np.linalg.norm(places - box[:3], axis=1).max() < 2.5 * box[3]
+        changed = np.argwhere(change > 20)
+        np.testing.assert_allclose(np.average(changed, axis=0, weights=change[change > 20]), box[:3], atol=2)
+        assert np.linalg.norm(changed - box[:3], axis=1).max() < 2.5 * box[3]
     assert seen >= 6
 
 
@@ -56,7 +57,7 @@ def test_a_crop_without_lung_gets_no_nodule(case, inserter):
     assert inserter(np.random.default_rng(0), case, crop, np.array([-200, 0, 0]), 10.0, MARGIN) is None
 
 
-def test_spheres_to_keep_away_from_get_no_nodule(case):
+def test_exclusion_regions_get_no_nodule(case):
     everywhere = np.array([[*middle_of_a_lung(case, label), 400.0] for label in (1, 2)])
     forbidden = replace(case, name="forbidden", exclusion_regions=everywhere)
     assert list(insertions(forbidden, LungInserter(DEFAULT), count=2)) == []

@@ -38,14 +38,14 @@ def test_an_item_is_a_function_of_seed_step_and_number(store):
 
 
 def test_seven_of_ten_patches_are_drawn_for_a_nodule(store):
-    far = replace(SMALL, random_places="within the scan", patch=16, margin=1)
+    far = replace(SMALL, random_patches="within the scan", patch=16, margin=1)
     shares = [len(item.boxes) > 0 for item in several(items_of(store, far), 400)]
     assert 0.64 < np.mean(shares) < 0.8  # random ones may show a nodule too
 
 
-def test_half_of_the_inserted_nodules_are_put_into_scans_where_most_cases_are_invented(tmp_path):
-    invented = [replace(ball_case(f"invented-{number}", boxes=[]), synthetic=True) for number in range(3)]
-    store = store_of(tmp_path, ball_case("scan", boxes=[]), *invented)
+def test_half_of_the_inserted_nodules_are_put_into_scans_where_most_cases_are_synthetic(tmp_path):
+    synthetic = [replace(ball_case(f"synthetic-{number}", boxes=[]), synthetic=True) for number in range(3)]
+    store = store_of(tmp_path, ball_case("scan", boxes=[]), *synthetic)
     into = []
 
     def noted(rng, case, crop, start_kji, diameter_mm, margin):
@@ -88,15 +88,15 @@ def test_the_published_recipe_looks_only_for_the_nodule_that_a_patch_was_drawn_f
     assert {len(item.boxes) for item in several(items_of(store, one))} == {1}
 
 
-def test_cells_in_spheres_to_keep_away_from_are_never_negative(tmp_path):
-    sphere = (30.0, 28.0, 46.0, 9.0)
-    store = store_of(tmp_path, ball_case(exclusion_regions=[sphere]))
+def test_cells_in_exclusion_regions_are_never_negative(tmp_path):
+    region = (30.0, 28.0, 46.0, 9.0)
+    store = store_of(tmp_path, ball_case(exclusion_regions=[region]))
     plain = replace(SMALL, nodule_share=1.0, flipped_axes=(), scale=(1.0, 1.0))
     checked = 0
     for item in several(items_of(store, plain)):
         start = np.array([30.0, 28, 32]) - item.boxes[0, :3]
         cells = np.stack(np.meshgrid(*[cell_centers(np.arange(8))] * 3, indexing="ij"), axis=-1) + start
-        inside = np.linalg.norm(cells - sphere[:3], axis=-1) < 9.0
+        inside = np.linalg.norm(cells - region[:3], axis=-1) < 9.0
         checked += inside.sum()
         assert (item.labels.labels[inside] >= IGNORED).all()
     assert checked > 100

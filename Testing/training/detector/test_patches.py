@@ -14,7 +14,7 @@ EVERY_MIRRORING = [(), (0,), (1,), (2,), (0, 2), (0, 1, 2)]
 
 def shown(cut, axes=(), box=BOX):
     """A patch of a scan with one ball, and the ball's box in it."""
-    source = cut_out(ball_scan(boxes=box).image, cut.start_kji, cut.source_size)
+    source = cut.source(ball_scan(boxes=box).image)
     return mirrored(cut.resampled(source), axes), mirrored_boxes(cut.boxes(box[None]), cut.size, axes)[0]
 
 

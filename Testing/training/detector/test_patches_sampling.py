@@ -8,11 +8,11 @@ import pytest
 from LungCancerDxLib.training.detector.patches import (
     case_chances,
     draw_scale,
-    nodule_chances,
     nodule_start,
+    patches_of_epoch,
     random_start,
     reaches,
-    rows,
+    targets_of,
 )
 from LungCancerDxLib.training.detector.recipe import CPU, GRT123, PAPER
 from Testing.training.tiny import NONE, SMALL
@@ -26,11 +26,11 @@ def rng():
 @pytest.mark.parametrize(("recipe", "weights"), [(PAPER, [1, 1, 2, 6]), (GRT123, [1, 1, 3, 7])])
 def test_large_nodules_are_drawn_more_often_and_small_ones_never(recipe, weights):
     nodules = [np.array([[9.0, 9, 9, 6], [9, 9, 9, 5.9]]), NONE, np.array([[9.0, 9, 9, d] for d in (30, 30.1, 40.1)])]
-    chances = nodule_chances(nodules, recipe)
-    assert chances.cases.tolist() == [0, 2, 2, 2]
-    assert chances.numbers.tolist() == [0, 0, 1, 2]
-    np.testing.assert_allclose(chances.probabilities, np.array(weights) / sum(weights))
-    assert rows(nodules, recipe) == pytest.approx(sum(weights) / 0.7)
+    targets = targets_of(nodules, recipe)
+    assert targets.cases.tolist() == [0, 2, 2, 2]
+    assert targets.numbers.tolist() == [0, 0, 1, 2]
+    assert targets.weights.tolist() == weights
+    assert patches_of_epoch(nodules, recipe) == pytest.approx(sum(weights) / 0.7)
 
 
 def test_half_of_the_patches_of_the_short_recipe_are_from_scans():
@@ -83,14 +83,14 @@ def test_random_patches_for_the_processor_are_centred_in_the_dilated_lungs(rng):
 
 
 @pytest.mark.parametrize("recipe", [CPU, PAPER, GRT123])
-def test_random_patches_keep_away_from_spheres(rng, recipe):
-    sphere = np.array([[100.0, 100.0, 100.0, 40.0]])
+def test_random_patches_do_not_reach_into_exclusion_regions(rng, recipe):
+    region = np.array([[100.0, 100.0, 100.0, 40.0]])
     dilated, recipe = np.ones((260,) * 3, dtype=bool), replace(recipe, patch=64)
-    starts = [random_start(rng, dilated, sphere, 64, recipe) for _ in range(200)]
-    assert not any(reaches(start, 64, sphere) for start in starts)
+    starts = [random_start(rng, dilated, region, 64, recipe) for _ in range(200)]
+    assert not any(reaches(start, 64, region) for start in starts)
 
 
-def test_a_cube_reaches_into_a_sphere_by_its_nearest_voxel():
+def test_a_cube_reaches_into_a_region_by_its_nearest_voxel():
     start = np.array([10, 10, 10])  # voxels 10 to 41
     assert reaches(start, 32, np.array([[20.0, 20, 45, 4.0]]))
     assert not reaches(start, 32, np.array([[20.0, 20, 45, 3.9]]))
@@ -99,13 +99,13 @@ def test_a_cube_reaches_into_a_sphere_by_its_nearest_voxel():
 
 
 def test_sizes_change_by_the_papers_factors(rng):
-    factors = [draw_scale(rng, PAPER, 20.0) for _ in range(2000)]
+    factors = [draw_scale(rng, PAPER.scale, PAPER.scaled_diameters, 20.0) for _ in range(2000)]
     assert 0.8 <= min(factors) < 0.802
     assert 1.148 < max(factors) <= 1.15
 
 
 @pytest.mark.parametrize(("diameter", "low", "high"), [(9.0, 8 / 9, 1.25), (7.0, 1.0, 1.25), (110.0, 0.75, 120 / 110)])
 def test_the_published_code_does_not_scale_nodules_out_of_its_range(rng, diameter, low, high):
-    factors = [draw_scale(rng, GRT123, diameter) for _ in range(3000)]
+    factors = [draw_scale(rng, GRT123.scale, GRT123.scaled_diameters, diameter) for _ in range(3000)]
     assert min(factors) == pytest.approx(low, abs=2e-3)
     assert max(factors) == pytest.approx(high, abs=2e-3)

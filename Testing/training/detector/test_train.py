@@ -17,7 +17,7 @@ from LungCancerDxLib.training.detector.recipe import CPU, PAPER
 from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector
 from LungCancerDxLib.training.engine.precision import training_compute
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
-from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
+from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 
 BOX = (30.0, 28.0, 34.0, 11.0)
 
@@ -29,8 +29,8 @@ def store(tmp_path_factory):
 
 def trained(store, folder, recipe, **options):
     """In bfloat16 where the processor has instructions for it; the deepest maps of a patch have 2 x 2 x 2 voxels."""
-    compute = training_compute("cpu")
-    return train_detector(store, recipe, TINY, folder, compute, events_and_curves=False, **options)
+    run = {name: options.pop(name) for name in ("resume", "progress") if name in options}
+    return train_detector(store, recipe, TINY, folder, quiet(compute=training_compute("cpu"), **run), **options)
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_it_overfits_one_patch_and_finds_its_nodule_first(tmp_path):
     box = (14.0, 17.0, 16.0, 11.0)
     store = store_of(tmp_path / "store", ball_case(boxes=[box], shape=(32, 32, 32)))
     optimizer = replace(CPU.optimizer, warm_up_steps=5, learning_rate=3e-3)
-    always_whole = {"random_places": "within the scan", "margin": 8, "flipped_axes": (), "scale": (1.0, 1.0)}
+    always_whole = {"random_patches": "within the scan", "margin": 8, "flipped_axes": (), "scale": (1.0, 1.0)}
     recipe = replace(SMALL, **always_whole, batch=1, steps=50, optimizer=optimizer)
     net = trained(store, tmp_path / "run", recipe)
     losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / LOG_FILE)]

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.engine.distributed import Ranks
 from LungCancerDxLib.training.engine.loop import train
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, VALIDATION_FILE, read_log
 from Testing.helpers import ROOT, environment
 from Testing.training.classifier_tiny import labelled_store, tiny_detector
+from Testing.training.tiny import quiet
 from Testing.training.toy import Toy, checked_run
 
 
@@ -23,13 +23,14 @@ def torchrun(module, *arguments):
     subprocess.run(command, cwd=ROOT, env=environment(OMP_NUM_THREADS="1"), check=True, timeout=280)
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_the_same_weights_as_one_with_the_whole_batch(tmp_path):
     folder = tmp_path / "run"
     torchrun("Testing.training.toy", folder, "--plain")
     first, second = (torch.load(folder / f"weights-{rank}.pt") for rank in range(2))
     alone = Toy(plain=True)
     before = {name: weight.clone() for name, weight in alone.module.state_dict().items()}
-    train(alone, checked_run(tmp_path / "alone"), Compute())
+    train(alone, checked_run(tmp_path / "alone"), quiet())
     for name, weight in alone.module.state_dict().items():
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], weight, rtol=1e-3, atol=1e-4)
@@ -40,6 +41,7 @@ def test_two_processes_end_with_the_same_weights_as_one_with_the_whole_batch(tmp
     assert [float(row["loss"]) for row in checks] == pytest.approx(losses, rel=1e-2, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_keep_one_set_of_weights_where_both_networks_learn_in_turn(tmp_path):
     store = labelled_store(tmp_path / "store")
     torchrun("Testing.training.several_processes", store.folder, tmp_path / "run")

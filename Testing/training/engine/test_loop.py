@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
-from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.engine.loop import TrainingFailed, train
 from LungCancerDxLib.training.engine.run_folder import CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE
 from Testing.helpers import ROOT, environment
+from Testing.training.tiny import quiet
 from Testing.training.toy import STEPS, Toy, toy_run
 
 
@@ -25,7 +25,7 @@ def undisturbed(tmp_path_factory):
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("run") / "undisturbed"
     task = Toy()
-    train(task, toy_run(folder), Compute())
+    train(task, toy_run(folder), quiet())
     return task.module.state_dict(), losses_of(folder)
 
 
@@ -59,7 +59,7 @@ def test_the_loss_falls_and_every_step_is_logged(undisturbed):
 
 
 def test_the_log_says_what_a_step_cost(tmp_path):
-    train(Toy(pause_s=0.02), toy_run(tmp_path / "run", steps=3), Compute())
+    train(Toy(pause_s=0.02), toy_run(tmp_path / "run", steps=3), quiet())
     for row in rows_of(tmp_path / "run"):
         assert float(row["load_s"]) >= 0.02
         assert float(row["wait_s"]) >= 0
@@ -67,6 +67,7 @@ def test_the_log_says_what_a_step_cost(tmp_path):
         assert float(row["learning_rate"]) > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(tmp_path, undisturbed):
     """Killed by the system at whatever it was doing: computing, logging, or writing a checkpoint."""
     folder = tmp_path / "run"
@@ -83,7 +84,7 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(tmp_path, 
     task = Toy()
     done = torch.load(folder / CHECKPOINT_FILE)["steps_done"]
     assert 0 < done < STEPS
-    train(task, toy_run(folder), Compute(), resume=True)
+    train(task, toy_run(folder), quiet(resume=True))
     weights, losses = undisturbed
     assert_identical(task.module.state_dict(), weights)
     assert losses_of(folder) == losses
@@ -92,10 +93,10 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(tmp_path, 
 def test_a_run_that_the_user_stopped_goes_on_where_it_was(tmp_path, undisturbed):
     folder = tmp_path / "run"
     with pytest.raises(Cancelled, match=f"Stopped after step 11 of {STEPS}; --resume"):
-        train(Toy(), toy_run(folder), Compute(), progress=stop_after(11))
+        train(Toy(), toy_run(folder), quiet(progress=stop_after(11)))
     assert torch.load(folder / CHECKPOINT_FILE)["steps_done"] == 11
     task = Toy()
-    train(task, toy_run(folder), Compute(), resume=True)
+    train(task, toy_run(folder), quiet(resume=True))
     weights, losses = undisturbed
     assert_identical(task.module.state_dict(), weights)
     assert losses_of(folder) == losses
@@ -104,12 +105,12 @@ def test_a_run_that_the_user_stopped_goes_on_where_it_was(tmp_path, undisturbed)
 def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path, undisturbed):
     folder = tmp_path / "run"
     with pytest.raises(Cancelled):
-        train(Toy(), toy_run(folder), Compute(), progress=stop_after(5))
+        train(Toy(), toy_run(folder), quiet(progress=stop_after(5)))
     (folder / CHECKPOINT_FILE).unlink()
     with (folder / LOG_FILE).open("a") as log:
         log.write("6,0.01")  # a row that the kill cut short
     task = Toy()
-    train(task, toy_run(folder), Compute(), resume=True)
+    train(task, toy_run(folder), quiet(resume=True))
     assert_identical(task.module.state_dict(), undisturbed[0])
     assert losses_of(folder) == undisturbed[1]
 
@@ -119,14 +120,14 @@ def test_torchs_global_random_numbers_stay_as_they_were(tmp_path):
     expected = torch.rand(3)
     task = Toy()
     torch.manual_seed(5)
-    train(task, toy_run(tmp_path / "run", steps=2), Compute())
+    train(task, toy_run(tmp_path / "run", steps=2), quiet())
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(TrainingFailed, match="failed at step 6: loss nan") as caught:
-        train(Toy(broken_at=5), toy_run(folder, checkpoint_minutes=0), Compute())
+        train(Toy(broken_at=5), toy_run(folder), quiet(checkpoint_minutes=0))
     saved = torch.load(folder / "failed-step6-rank0.pt")
     assert str(folder / "failed-step6-rank0.pt") in str(caught.value)
     assert saved["batch"]["y"].isnan().all()
@@ -144,29 +145,29 @@ def test_what_a_batch_cannot_be_made_of_is_raised(tmp_path):
             return super().batch(step, numbers)
 
     with pytest.raises(UsageError, match="a damaged case"):
-        train(Broken(), toy_run(tmp_path / "run"), Compute())
+        train(Broken(), toy_run(tmp_path / "run"), quiet())
 
 
 def test_a_new_run_does_not_touch_a_folder_in_use(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UsageError, match=r"not empty.*--resume"):
-        train(Toy(), toy_run(tmp_path), Compute())
+        train(Toy(), toy_run(tmp_path), quiet())
     with pytest.raises(UsageError, match=f"holds no run to resume.*{CONFIG_FILE}"):
-        train(Toy(), toy_run(tmp_path), Compute(), resume=True)
+        train(Toy(), toy_run(tmp_path), quiet(resume=True))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_a_run_is_not_resumed_with_other_settings(tmp_path):
     folder = tmp_path / "run"
-    train(Toy(), toy_run(folder, steps=2), Compute())
+    train(Toy(), toy_run(folder, steps=2), quiet())
     assert json.loads((folder / CONFIG_FILE).read_text()) == {"task": "toy", "steps": 2}
     with pytest.raises(UsageError, match="other settings \\(steps: 2 before, 3 now\\)"):
-        train(Toy(), toy_run(folder, steps=3), Compute(), resume=True)
+        train(Toy(), toy_run(folder, steps=3), quiet(resume=True))
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     folder = tmp_path / "run"
-    train(Toy(), toy_run(folder, steps=2), Compute())
+    train(Toy(), toy_run(folder, steps=2), quiet())
     (folder / CHECKPOINT_FILE).write_bytes(b"no checkpoint")
     with pytest.raises(OutputError, match=CHECKPOINT_FILE):
-        train(Toy(), toy_run(folder, steps=2), Compute(), resume=True)
+        train(Toy(), toy_run(folder, steps=2), quiet(resume=True))

@@ -12,7 +12,6 @@ from torch import nn
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.report.plotting import pyplot
-from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.cases.store import write_outcomes
 from LungCancerDxLib.training.classifier.recipe import parse_scheme
 from LungCancerDxLib.training.classifier.train import Plan, train_classifier
@@ -21,7 +20,7 @@ from LungCancerDxLib.training.engine.loop import train
 from LungCancerDxLib.training.engine.run_folder import CURVES_FILE, LOG_FILE, VALIDATION_FILE, draw_curves, read_log
 from LungCancerDxLib.training.engine.validation import MOST_BATCHES, Validation, check_apart, mean_losses
 from Testing.training.classifier_tiny import BOXES, FEATURES, FEW, SMALLEST, labelled_store, tiny_detector
-from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, store_of
+from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 from Testing.training.toy import STEPS, Shifted, Toy, ToyNet, checked_run, toy_run
 
 
@@ -38,14 +37,14 @@ def finished(tmp_path_factory):
     """The task and the folder of a run that was checked."""
     torch.set_num_threads(1)
     task, folder = Toy(), tmp_path_factory.mktemp("checked") / "run"
-    train(task, checked_run(folder), Compute())
+    train(task, checked_run(folder), quiet())
     return task, folder
 
 
 def test_the_weights_do_not_depend_on_the_checks(finished, tmp_path):
     """The toy has dropout, and batch norm whose statistics a batch in training mode would move."""
     alone = Toy()
-    train(alone, toy_run(tmp_path / "run"), Compute())
+    train(alone, toy_run(tmp_path / "run"), quiet())
     for name, tensor in alone.module.state_dict().items():
         assert torch.equal(tensor, finished[0].module.state_dict()[name]), name
     assert not (tmp_path / "run" / VALIDATION_FILE).exists()
@@ -73,24 +72,24 @@ def test_a_stopped_and_resumed_run_has_the_same_checks(finished, tmp_path, stopp
             raise Cancelled("asked")
 
     with pytest.raises(Cancelled):
-        train(Toy(), checked_run(tmp_path / "run"), Compute(), progress=stop)
-    train(Toy(), checked_run(tmp_path / "run"), Compute(), resume=True)
+        train(Toy(), checked_run(tmp_path / "run"), quiet(progress=stop))
+    train(Toy(), checked_run(tmp_path / "run"), quiet(resume=True))
     assert checks_of(tmp_path / "run") == checks_of(finished[1])
-    train(Toy(), checked_run(tmp_path / "run"), Compute(), resume=True)  # nothing is left to do
+    train(Toy(), checked_run(tmp_path / "run"), quiet(resume=True))  # nothing is left to do
     assert checks_of(tmp_path / "run") == checks_of(finished[1])
 
 
 @pytest.mark.parametrize("step", [15, STEPS])
 def test_a_check_can_be_stopped_and_is_made_again(finished, tmp_path, step):
     def stop(message, fraction):
-        if message == "looking at other cases, batch 2 of 3" and fraction == step / STEPS:
+        if message == "validation, batch 2 of 3" and fraction == step / STEPS:
             raise Cancelled("asked")
 
     with pytest.raises(Cancelled, match=f"Stopped after step {step} of {STEPS}; --resume"):
-        train(Toy(), checked_run(tmp_path / "run"), Compute(), progress=stop)
+        train(Toy(), checked_run(tmp_path / "run"), quiet(progress=stop))
     assert checks_of(tmp_path / "run")[-1][0] < step
     task = Toy()
-    train(task, checked_run(tmp_path / "run"), Compute(), resume=True)
+    train(task, checked_run(tmp_path / "run"), quiet(resume=True))
     assert checks_of(tmp_path / "run") == checks_of(finished[1])
     for name, tensor in task.module.state_dict().items():
         assert torch.equal(tensor, finished[0].module.state_dict()[name]), name
@@ -144,14 +143,14 @@ def stores(tmp_path, monkeypatch):
     return labelled_store(tmp_path / "store"), others
 
 
+@pytest.mark.slow
 def test_a_detector_is_checked_on_other_cases(stores, tmp_path):
     store, others = stores
     recipe = replace(SMALL, steps=2, batch=1)
     nets = []
     for validation in (None, others):
         folder = tmp_path / f"run-{validation is None}"
-        options = {"validation": validation, "events_and_curves": False}
-        nets.append(train_detector(store, recipe, TINY, folder, Compute(), **options).state_dict())
+        nets.append(train_detector(store, recipe, TINY, folder, quiet(), validation=validation).state_dict())
     assert all(torch.equal(tensor, nets[1][name]) for name, tensor in nets[0].items())
     checks, log = (read_log(tmp_path / "run-False" / name) for name in (VALIDATION_FILE, LOG_FILE))
     assert [row["step"] for row in checks] == ["0", "1", "2"]
@@ -161,20 +160,19 @@ def test_a_detector_is_checked_on_other_cases(stores, tmp_path):
 def test_a_detector_that_learns_from_inserted_nodules_is_checked_on_backgrounds(tmp_path):
     store, others = (store_of(tmp_path / name, ball_case(name, boxes=[])) for name in ("store", "others"))
     recipe = replace(SMALL, steps=1, batch=1, inserted_share=1.0, inserted_diameter=(8.0, 0.1))
-    options = {"inserter": insert_ball, "validation": others, "events_and_curves": False}
-    train_detector(store, recipe, TINY, tmp_path / "run", Compute(), **options)
+    train_detector(store, recipe, TINY, tmp_path / "run", quiet(), inserter=insert_ball, validation=others)
     assert all(0 <= float(row["found"]) <= 1 for row in read_log(tmp_path / "run" / VALIDATION_FILE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["F->A", "E"])
 def test_every_stage_of_a_classifier_is_checked_on_other_cases(stores, tmp_path, scheme):
     store, others = stores
     plan = Plan(replace(FEATURES, batch=2, steps=2, detector=FEW.detector), parse_scheme(scheme), "synthetic")
     models = []
     for validation in (None, others):
-        folder, options = tmp_path / f"run-{validation is None}", {"validation": validation, "events_and_curves": False}
-        from_truth = replace(plan, proposals="truth", seed=1)
-        models.append(train_classifier(store, tiny_detector(), from_truth, folder, Compute(), **options))
+        folder, from_truth = tmp_path / f"run-{validation is None}", replace(plan, proposals="truth", seed=1)
+        models.append(train_classifier(store, tiny_detector(), from_truth, folder, quiet(), validation=validation))
     without, checked = (model.classifier.state_dict() for model in models)
     assert all(torch.equal(tensor, checked[name]) for name, tensor in without.items())
     for n, stage in enumerate(scheme.split("->"), start=1):
@@ -191,8 +189,8 @@ def test_others_of_another_preset_or_learned_from_are_refused(stores, tmp_path):
         check_apart(store, store)
     others.preset = "GRT123"
     with pytest.raises(UsageError, match=r"of preset DEFAULT, those for the validation in .*others of GRT123"):
-        train_detector(store, SMALL, TINY, tmp_path / "run", Compute(), validation=others)
+        train_detector(store, SMALL, TINY, tmp_path / "run", quiet(), validation=others)
     plan = Plan(FEATURES, parse_scheme("F"), "synthetic", proposals="truth")
     with pytest.raises(UsageError, match="both list"):
-        train_classifier(store, tiny_detector(), plan, tmp_path / "run", Compute(), validation=store)
+        train_classifier(store, tiny_detector(), plan, tmp_path / "run", quiet(), validation=store)
     assert not (tmp_path / "run").exists()

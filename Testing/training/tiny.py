@@ -50,7 +50,7 @@ def ball_case(name="case", boxes=((30.0, 28.0, 32.0, 10.0),), exclusion_regions=
 
 def quiet(*options, **others) -> RunOptions:
     """Options of a run without events and curves."""
-    return RunOptions(*options, **others, events_and_curves=False)
+    return replace(RunOptions(*options, **others), events_and_curves=False)
 
 
 def store_of(folder, *cases) -> CaseStore:

@@ -35,10 +35,14 @@ def test_a_table_may_be_encoded_and_separated_as_spreadsheets_do(tmp_path, encod
 def test_what_is_wrong_is_said_with_its_place_as_the_error_that_was_asked_for(tmp_path, content, message, error):
     path = tmp_path / "table.csv"
     path.write_text(content)
-    with pytest.raises(error, match=rf"table\.csv.*{message}"):
+
+
+    def read():
         table = read_table(path, ("id", "x"), error)
-        table.numbers("x")
-        table.texts("id")
+        return table.numbers("x"), table.texts("id")
+
+    with pytest.raises(error, match=rf"table\.csv.*{message}"):
+        read()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

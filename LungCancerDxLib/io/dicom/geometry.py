@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
 from ...errors import CTReadError
 from ...volume import CTVolume
-from ..checks import AIR_HU, check_extent
+from ..checks import check_extent
+from ..tilt import shift_slices, tilt_warning
 from .header import SliceHeader, slice_positions_mm
 from .pixels import stacked
 
-DRIFT_TOLERANCE_PX = 0.2  # sideways, between any two slices, before they are shifted
-MAX_TILT_DEGREES = 45.0  # no gantry tilts that far
 JITTER_SHARE = 0.05  # of the spacing, by which a slice may stray from its even position unnoticed
 MAX_GAP_SPACINGS = 2.5  # a wider gap is refused
 MAX_GAP_MM = 10.0  # and so is this, where the spacing is not that wide throughout
 MAX_MISSING_SHARE = 0.05  # of the slices of the whole stack
+MAX_UNEVEN_SHARE = 0.33  # of the steps from slice to slice, by which two neighbours may differ
+_UNEVEN_SHARE = 0.1  # of the usual step: two steps that differ by more are uneven
 _ROUNDING_MM = 1e-3
 _LISTED = 5  # gaps named in a warning
 
@@ -54,51 +54,6 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     kji_to_lps[:3, :3] = steps.T
     kji_to_lps[:3, 3] = corners_lps_mm[0] + origin_px @ steps[1:]
     return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
-
-
-def tilt_warning(offsets_mm: np.ndarray, length_mm: float, pixel_mm: np.ndarray, path: Path) -> tuple[str, ...]:
-    """One sentence where slices need to be shifted, none where they lie straight above each other.
-
-    `offsets_mm` (n, 2) are the places of the slices' first pixels along j and i, `length_mm` is the way along the
-    slice normal. Raises CTReadError where the slices drift further than a gantry can tilt.
-    """
-    drift_mm = np.ptp(offsets_mm, axis=0)
-    if (drift_mm <= DRIFT_TOLERANCE_PX * pixel_mm).all():
-        return ()
-    degrees = np.degrees(np.arctan2(np.linalg.norm(drift_mm), length_mm))
-    found = f"drift sideways by {drift_mm.max():.1f} mm over {length_mm:.0f} mm"
-    if degrees > MAX_TILT_DEGREES:
-        raise CTReadError(f"{path}: the slices {found}: no stack of slices; copy or export the series again.")
-    return (f"The slices {found} (gantry tilt of {degrees:.1f} degrees); they were shifted onto an orthogonal grid.",)
-
-
-def shift_slices(voxels: np.ndarray, offsets_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slices brought onto one grid, by linear interpolation within each slice.
-
-    Parameters
-    ----------
-    voxels
-        int16 HU (K, J, I).
-    offsets_px
-        (K, 2) place of each slice's first pixel along j and i, in pixels, from any common origin.
-
-    Returns
-    -------
-    shifted
-        int16 HU (K, J', I'), wide enough to hold every slice whole, -1024 around them.
-    origin_px
-        (2,) place of the new first pixel along j and i, from the same origin.
-    """
-    origin_px = np.floor(offsets_px.min(axis=0))
-    extra = np.ceil(offsets_px.max(axis=0) - origin_px).astype(int)
-    shape = tuple(np.array(voxels.shape[1:]) + extra)
-    shifted = np.empty((len(voxels), *shape), np.int16)
-    for k, offset in enumerate(offsets_px - origin_px):
-        moved = affine_transform(
-            voxels[k].astype(np.float32), [1.0, 1.0], -offset, shape, order=1, mode="constant", cval=AIR_HU
-        )
-        shifted[k] = np.rint(moved)
-    return shifted, origin_px
 
 
 def regular_positions(positions_mm: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -135,6 +90,12 @@ def resample_slices(voxels: np.ndarray, from_mm: np.ndarray, to_mm: np.ndarray) 
 
 
 def _check_gaps(positions_mm: np.ndarray, steps: np.ndarray, usual: float, missing: np.ndarray, path: Path) -> None:
+    uneven = np.count_nonzero(np.abs(np.diff(steps)) > _UNEVEN_SHARE * usual) / len(steps)
+    if uneven > MAX_UNEVEN_SHARE:
+        raise CTReadError(
+            f"{path}: the slices lie {steps.min():.2f} to {steps.max():.2f} mm apart without any order, as where many "
+            "are missing, or a series holds several acquisitions that nothing in it tells apart; give one whole scan."
+        )
     widest = int(np.argmax(steps))
     share = missing.sum() / (len(positions_mm) + missing.sum())
     limit = min(MAX_GAP_SPACINGS * usual, MAX_GAP_MM) + _ROUNDING_MM

@@ -36,6 +36,8 @@ def read_ct(path: str | os.PathLike[str]) -> CTVolume:
     path = Path(path)
     if path.is_dir():
         return read_dicom_folder(path)
+    if path.is_symlink() and not path.exists():
+        raise CTReadError(f"{path}: a link to a file that is not here; fetch its content first.")
     if not path.exists():
         raise CTReadError(f"{path}: no such file or folder; check the path.")
     return read_image_file(path) if image_extension(path) else read_dicom_file(path)

@@ -201,7 +201,7 @@ def _unsheared(volume: CTVolume, path: Path) -> CTVolume:
     offsets_mm = np.arange(volume.shape_kji[0])[:, None] * (along @ steps[0])
     length_mm = (volume.shape_kji[0] - 1) * float(normal @ steps[0])
     warnings = tilt_warning(offsets_mm, length_mm, pixel_mm, path)
-    voxels, origin_px = shift_slices(volume.voxels, offsets_mm / pixel_mm)
+    voxels, origin_px = shift_slices(volume.voxels, offsets_mm / pixel_mm) if warnings else (volume.voxels, np.zeros(2))
     affine = volume.kji_to_lps.copy()
     affine[:3, 0] = normal * (normal @ steps[0])
     affine[:3, 3] += origin_px @ steps[1:]

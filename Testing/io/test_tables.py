@@ -36,7 +36,6 @@ def test_what_is_wrong_is_said_with_its_place_as_the_error_that_was_asked_for(tm
     path = tmp_path / "table.csv"
     path.write_text(content)
 
-
     def read():
         table = read_table(path, ("id", "x"), error)
         return table.numbers("x"), table.texts("id")

@@ -10,13 +10,12 @@ from ...errors import CTReadError
 from ...volume import CTVolume
 from ..checks import check_chest_ct
 from .acquisitions import without_repeats
-from .files import DAMAGED, LeftOut, files_under, kinds, lost_slices, scan
+from .files import LeftOut, files_under, kinds, listed, lost_slices, scan
 from .geometry import volume_of
 from .header import SliceHeader
 from .series import choose_stack
 
 _MAX_LOST_SHARE = 0.1  # of the slices of a series
-_LISTED = 5  # files named in a message
 
 
 def read_dicom_folder(folder: Path) -> CTVolume:
@@ -64,14 +63,15 @@ def _read(slices: Sequence[SliceHeader], left_out: Sequence[LeftOut], path: Path
 
 def _lost(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader], path: Path) -> tuple[str, ...]:
     """Warnings on files that could not be used; CTReadError where too many slices of the stack are among them."""
-    lost = lost_slices(left_out, stack)
-    names = ", ".join(file.name for file in lost[:_LISTED])
-    names += f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
+    lost, unknown = lost_slices(left_out, stack)
     if len(lost) > _MAX_LOST_SHARE * (len(lost) + len(stack)):
         raise CTReadError(
             f"{path}: {len(lost)} of {len(lost) + len(stack)} slices cannot be read, as their files are empty, damaged "
-            f"or cut off: {names}. Copy or export the series again."
+            f"or cut off: {listed(lost)}. Copy or export the series again."
         )
-    told = [f"Left out slices whose files are empty, damaged or cut off: {len(lost)} ({names})."] if lost else []
-    elsewhere = sum(file.kind == DAMAGED and file.path not in lost for file in left_out)
-    return (*told, *([f"Left out {DAMAGED}: {elsewhere}."] if elsewhere else []))
+    found = {"slices whose files": lost, "files elsewhere that": unknown}
+    return tuple(
+        f"Left out {what} are empty, damaged or cut off: {len(files)} ({listed(files)})."
+        for what, files in found.items()
+        if files
+    )

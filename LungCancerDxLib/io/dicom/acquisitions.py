@@ -21,6 +21,7 @@ _MARKS = {
     "acquisition": "acquisition number",
     "temporal": "temporal number",
     "cardiac_phase": "cardiac phase",
+    "event": "irradiation event",
     "time": "acquisition time",
 }
 _ORDER = "the order of their instance numbers"
@@ -40,8 +41,7 @@ def one_acquisition(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], t
     for name, called in _MARKS.items():
         values = [str(getattr(s, name)) for s in slices]
         if chosen := _largest(_passes(_units(values, name), positions_mm), positions_mm):
-            value = "" if name == "time" else f" ({values[chosen[0]]})"
-            return _told(slices, chosen, f"their {called}{value}")
+            return _told(slices, chosen, f"their {called}{_shown(name, values[chosen[0]])}")
     if chosen := _largest(_instance_runs(slices, positions_mm), positions_mm):
         return _told(slices, chosen, _ORDER)
     return list(slices), ()
@@ -69,6 +69,11 @@ def without_repeats(slices: Sequence[SliceHeader], path: Path) -> tuple[list[Sli
 def _told(slices: Sequence[SliceHeader], chosen: list[int], by: str) -> tuple[list[SliceHeader], tuple[str, ...]]:
     what = f"The series holds several acquisitions; {len(chosen)} of {len(slices)} slices read, told apart by {by}."
     return [slices[n] for n in chosen], (what,)
+
+
+def _shown(name: str, value: str) -> str:
+    """A value for a message; those that may tell the patient are left out."""
+    return "" if name in ("event", "time") else f" ({value})"
 
 
 def _units(values: Sequence[str], name: str) -> list[list[int]]:
@@ -182,7 +187,7 @@ def _one_phase(groups: list[list[SliceHeader]], path: Path) -> tuple[list[SliceH
     for name, called in _MARKS.items():
         phase = _largest_phase(groups, name)
         if phase:
-            return phase, f"their {called}" + ("" if name == "time" else f" ({getattr(phase[0], name)})")
+            return phase, f"their {called}{_shown(name, str(getattr(phase[0], name)))}"
     phase = _first_by_instance(groups)
     if phase:
         return phase, _ORDER

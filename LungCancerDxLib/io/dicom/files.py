@@ -17,15 +17,18 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
 from ...errors import CTReadError
+from ..image_file import image_extension
 from .header import NotACTSlice, SliceHeader, frame_slices, number, single_slice, text, texts
 from .pixels import plain_pixels
 
 DAMAGED = "files with a damaged header"
 ARCHIVES = "archives, which must be unpacked first"
 FOREIGN = "foreign files (not DICOM)"
+IMAGES = "image files, which must be given themselves"
 BROKEN_LINKS = "links to files that are not here, whose content must be fetched first"
 _LOCALIZERS = "localizers"
 _OTHER_IMAGES = (_LOCALIZERS, "colour images")  # what may share a series with slices and is none of them
+_LISTED = 5  # files named in a message
 _THREADS = 8  # reading headers waits for the disk
 _START_BYTES = 264
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -46,6 +49,8 @@ _TAGS = [
     "AcquisitionNumber",
     "AcquisitionDateTime",
     "AcquisitionTime",
+    "ContentTime",
+    "IrradiationEventUID",
     "TemporalPositionIdentifier",
     "NominalPercentageOfCardiacPhase",
     "TriggerTime",
@@ -124,19 +129,31 @@ def kinds(left_out: Sequence[LeftOut]) -> str:
     return ", ".join(f"{kind}: {count}" for kind, count in counts.most_common())
 
 
-def lost_slices(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader]) -> list[Path]:
-    """The files that look like slices of a stack and could not be used.
+def lost_slices(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader]) -> tuple[list[Path], list[Path]]:
+    """The files that look like slices of a stack and could not be used, and those of which nobody knows.
 
-    Those are images of its series, and what is empty, damaged or cut off beside its slices under a name like theirs.
+    The former are images of its series, and what is empty, damaged or cut off beside its slices under a name like
+    theirs; the latter the same in other folders.
     """
     series = {s.series.uid for s in stack} - {""}
-    looks = {(s.path.parent, _look(s.path)) for s in stack}
-    return [
-        file.path
-        for file in left_out
-        if (file.series_uid in series and file.kind not in _OTHER_IMAGES)
-        or (file.unreadable and not file.series_uid and (file.path.parent, _look(file.path)) in looks)
-    ]
+    looks = {_look(s.path) for s in stack}
+    folders = {s.path.parent for s in stack}
+    lost, unknown = [], []
+    for file in left_out:
+        if file.series_uid in series and file.kind not in _OTHER_IMAGES:
+            lost.append(file.path)
+        elif file.unreadable and not file.series_uid and _look(file.path) in looks:
+            if file.path.parent in folders:
+                lost.append(file.path)
+            elif file.kind != FOREIGN:
+                unknown.append(file.path)
+    return lost, unknown
+
+
+def listed(files: Sequence[Path]) -> str:
+    """The names of the first files, and how many more there are."""
+    names = list(dict.fromkeys(file.name for file in files))
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
 def _look(path: Path) -> str:
@@ -155,7 +172,8 @@ def _ct_slices(path: Path) -> list[SliceHeader] | LeftOut:
             return LeftOut(path, BROKEN_LINKS, unreadable=True)
         with path.open("rb") as file:
             if other := _not_dicom(file):
-                return LeftOut(path, other, unreadable=other != ARCHIVES)
+                other = IMAGES if image_extension(path) else other
+                return LeftOut(path, other, unreadable=other not in (ARCHIVES, IMAGES))
             dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_TAGS)
             _check_ct_image(dataset)
             if "PerFrameFunctionalGroupsSequence" in dataset or (number(dataset, "NumberOfFrames") or 1) > 1:

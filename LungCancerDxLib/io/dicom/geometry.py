@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from ...errors import CTReadError
 from ...volume import CTVolume
-from ..checks import check_extent
+from ..checks import AIR_HU, check_extent
 from ..tilt import shift_slices, tilt_warning
+from .files import listed
 from .header import SliceHeader, slice_positions_mm
 from .pixels import stacked
 
@@ -35,8 +37,7 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     along_i, along_j, normal = _directions(first)
     corners_lps_mm = np.array([s.position_lps_mm for s in slices])
     positions_mm = slice_positions_mm(slices)
-    typical_mm = float(np.median(np.diff(positions_mm))) if len(slices) > 1 else 0.0
-    check_extent(len(slices), typical_mm, normal, path)
+    check_extent(len(slices), float(np.ptp(positions_mm)) / max(len(slices) - 1, 1), normal, path)
     even_mm, gap_warnings = regular_positions(positions_mm, path)
 
     pixel_mm = np.array(first.pixel_mm)
@@ -44,6 +45,9 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     tilt_warnings = tilt_warning(offsets_mm, positions_mm[-1] - positions_mm[0], pixel_mm, path)
 
     voxels, origin_px = stacked(slices), np.zeros(2)
+    shown = [not _is_zero(s, pixels) for s, pixels in zip(slices, voxels, strict=True)]
+    if any(shown) and not all(shown):
+        return _without_blank(slices, shown, path)
     if tilt_warnings:
         voxels, origin_px = shift_slices(voxels, offsets_mm / pixel_mm)
     if gap_warnings:
@@ -54,6 +58,22 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     kji_to_lps[:3, :3] = steps.T
     kji_to_lps[:3, 3] = corners_lps_mm[0] + origin_px @ steps[1:]
     return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
+
+
+def _is_zero(header: SliceHeader, pixels: np.ndarray) -> bool:
+    """Whether a slice holds only zeros, as where a copy broke off."""
+    return header.plain is not None and bool((pixels == max(header.plain.intercept, AIR_HU)).all())
+
+
+def _without_blank(slices: Sequence[SliceHeader], shown: Sequence[bool], path: Path) -> CTVolume:
+    """The volume of the slices that show something."""
+    blank = [s.path for s, image in zip(slices, shown, strict=True) if not image]
+    what = f"Left out slices that hold only zeros: {len(blank)} ({listed(blank)})."
+    try:
+        volume = volume_of([s for s, image in zip(slices, shown, strict=True) if image], path)
+    except CTReadError as error:
+        raise CTReadError(f"{error} {what}") from error
+    return replace(volume, warnings=(what, *volume.warnings))
 
 
 def regular_positions(positions_mm: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 _UNIT_TOLERANCE = 1e-2  # of the length of a direction and the cosine between two, before they count as nonsense
+_TIMES = ("AcquisitionDateTime", "AcquisitionTime", "ContentTime")
 _BINARY = ("US", "UL", "SS", "SL", "FL", "FD")  # value representations that hold no text
 
 
@@ -56,10 +57,9 @@ class SliceHeader:
 
     `orientation` holds the LPS directions of growing column index (i) and growing row index (j), six numbers;
     `position_lps_mm` is the centre of the first pixel; `pixel_mm` its size along j and i; `shape` is (rows, columns).
-    `acquisition`, `temporal`, `cardiac_phase`, `time` (empty where missing) and `instance` may tell apart slices of
-    several acquisitions.
-    `to_hu` is (slope, intercept) still to be applied to what the decoder gives, which turns the values of an `inverted`
-    image (MONOCHROME1) round; `plain` is there where no decoder is needed.
+    `acquisition`, `temporal`, `cardiac_phase`, `event`, `time` (empty where missing) and `instance` may tell apart
+    slices of several acquisitions. `to_hu` is (slope, intercept) still to be applied to what the decoder gives, which
+    turns the values of an `inverted` image (MONOCHROME1) round; `plain` is there where no decoder is needed.
     """
 
     path: Path
@@ -73,6 +73,7 @@ class SliceHeader:
     acquisition: str = ""
     temporal: str = ""
     cardiac_phase: str = ""
+    event: str = ""
     time: str = ""
     instance: int | None = None
     to_hu: tuple[float, float] = (1.0, 0.0)
@@ -108,7 +109,8 @@ def single_slice(dataset: Dataset, path: Path, plain: PlainPixels | None) -> Sli
         acquisition=text(dataset, "AcquisitionNumber"),
         temporal=text(dataset, "TemporalPositionIdentifier"),
         cardiac_phase=text(dataset, "NominalPercentageOfCardiacPhase") or text(dataset, "TriggerTime"),
-        time=text(dataset, "AcquisitionDateTime") or text(dataset, "AcquisitionTime"),
+        event=text(dataset, "IrradiationEventUID"),
+        time=next(filter(None, (text(dataset, name) for name in _TIMES)), ""),
         instance=_whole(dataset, "InstanceNumber"),
         inverted=_is_inverted(dataset),
         plain=plain,

@@ -21,10 +21,12 @@ from .header import Series, SliceHeader, slice_positions_mm
 _SAME_DIRECTION = 1e-3  # per component, between slices of one stack
 _LISTED = 5  # stacks named in a warning
 _AS_MANY = 0.9  # of the most positions: as good, so that the kernel decides
-_SMALL_FIELD_MM = 280.0  # narrower fields of view are of a child, or of a part of the chest
-_WIDER = 1.25  # times a small field of view: then that was no child
+_SMALL_FIELD_MM = 300.0  # narrower fields of view are of a small patient, or of a part of the chest
+_HALF_CHEST_MM = 220.0  # narrower ones of a child, or of a part
+_WIDER = 1.15  # times a small field of view, and more to one side than
+_ASIDE_MM = 40.0
 _SLAB_SPACINGS, _SLAB_MM = 3.0, 5.0  # thicker slices than both were made of several
-_NEXT_SPACINGS = (0.5, 1.5)  # from the end of one stack to the begin of one that continues it
+_NEXT_SPACINGS = (-0.05, 1.5)  # from the end of one stack to the begin of one that continues it
 _SAME_SPACING = 0.05  # as a share, between two such stacks
 _SIDEWAYS_PX = 0.5  # between two such stacks
 
@@ -64,6 +66,16 @@ class Stack:
     def spacing_mm(self) -> float:
         steps = np.diff(self.positions_mm)
         return float(np.median(steps)) if len(steps) else 0.0
+
+    @property
+    def ends_lps_mm(self) -> np.ndarray:
+        """(2, 3) the middle of the first and of the last slice."""
+        middles = []
+        for end in (self.slices[0], self.slices[-1]):
+            half_mm = (np.array(end.shape) - 1) * end.pixel_mm / 2
+            along_i, along_j = np.reshape(end.orientation, (2, 3))
+            middles.append(end.position_lps_mm + along_j * half_mm[0] + along_i * half_mm[1])
+        return np.array(middles)
 
     @property
     def width_mm(self) -> float:
@@ -164,7 +176,7 @@ def _joined(stacks: Sequence[Stack]) -> list[Stack]:
     by_kind: dict[tuple[object, ...], list[Stack]] = defaultdict(list)
     for stack in stacks:
         first, series = stack.slices[0], stack.series
-        about = (series.study, series.frame_of_reference, series.description, series.kernel, series.image_type)
+        about = (series.frame_of_reference, series.description, series.kernel, series.image_type)
         by_kind[(*about, series.slice_thickness_mm, first.shape, stack.plane)].append(stack)
     joined = []
     for alike in by_kind.values():
@@ -192,7 +204,7 @@ def _continues(below: Stack, above: Stack) -> bool:
     """Whether a stack begins where another ends, on the same grid."""
     first, last = above.slices[0], below.slices[-1]
     spacing_mm = below.spacing_mm or above.spacing_mm
-    same_spacing = abs(above.spacing_mm - below.spacing_mm) <= _SAME_SPACING * spacing_mm
+    same_spacing = abs((above.spacing_mm or spacing_mm) - spacing_mm) <= _SAME_SPACING * spacing_mm
     same_grid = np.allclose(first.orientation, last.orientation, rtol=0, atol=_SAME_DIRECTION) and np.allclose(
         first.pixel_mm, last.pixel_mm, rtol=0, atol=1e-4
     )
@@ -225,12 +237,25 @@ def _doubts(stack: Stack, stacks: Sequence[Stack]) -> list[str]:
         _SLAB: 0 < _SLAB_SPACINGS * spacing_mm < (series.slice_thickness_mm or 0.0) > _SLAB_MM,
         _FEW: len(positions_mm) < MIN_SLICES or len(positions_mm) * spacing_mm < MIN_EXTENT_MM,
         _OTHER_PART: bool(_OTHER_PARTS.search(about)) and not _CHEST.search(about),
-        _SMALL_FIELD: stack.width_mm < _SMALL_FIELD_MM
-        and any(other.width_mm >= _WIDER * stack.width_mm for other in axial),
+        _SMALL_FIELD: any(_is_part(stack, other) for other in axial),
         _REFORMAT: stack not in originals
         and any(2 * len(other.positions_mm) >= len(positions_mm) for other in originals),
     }
     return [doubt for doubt in _DOUBTS if found[doubt]]
+
+
+def _is_part(stack: Stack, wide: Stack) -> bool:
+    """Whether a stack shows a part only of what another shows, or lies beside it, as a head above the chest."""
+    if stack.width_mm >= _SMALL_FIELD_MM or wide.width_mm < _WIDER * stack.width_mm:
+        return False
+    aside_mm = np.abs(stack.ends_lps_mm.mean(axis=0) - wide.ends_lps_mm.mean(axis=0))[:2].max()
+    return bool(stack.width_mm < _HALF_CHEST_MM or aside_mm > _ASIDE_MM or _beside(stack, wide))
+
+
+def _beside(stack: Stack, other: Stack) -> str:
+    """Where a stack lies that shares no height with another: above it or below it; else empty."""
+    (low, high), (other_low, other_high) = (np.sort(both.ends_lps_mm[:, 2]) for both in (stack, other))
+    return "above it" if low >= other_high else "below it" if high <= other_low else ""
 
 
 def _severity(doubts: Sequence[str]) -> tuple[bool, ...]:
@@ -249,11 +274,9 @@ def _name(stack: Stack, chosen: Stack, stacks: Sequence[Stack], doubts: Sequence
     uid = f"UID {series.uid or 'unknown'}"
     same = [other for other in stacks if other.series.description == series.description]
     label = f'"{series.description}"' + (f", {uid}" if len({other.series.uid for other in same}) > 1 else "")
-    about = [
-        f"{count} {stack.plane} slice{'s' * (count > 1)}",
-        *(doubt for doubt in doubts if doubt not in (_NOT_AXIAL, _FEW)),
-    ]
+    about = [f"{count} {stack.plane} slice{'s' * (count > 1)}"]
+    about += [doubt for doubt in doubts[:1] if doubt not in (_NOT_AXIAL, _FEW)]
     if stack is not chosen:
         about += ["of another study"] * (series.study != chosen.series.study)
-        about += ["continues it"] * (_continues(chosen, stack) or _continues(stack, chosen))
+        about += filter(None, [_beside(stack, chosen)])
     return f"{label if series.description else uid} ({', '.join(about)})"

@@ -156,7 +156,9 @@ def _affine(header: _Header, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     qform, sform = _qform(header, sizes_mm), _sform(header)
     if sform is not None:
         own_mm = np.linalg.norm(sform[:3, :3], axis=0)
-        if np.abs(own_mm / sizes_mm - 1).max() > SAME_SIZE:
+        apart_mm = abs(np.linalg.det(sform)) / np.linalg.norm(np.cross(*sform[:3, :2].T))  # of tilted slices, upright
+        shares = np.abs([*(own_mm / sizes_mm), apart_mm / sizes_mm[2]]) - 1
+        if np.abs([*shares[:2], min(shares[2:], key=abs)]).max() > SAME_SIZE:
             raise _contradiction(
                 path, f"says voxels of {_listed(sizes_mm)} mm (pixdim) and of {_listed(own_mm)} mm (sform)"
             )

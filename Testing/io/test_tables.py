@@ -1,5 +1,7 @@
 """Tables as people and spreadsheets write them, and what is said of those that are none."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,11 @@ def test_a_list_may_have_a_header(tmp_path, content):
 def test_what_is_written_reads_back_the_same(tmp_path):
     write_table(tmp_path / "table.csv", ("id", "x", "y"), [("a, b", 0.1 + 0.2, True), ("c", None, False)])
     assert (tmp_path / "table.csv").read_text() == 'id,x,y\n"a, b",0.30000000000000004,1\nc,,0\n'
+
+
+def test_names_of_files_that_are_no_utf8_can_be_read_and_written(tmp_path):
+    (tmp_path / "list.csv").write_bytes(b"path\nJ\xfcrgen/ct.nrrd\n")
+    (name,) = read_table(tmp_path / "list.csv").texts("path")
+    assert os.fsencode(name) == b"J\xfcrgen/ct.nrrd"
+    write_table(tmp_path / "table.csv", ("id", "path"), [("a", name)])
+    assert read_table(tmp_path / "table.csv").texts("id") == ["a"]

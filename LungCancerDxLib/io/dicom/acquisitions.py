@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -31,20 +32,24 @@ _INSIDE_STEPS = 3.0  # this far within an acquisition a single slice is one of a
 _MAX_STEP = 2.5  # times the usual step between two slices of one acquisition
 
 
-def one_acquisition(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
+def one_acquisition(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...], str]:
     """The largest of several acquisitions that cover the same part of the patient, and a sentence on the choice.
 
     Slices come and go sorted along their normal. Acquisitions that continue each other are one. Where nothing tells
-    several apart, or none covers the whole, all slices are given back.
+    several apart, or none covers the whole, all slices are given back; in the latter case the last string says why
+    they make no scan.
     """
     positions_mm = slice_positions_mm(slices)
     for name, called in _MARKS.items():
         values = [str(getattr(s, name)) for s in slices]
-        if chosen := _largest(_passes(_units(values, name), positions_mm), positions_mm):
+        units = _units(values, name)
+        if chosen := _largest(_passes(units, positions_mm), positions_mm):
             return _told(slices, chosen, f"their {called}{_shown(name, values[chosen[0]])}")
+        if _overlap(units, positions_mm):
+            return list(slices), (), f"its acquisitions (by their {called}) overlap, and none covers the whole"
     if chosen := _largest(_instance_runs(slices, positions_mm), positions_mm):
         return _told(slices, chosen, _ORDER)
-    return list(slices), ()
+    return list(slices), (), ""
 
 
 def without_repeats(slices: Sequence[SliceHeader], path: Path) -> tuple[list[SliceHeader], tuple[str, ...]]:
@@ -66,9 +71,9 @@ def without_repeats(slices: Sequence[SliceHeader], path: Path) -> tuple[list[Sli
     return phase, (*warnings, f"{chosen}{told_by}.")
 
 
-def _told(slices: Sequence[SliceHeader], chosen: list[int], by: str) -> tuple[list[SliceHeader], tuple[str, ...]]:
+def _told(slices: Sequence[SliceHeader], chosen: list[int], by: str) -> tuple[list[SliceHeader], tuple[str, ...], str]:
     what = f"The series holds several acquisitions; {len(chosen)} of {len(slices)} slices read, told apart by {by}."
-    return [slices[n] for n in chosen], (what,)
+    return [slices[n] for n in chosen], (what,), ""
 
 
 def _shown(name: str, value: str) -> str:
@@ -125,6 +130,19 @@ def _is_inside(unit_mm: np.ndarray, others_mm: np.ndarray, inside_mm: float) -> 
     if length > SAME_POSITION_MM:
         return bool(shared > length / 2)
     return bool(others_mm.min() + inside_mm < unit_mm.min() < others_mm.max() - inside_mm)
+
+
+def _overlap(units: Sequence[list[int]], positions_mm: np.ndarray) -> bool:
+    """Whether two units of some slices share more than their ends."""
+    ranges = [
+        (positions_mm[unit].min(), positions_mm[unit].max(), _usual_step(positions_mm[unit]))
+        for unit in units
+        if len(unit) >= _SLICES_A_VALUE
+    ]
+    return any(
+        min(high, other_high) - max(low, other_low) > _MAX_STEP * step
+        for (low, high, step), (other_low, other_high, _) in combinations(ranges, 2)
+    )
 
 
 def _instance_runs(slices: Sequence[SliceHeader], positions_mm: np.ndarray) -> list[list[int]]:

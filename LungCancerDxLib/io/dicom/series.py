@@ -44,10 +44,15 @@ _DOUBTS = (_NOT_AXIAL, _PROJECTION, _SLAB, _FEW, _OTHER_PART, _SMALL_FIELD, _REF
 
 @dataclass(frozen=True)
 class Stack:
-    """Parallel slices, sorted along their normal; `notes` are sentences on how they came to be."""
+    """Parallel slices, sorted along their normal.
+
+    `notes` are sentences on how they came to be, `mixed` says why they are of several acquisitions, which no one can
+    tell apart.
+    """
 
     slices: list[SliceHeader]
     notes: tuple[str, ...] = ()
+    mixed: str = ""
 
     @property
     def series(self) -> Series:
@@ -118,6 +123,8 @@ def choose_stack(slices: Sequence[SliceHeader], path: Path) -> tuple[list[SliceH
             f"{path}: all {len(chosen.slices)} slices state the same position (ImagePositionPatient): their places are "
             "lost, as after a bad anonymisation. Export the series again."
         )
+    if chosen.mixed:
+        raise CTReadError(f"{path}: {listed([chosen])}: {chosen.mixed}. Give a folder with one of them.")
     if not others:
         return chosen.slices, chosen.notes
     choice = f"{len(stacks)} CT series found; read {listed([chosen])}; not read: {listed(others)}."
@@ -197,7 +204,8 @@ def _one_stack(chain: list[Stack]) -> Stack:
         return chain[0]
     note = f"The scan is split into {len(chain)} series that continue each other; they were read as one."
     slices = _sorted([s for stack in chain for s in stack.slices])
-    return Stack(slices, (note, *(note for stack in chain for note in stack.notes)))
+    notes = (note, *(note for stack in chain for note in stack.notes))
+    return Stack(slices, notes, next((stack.mixed for stack in chain if stack.mixed), ""))
 
 
 def _continues(below: Stack, above: Stack) -> bool:

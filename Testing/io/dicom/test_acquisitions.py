@@ -124,6 +124,15 @@ def test_acquisitions_that_nothing_tells_apart_are_refused_truly(tmp_path):
         read_ct(tmp_path)
 
 
+@pytest.mark.parametrize("shift_mm", [31.5, 14 * 3.0])
+def test_acquisitions_of_which_none_covers_the_whole_are_refused(tmp_path, shift_mm):
+    write_two(tmp_path, shift_mm, {"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}, OTHER_PHASE)
+    with pytest.raises(
+        CTReadError, match=r"acquisitions \(by their acquisition number\) overlap, and none covers the w"
+    ):
+        read_ct(tmp_path)
+
+
 @pytest.mark.parametrize(
     "tags",
     [

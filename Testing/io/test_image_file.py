@@ -1,14 +1,11 @@
 """NIfTI, NRRD and MetaImage files: number types, and everything that is not one whole 3D CT."""
 
-import os
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
-from LungCancerDxLib.io.image_file import IMAGE_IO, write_volume
 from Testing.io.dicom.dicom_files import chest_voxels, sitk_image
 
 VOXELS = chest_voxels()
@@ -191,25 +188,3 @@ def test_a_nifti_without_orientation_is_read_with_a_warning(tmp_path):
     content[252:256] = bytes(4)  # qform_code and sform_code
     path.write_bytes(content)
     assert "check left and right" in read_ct(path).warnings[0]
-
-
-@pytest.fixture
-def odd_name():
-    """A name whose bytes are no UTF-8, as Latin-1 leaves them."""
-    return os.fsdecode(b"J\xfcrgen")
-
-
-@pytest.mark.parametrize("ending", IMAGE_IO)
-def test_bytes_in_a_path_that_are_no_utf8_do_not_matter(tmp_path, ending, odd_name):
-    try:
-        (tmp_path / odd_name).mkdir()
-    except (OSError, UnicodeEncodeError):
-        pytest.skip("this file system allows no such names")
-    _write(tmp_path / f"scan{ending}", VOXELS)
-    for path in tmp_path.glob("scan*"):
-        path.rename(tmp_path / odd_name / path.name)
-    (tmp_path / odd_name / f"scan{ending}").rename(tmp_path / odd_name / f"{odd_name}{ending}")
-    volume = read_ct(tmp_path / odd_name / f"{odd_name}{ending}")
-    np.testing.assert_array_equal(volume.voxels, VOXELS)
-    write_volume(volume, tmp_path / odd_name / f"again{ending}")
-    np.testing.assert_array_equal(read_ct(tmp_path / odd_name / f"again{ending}").voxels, VOXELS)

@@ -89,7 +89,10 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
     """All of `ScoreOptions`."""
     add_model_options(parser)
     parser.add_argument(
-        "--points", metavar="CSV", type=expanded_path, help="also classify these spots: columns x,y,z in LPS mm"
+        "--points",
+        metavar="FILE",
+        type=expanded_path,
+        help="also classify these spots: a CSV file with columns x,y,z in LPS mm, or points saved by 3D Slicer",
     )
     parser.add_argument(
         "--classify", metavar="RANK", type=int, nargs="+", default=(), help="also give these nodules their malignancy"

@@ -1,6 +1,7 @@
 """Shared fixtures. The real scans are used where they are at hand and skipped with a reason elsewhere."""
 
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,29 @@ def real_scan_path():
         if not found.exists():
             pytest.skip(f"real scan {name} not at hand (set LUNGCANCERDX_DATA to the folder that holds it)")
         return found
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def difficult_case(tmp_path_factory):
+    """A function from a difficult scan's name, and a file of it, to its path, unpacked where it is an archive.
+
+    They lie in `LUNGCANCERDX_CASES`, or in the folder `shared/cases` beside the clone; where not, the test is skipped.
+    """
+    beside_clone = Path(__file__).resolve().parents[2] / "shared" / "cases"
+    folder = Path(os.environ.get("LUNGCANCERDX_CASES", beside_clone))
+
+    def path(name: str, file: str) -> Path:
+        found = folder / name / file
+        if not found.exists():
+            pytest.skip(f"difficult scan {name} not at hand (set LUNGCANCERDX_CASES to the folder that holds it)")
+        if not file.endswith(".tar.gz"):
+            return found
+        unpacked = tmp_path_factory.mktemp(name)
+        with tarfile.open(found) as archive:
+            archive.extractall(unpacked, filter="data")
+        return unpacked
 
     return path
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..errors import CTReadError
 from ..volume import CTVolume
-from .checks import check_chest_ct
 from .dicom import read_dicom_file, read_dicom_folder
 from .image_file import image_extension, read_image_file
 
@@ -36,12 +35,9 @@ def read_ct(path: str | os.PathLike[str]) -> CTVolume:
     """
     path = Path(path)
     if path.is_dir():
-        volume = read_dicom_folder(path)
-    elif not path.exists():
+        return read_dicom_folder(path)
+    if path.is_symlink() and not path.exists():
+        raise CTReadError(f"{path}: a link to a file that is not here; fetch its content first.")
+    if not path.exists():
         raise CTReadError(f"{path}: no such file or folder; check the path.")
-    elif image_extension(path):
-        volume = read_image_file(path)
-    else:
-        volume = read_dicom_file(path)
-    check_chest_ct(volume, path)
-    return volume
+    return read_image_file(path) if image_extension(path) else read_dicom_file(path)

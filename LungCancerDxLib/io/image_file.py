@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import math
 import re
-import struct
-import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,22 +14,21 @@ import SimpleITK as sitk
 
 from ..errors import CTReadError
 from ..volume import CTVolume
-from .checks import to_hounsfield
+from .checks import check_chest_ct, to_hounsfield
+from .nifti import NO_ORIENTATION, SHEAR_TOLERANCE, read_nifti
 
+_NIFTI = "NiftiImageIO"
 IMAGE_IO = {
-    ".nii.gz": "NiftiImageIO",
-    ".nii": "NiftiImageIO",
+    ".nii.gz": _NIFTI,
+    ".nii": _NIFTI,
     ".nrrd": "NrrdImageIO",
     ".nhdr": "NrrdImageIO",
     ".mhd": "MetaImageIO",
     ".mha": "MetaImageIO",
 }
-SHEAR_TOLERANCE = 1e-3  # cosine between two axes that still count as orthogonal
+_WITH_DATA_FILE = (".mhd", ".nhdr")  # their voxels lie in another file beside
 _COMPLEX = (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
 _HEADER_BYTES = 1 << 16  # no text header is longer
-_BLOCK_BYTES = 1 << 22
-_NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540  # of the header, its own first number
-_NIFTI_FLOATS = {"16": "f4", "64": "f8"}
 
 
 def image_extension(path: Path) -> str | None:
@@ -44,27 +39,13 @@ def image_extension(path: Path) -> str | None:
 def read_image_file(path: Path) -> CTVolume:
     """One NIfTI, NRRD or MetaImage file as a CTVolume (K, J, I), its place in LPS mm taken from the file.
 
-    Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, or lies on a
-    sheared grid.
+    Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, lies on a
+    sheared grid, or is no chest CT.
     """
-    with image_reader(path, IMAGE_IO[image_extension(path) or ""]) as reader:
-        try:
-            reader.ReadImageInformation()
-            _check_kind(reader, path)
-            _check_voxel_size(reader, path)
-            if _is_nifti(reader):
-                _check_nifti_data(reader, path)
-            image = reader.Execute()
-        except RuntimeError as error:
-            raise _unreadable(path, error) from error
-    if image.GetDimension() == 4:
-        image = image[:, :, :, 0]
-    return CTVolume(
-        voxels=to_hounsfield(sitk.GetArrayViewFromImage(image), path),
-        kji_to_lps=_affine(image, path),
-        info={"path": str(path)},
-        warnings=_orientation_warning(reader),
-    )
+    image_io = IMAGE_IO[image_extension(path) or ""]
+    volume = read_nifti(path) if image_io == _NIFTI else _read_by_itk(path, image_io)
+    check_chest_ct(volume, path)
+    return volume
 
 
 @contextmanager
@@ -90,14 +71,18 @@ def itk_path(path: Path) -> Iterator[str]:
     if _is_utf8(str(path)):
         yield str(path)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary, "folder")
         if _is_utf8(path.name):  # what a header names beside it is found too
-            link, target = Path(folder) / "folder", path.parent.absolute()
-            name = link / path.name
-        else:
-            name = link = Path(folder) / f"image{image_extension(path) or ''}"
-            target = path.absolute()
-        link.symlink_to(target)
+            folder.symlink_to(path.parent.absolute())
+            yield str(folder / path.name)
+            return
+        folder.mkdir()
+        name = folder / f"image{image_extension(path) or ''}"
+        name.symlink_to(path.absolute())
+        for beside in path.parent.iterdir() if name.suffix in _WITH_DATA_FILE else ():
+            if beside != path:
+                (folder / beside.name).symlink_to(beside.absolute())
         yield str(name)
 
 
@@ -146,6 +131,27 @@ def reason(error: RuntimeError) -> str:
     return re.sub(r"\(0x[0-9a-f]+\)|\S*/ITK/\S*|\S+\.cxx:\d+:?", "", text).strip(" .")
 
 
+def _read_by_itk(path: Path, image_io: str) -> CTVolume:
+    """One NRRD or MetaImage file."""
+    with image_reader(path, image_io) as reader:
+        try:
+            reader.ReadImageInformation()
+            _check_kind(reader, path)
+            _check_voxel_size(path, image_io)
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise _unreadable(path, error) from error
+    if image.GetDimension() == 4:
+        image = image[:, :, :, 0]
+    silent = image_io == "NrrdImageIO" and not reader.HasMetaDataKey("NRRD_space")
+    return CTVolume(
+        voxels=to_hounsfield(sitk.GetArrayViewFromImage(image), path),
+        kji_to_lps=_affine(image, path),
+        info={"path": str(path)},
+        warnings=(NO_ORIENTATION,) if silent else (),
+    )
+
+
 def _check_kind(reader: Any, path: Path) -> None:
     channels, size = reader.GetNumberOfComponents(), reader.GetSize()
     if channels > 1:
@@ -174,15 +180,6 @@ def _affine(image: Any, path: Path) -> np.ndarray:
     return affine
 
 
-def _orientation_warning(reader: Any) -> tuple[str, ...]:
-    is_nrrd = reader.GetImageIO() == "NrrdImageIO"
-    silent_nrrd = is_nrrd and not reader.HasMetaDataKey("NRRD_space")
-    silent_nifti = _is_nifti(reader) and all(reader.GetMetaData(key) == "0" for key in ("qform_code", "sform_code"))
-    if silent_nrrd or silent_nifti:
-        return ("The file does not say how the patient lies in it: check left and right.",)
-    return ()
-
-
 def _unreadable(path: Path, error: RuntimeError) -> CTReadError:
     if "orthonormal" in str(error):
         return _sheared(path)
@@ -199,60 +196,14 @@ def _sheared(path: Path) -> CTReadError:
     )
 
 
-def _check_voxel_size(reader: Any, path: Path) -> None:
+def _check_voxel_size(path: Path, image_io: str) -> None:
     """Refuse a file that does not say its voxel size in mm: ITK would take 1 mm."""
-    if _is_nifti(reader):
-        sizes = _nifti_voxel_size(next(_blocks(path)))
-        stated: str | None = " ".join(f"{size:g}" for size in sizes)
-        known = all(math.isfinite(size) and size > 0 for size in sizes)
-    else:
-        stated = _text_field(path, reader.GetImageIO())
-        known = stated is not None and "nan" not in stated.lower()
-    if not known:
+    stated = _text_field(path, image_io)
+    if stated is None or "nan" in stated.lower():
         found = f"'{stated}'" if stated else "nothing"
         raise CTReadError(
             f"{path}: the voxel size is missing (the header says {found}), expected millimetres; export the scan again."
         )
-
-
-def _is_nifti(reader: Any) -> bool:
-    """Whether ITK read the header as NIfTI."""
-    return bool(reader.HasMetaDataKey("vox_offset"))
-
-
-def _check_nifti_data(reader: Any, path: Path) -> None:
-    """Refuse a NIfTI file that is cut off or holds NaN: ITK makes zeros of both."""
-    offset = int(float(reader.GetMetaData("vox_offset")))
-    voxels = int(np.prod(reader.GetSize()))
-    expected = offset + voxels * int(reader.GetMetaData("bitpix")) // 8
-    number = _NIFTI_FLOATS.get(reader.GetMetaData("datatype"))
-    found = broken = 0
-    for block in _blocks(path):
-        if found == 0 and number:
-            number = _byte_order(block) + number
-        if number:
-            values = block[max(offset - found, 0) : max(expected - found, 0)]
-            broken += int(np.count_nonzero(~np.isfinite(np.frombuffer(values, number))))
-        found += len(block)
-    if found < expected:
-        raise CTReadError(f"{path}: truncated: {found} of {expected} bytes; copy or export the file again.")
-    if broken:
-        raise CTReadError(
-            f"{path}: {broken} of {voxels} voxels are NaN or infinite, where Hounsfield units were expected; "
-            f"export the scan again, with -1024 outside the field of view."
-        )
-
-
-def _nifti_voxel_size(header: bytes) -> tuple[float, ...]:
-    """What pixdim[1..3] really hold, of NIfTI-1 or NIfTI-2; ITK shows 1 in place of 0."""
-    order = _byte_order(header)
-    if struct.unpack(order + "i", header[:4])[0] == _NIFTI2_BYTES:
-        return struct.unpack(order + "3d", header[112:136])
-    return struct.unpack(order + "3f", header[80:92])
-
-
-def _byte_order(header: bytes) -> str:
-    return "<" if struct.unpack("<i", header[:4])[0] in (_NIFTI1_BYTES, _NIFTI2_BYTES) else ">"
 
 
 def _text_field(path: Path, image_io: str) -> str | None:
@@ -267,15 +218,3 @@ def _text_field(path: Path, image_io: str) -> str | None:
     else:
         field = re.search(r"^Element(?:Spacing|Size)\s*=\s*(.+)$", text, re.MULTILINE)
     return field[1].strip() if field else None
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """The file's uncompressed bytes, in blocks of a multiple of 8."""
-    with path.open("rb") as plain:
-        compressed = plain.read(2) == b"\x1f\x8b"
-    try:
-        with gzip.open(path) if compressed else path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                yield block
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CTReadError(f"{path}: the compressed data is damaged ({error}); copy or export the file again.") from None

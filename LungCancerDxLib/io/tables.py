@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import LungCancerDxError, UsageError
 from ..runtime.atomic import atomic_file
 
+_ERRORS = "backslashreplace"  # names of files may hold bytes that are no UTF-8
 _SEPARATORS = ",\t;"  # a header line has its own; the comma where it has none
 
 
@@ -151,13 +152,16 @@ def read_first_column(path: Path, headers: tuple[str, ...], error: type[LungCanc
 
 
 def read_text(path: Path) -> str:
-    """A text in UTF-8 or, as spreadsheets export it, UTF-16; OSError or UnicodeDecodeError where it is none."""
+    """A text in UTF-8 or, as spreadsheets export it, UTF-16; OSError or UnicodeDecodeError where it is none.
+
+    Bytes that are no UTF-8 are kept as Python keeps them in the names of files.
+    """
     content = path.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")
     if b"\0" in content[:2]:
         return content.decode("utf-16-le" if content[1:2] == b"\0" else "utf-16-be")
-    return content.decode("utf-8-sig")
+    return content.decode("utf-8-sig", errors="surrogateescape")
 
 
 def _cells(path: Path, error: type[LungCancerDxError]) -> list[tuple[int, list[str]]]:
@@ -183,10 +187,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     OutputError
     """
     lines = [columns, *([_cell(value) for value in row] for row in rows)]
-    with (
-        atomic_file(path) as staging,
-        staging.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
+    with atomic_file(path) as staging, staging.open("w", newline="", encoding="utf-8", errors=_ERRORS) as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
 
 
@@ -198,7 +199,7 @@ def write_text(path: Path, text: str) -> None:
     OutputError
     """
     with atomic_file(path) as staging:
-        staging.write_text(text, encoding="utf-8")
+        staging.write_text(text, encoding="utf-8", errors=_ERRORS)
 
 
 def _cell(value: object) -> object:

@@ -52,7 +52,10 @@ def preprocess(
     spacing = ct.spacing_mm_kji
     progress("finding the lungs", 0.0)
     if lung_labels is None:
-        lungs = find_lungs(ct.voxels, spacing, preset)
+        try:
+            lungs = find_lungs(ct.voxels, spacing, preset)
+        except NoLungsError as error:  # perhaps the wrong series was chosen: the scan's own warnings name it
+            raise NoLungsError(" ".join([str(error), *volume.warnings])) from error
     else:
         lungs = Lungs(labels_onto(volume.axis_order().apply(lung_labels), canonical.kji_to_lps, ct))
     if within is not None:

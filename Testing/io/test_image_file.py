@@ -144,7 +144,7 @@ def test_a_sheared_nrrd_is_refused(tmp_path):
 
 def test_a_sheared_nifti_is_refused(tmp_path):
     nibabel = pytest.importorskip("nibabel")
-    affine = np.array([[-2.0, 0, 0.5, 40], [0, -3.0, 0, 50], [0, 0, 3.0, -60], [0, 0, 0, 1]])
+    affine = np.array([[-2.0, 0.5, 0, 40], [0, -3.0, 0, 50], [0, 0, 3.0, -60], [0, 0, 0, 1]])
     nibabel.save(nibabel.Nifti1Image(VOXELS.T, affine), tmp_path / "scan.nii")
     with pytest.raises(CTReadError, match=r"scan.nii: the voxel grid is sheared"):
         read_ct(tmp_path / "scan.nii")

@@ -26,6 +26,14 @@ def test_a_volume_is_written_and_read(tmp_path, name):
     assert not (folder / name).is_symlink()
 
 
+@pytest.mark.parametrize("ending", [".mhd", ".nhdr"])
+def test_a_header_is_read_with_the_voxels_beside_it(tmp_path, ending):
+    write_volume(chest().volume, tmp_path / f"ct{ending}")
+    (tmp_path / f"ct{ending}").rename(tmp_path / f"{LATIN_1}{ending}")
+    again = read_image_file(tmp_path / f"{LATIN_1}{ending}")
+    np.testing.assert_array_equal(again.voxels, chest().volume.voxels)
+
+
 def test_label_maps_are_written_and_read(tmp_path):
     path = tmp_path / LATIN_1 / "lungs.nrrd"
     path.parent.mkdir()

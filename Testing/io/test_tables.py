@@ -1,5 +1,7 @@
 """Tables as people and spreadsheets write them, and what is said of those that are none."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -36,13 +38,12 @@ def test_what_is_wrong_is_said_with_its_place_as_the_error_that_was_asked_for(tm
     path = tmp_path / "table.csv"
     path.write_text(content)
 
-    def read_all():
+    def read():
         table = read_table(path, ("id", "x"), error)
-        table.numbers("x")
-        table.texts("id")
+        return table.numbers("x"), table.texts("id")
 
     with pytest.raises(error, match=rf"table\.csv.*{message}"):
-        read_all()
+        read()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -71,3 +72,9 @@ def test_a_list_may_have_a_header(tmp_path, content):
 def test_what_is_written_reads_back_the_same(tmp_path):
     write_table(tmp_path / "table.csv", ("id", "x", "y"), [("a, b", 0.1 + 0.2, True), ("c", None, False)])
     assert (tmp_path / "table.csv").read_text() == 'id,x,y\n"a, b",0.30000000000000004,1\nc,,0\n'
+
+
+def test_a_list_may_name_files_whose_bytes_are_no_utf8(tmp_path):
+    (tmp_path / "list.csv").write_bytes(b"path\nJ\xfcrgen/ct.nrrd\n")
+    (name,) = read_table(tmp_path / "list.csv").texts("path")
+    assert os.fsencode(name) == b"J\xfcrgen/ct.nrrd"

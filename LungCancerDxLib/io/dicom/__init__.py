@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ...errors import CTReadError
 from ...volume import CTVolume
-from .files import DAMAGED, files_under, scan
+from ..checks import check_chest_ct
+from .acquisitions import without_repeats
+from .files import LeftOut, files_under, kinds, listed, lost_slices, scan
 from .geometry import volume_of
 from .header import SliceHeader
-from .series import choose_stack, without_repeats
+from .series import choose_stack
+
+_MAX_LOST_SHARE = 0.1  # of the slices of a series
 
 
 def read_dicom_folder(folder: Path) -> CTVolume:
-    """The largest axial CT series under a folder, whatever else lies in it.
+    """The chest CT under a folder, whatever else lies in it (see `series.choose_stack`).
 
     Raises CTReadError where there is none, or where its slices do not make a volume.
     """
@@ -26,13 +29,10 @@ def read_dicom_folder(folder: Path) -> CTVolume:
     slices, left_out = scan(files)
     if not slices:
         raise CTReadError(
-            f"{folder}: no CT slices in this folder; found {_counted(left_out)}. Give the folder that holds the DICOM "
+            f"{folder}: no CT slices in this folder; found {kinds(left_out)}. Give the folder that holds the DICOM "
             f"files of a chest CT; give a NIfTI, NRRD or MetaImage scan as a file."
         )
-    volume = _read(slices, folder)
-    if left_out[DAMAGED]:
-        return replace(volume, warnings=(f"Left out {DAMAGED}: {left_out[DAMAGED]}.", *volume.warnings))
-    return volume
+    return _read(slices, left_out, folder)
 
 
 def read_dicom_file(path: Path) -> CTVolume:
@@ -40,20 +40,38 @@ def read_dicom_file(path: Path) -> CTVolume:
     slices, left_out = scan([path])
     if not slices:
         raise CTReadError(
-            f"{path}: no CT in this file; found {', '.join(left_out)}. Give a DICOM folder, a multi-frame DICOM file, "
+            f"{path}: no CT in this file; found {left_out[0].kind}. Give a DICOM folder, a multi-frame DICOM file, "
             f"or a NIfTI, NRRD or MetaImage file of a chest CT."
         )
     if len(slices) == 1:
         raise CTReadError(f"{path}: a single slice of a series; give the folder that holds the whole series.")
-    return _read(slices, path)
+    return _read(slices, left_out, path)
 
 
-def _read(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
+def _read(slices: Sequence[SliceHeader], left_out: Sequence[LeftOut], path: Path) -> CTVolume:
+    """The volume of the chosen stack. What was chosen and lost is told, also where the volume cannot be made."""
     stack, choice = choose_stack(slices, path)
-    stack, repeats = without_repeats(stack, path)
-    volume = volume_of(stack, path)
-    return replace(volume, warnings=choice + repeats + volume.warnings)
+    told = (*_lost(left_out, stack, path), *choice)
+    try:
+        stack, repeats = without_repeats(stack, path)
+        volume = volume_of(stack, path)
+        check_chest_ct(volume, path)
+    except CTReadError as error:
+        raise CTReadError(" ".join([str(error), *told])) from error
+    return replace(volume, warnings=told + repeats + volume.warnings)
 
 
-def _counted(left_out: Counter[str]) -> str:
-    return ", ".join(f"{kind}: {count}" for kind, count in left_out.most_common())
+def _lost(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader], path: Path) -> tuple[str, ...]:
+    """Warnings on files that could not be used; CTReadError where too many slices of the stack are among them."""
+    lost, unknown = lost_slices(left_out, stack)
+    if len(lost) > _MAX_LOST_SHARE * (len(lost) + len(stack)):
+        raise CTReadError(
+            f"{path}: {len(lost)} of {len(lost) + len(stack)} slices cannot be read, as their files are empty, damaged "
+            f"or cut off: {listed(lost)}. Copy or export the series again."
+        )
+    found = {"slices whose files": lost, "files elsewhere that": unknown}
+    return tuple(
+        f"Left out {what} are empty, damaged or cut off: {len(files)} ({listed(files)})."
+        for what, files in found.items()
+        if files
+    )

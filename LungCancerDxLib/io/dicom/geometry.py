@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
 from ...errors import CTReadError
 from ...volume import CTVolume
 from ..checks import AIR_HU, check_extent
+from ..tilt import shift_slices, tilt_warning
+from .files import listed
 from .header import SliceHeader, slice_positions_mm
 from .pixels import stacked
 
-DRIFT_TOLERANCE_PX = 0.2  # sideways, between any two slices, before they are shifted
-MAX_TILT_DEGREES = 45.0  # no gantry tilts that far
 JITTER_SHARE = 0.05  # of the spacing, by which a slice may stray from its even position unnoticed
 MAX_GAP_SPACINGS = 2.5  # a wider gap is refused
 MAX_GAP_MM = 10.0  # and so is this, where the spacing is not that wide throughout
 MAX_MISSING_SHARE = 0.05  # of the slices of the whole stack
+MAX_UNEVEN_SHARE = 0.33  # of the steps from slice to slice, by which two neighbours may differ
+_UNEVEN_SHARE = 0.1  # of the usual step: two steps that differ by more are uneven
 _ROUNDING_MM = 1e-3
 _LISTED = 5  # gaps named in a warning
 
@@ -35,8 +37,7 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     along_i, along_j, normal = _directions(first)
     corners_lps_mm = np.array([s.position_lps_mm for s in slices])
     positions_mm = slice_positions_mm(slices)
-    typical_mm = float(np.median(np.diff(positions_mm))) if len(slices) > 1 else 0.0
-    check_extent(len(slices), typical_mm, normal, path)
+    check_extent(len(slices), float(np.ptp(positions_mm)) / max(len(slices) - 1, 1), normal, path)
     even_mm, gap_warnings = regular_positions(positions_mm, path)
 
     pixel_mm = np.array(first.pixel_mm)
@@ -44,6 +45,9 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     tilt_warnings = tilt_warning(offsets_mm, positions_mm[-1] - positions_mm[0], pixel_mm, path)
 
     voxels, origin_px = stacked(slices), np.zeros(2)
+    shown = [not _is_zero(s, pixels) for s, pixels in zip(slices, voxels, strict=True)]
+    if any(shown) and not all(shown):
+        return _without_blank(slices, shown, path)
     if tilt_warnings:
         voxels, origin_px = shift_slices(voxels, offsets_mm / pixel_mm)
     if gap_warnings:
@@ -56,49 +60,20 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
 
 
-def tilt_warning(offsets_mm: np.ndarray, length_mm: float, pixel_mm: np.ndarray, path: Path) -> tuple[str, ...]:
-    """One sentence where slices need to be shifted, none where they lie straight above each other.
-
-    `offsets_mm` (n, 2) are the places of the slices' first pixels along j and i, `length_mm` is the way along the
-    slice normal. Raises CTReadError where the slices drift further than a gantry can tilt.
-    """
-    drift_mm = np.ptp(offsets_mm, axis=0)
-    if (drift_mm <= DRIFT_TOLERANCE_PX * pixel_mm).all():
-        return ()
-    degrees = np.degrees(np.arctan2(np.linalg.norm(drift_mm), length_mm))
-    found = f"drift sideways by {drift_mm.max():.1f} mm over {length_mm:.0f} mm"
-    if degrees > MAX_TILT_DEGREES:
-        raise CTReadError(f"{path}: the slices {found}: no stack of slices; copy or export the series again.")
-    return (f"The slices {found} (gantry tilt of {degrees:.1f} degrees); they were shifted onto an orthogonal grid.",)
+def _is_zero(header: SliceHeader, pixels: np.ndarray) -> bool:
+    """Whether a slice holds only zeros, as where a copy broke off."""
+    return header.plain is not None and bool((pixels == max(header.plain.intercept, AIR_HU)).all())
 
 
-def shift_slices(voxels: np.ndarray, offsets_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slices brought onto one grid, by linear interpolation within each slice.
-
-    Parameters
-    ----------
-    voxels
-        int16 HU (K, J, I).
-    offsets_px
-        (K, 2) place of each slice's first pixel along j and i, in pixels, from any common origin.
-
-    Returns
-    -------
-    shifted
-        int16 HU (K, J', I'), wide enough to hold every slice whole, -1024 around them.
-    origin_px
-        (2,) place of the new first pixel along j and i, from the same origin.
-    """
-    origin_px = np.floor(offsets_px.min(axis=0))
-    extra = np.ceil(offsets_px.max(axis=0) - origin_px).astype(int)
-    shape = tuple(np.array(voxels.shape[1:]) + extra)
-    shifted = np.empty((len(voxels), *shape), np.int16)
-    for k, offset in enumerate(offsets_px - origin_px):
-        moved = affine_transform(
-            voxels[k].astype(np.float32), [1.0, 1.0], -offset, shape, order=1, mode="constant", cval=AIR_HU
-        )
-        shifted[k] = np.rint(moved)
-    return shifted, origin_px
+def _without_blank(slices: Sequence[SliceHeader], shown: Sequence[bool], path: Path) -> CTVolume:
+    """The volume of the slices that show something."""
+    blank = [s.path for s, image in zip(slices, shown, strict=True) if not image]
+    what = f"Left out slices that hold only zeros: {len(blank)} ({listed(blank)})."
+    try:
+        volume = volume_of([s for s, image in zip(slices, shown, strict=True) if image], path)
+    except CTReadError as error:
+        raise CTReadError(f"{error} {what}") from error
+    return replace(volume, warnings=(what, *volume.warnings))
 
 
 def regular_positions(positions_mm: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -135,6 +110,12 @@ def resample_slices(voxels: np.ndarray, from_mm: np.ndarray, to_mm: np.ndarray) 
 
 
 def _check_gaps(positions_mm: np.ndarray, steps: np.ndarray, usual: float, missing: np.ndarray, path: Path) -> None:
+    uneven = np.count_nonzero(np.abs(np.diff(steps)) > _UNEVEN_SHARE * usual) / len(steps)
+    if uneven > MAX_UNEVEN_SHARE:
+        raise CTReadError(
+            f"{path}: the slices lie {steps.min():.2f} to {steps.max():.2f} mm apart without any order, as where many "
+            "are missing, or a series holds several acquisitions that nothing in it tells apart; give one whole scan."
+        )
     widest = int(np.argmax(steps))
     share = missing.sum() / (len(positions_mm) + missing.sum())
     limit = min(MAX_GAP_SPACINGS * usual, MAX_GAP_MM) + _ROUNDING_MM

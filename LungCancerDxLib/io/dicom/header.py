@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 _UNIT_TOLERANCE = 1e-2  # of the length of a direction and the cosine between two, before they count as nonsense
+_TIMES = ("AcquisitionDateTime", "AcquisitionTime", "ContentTime")
+_BINARY = ("US", "UL", "SS", "SL", "FL", "FD")  # value representations that hold no text
 
 
 class NotACTSlice(Exception):
@@ -18,13 +23,21 @@ class NotACTSlice(Exception):
 
 @dataclass(frozen=True)
 class Series:
-    """What is kept of the series: nothing that identifies the patient."""
+    """What is kept of the series: nothing that identifies the patient.
+
+    `patient` are the digests of the patient's ID, name and date of birth, empty where they are missing.
+    """
 
     uid: str
     description: str
     kernel: str
     modality: str
     slice_thickness_mm: float | None
+    study: str = ""
+    frame_of_reference: str = ""
+    image_type: tuple[str, ...] = ()
+    body_part: str = ""
+    patient: tuple[str, str, str] = ("", "", "")
 
 
 @dataclass(frozen=True)
@@ -44,9 +57,9 @@ class SliceHeader:
 
     `orientation` holds the LPS directions of growing column index (i) and growing row index (j), six numbers;
     `position_lps_mm` is the centre of the first pixel; `pixel_mm` its size along j and i; `shape` is (rows, columns).
-    `acquisition`, `temporal` and `instance` are numbers that may tell apart slices at the same place.
-    `to_hu` is (slope, intercept) still to be applied to what the decoder gives; `plain` is there where no decoder is
-    needed.
+    `acquisition`, `temporal`, `cardiac_phase`, `event`, `time` (empty where missing) and `instance` may tell apart
+    slices of several acquisitions. `to_hu` is (slope, intercept) still to be applied to what the decoder gives, which
+    turns the values of an `inverted` image (MONOCHROME1) round; `plain` is there where no decoder is needed.
     """
 
     path: Path
@@ -57,10 +70,14 @@ class SliceHeader:
     shape: tuple[int, int]
     frame: int = 0
     stack: str = ""
-    acquisition: int | None = None
-    temporal: int | None = None
+    acquisition: str = ""
+    temporal: str = ""
+    cardiac_phase: str = ""
+    event: str = ""
+    time: str = ""
     instance: int | None = None
     to_hu: tuple[float, float] = (1.0, 0.0)
+    inverted: bool = False
     plain: PlainPixels | None = None
 
     @property
@@ -77,7 +94,7 @@ class SliceHeader:
 
 def slice_positions_mm(slices: Sequence[SliceHeader]) -> np.ndarray:
     """Where parallel slices lie along the first one's normal, in mm, shape (n,)."""
-    return np.array([s.position_lps_mm for s in slices]) @ slices[0].normal_lps
+    return np.asarray(np.array([s.position_lps_mm for s in slices]) @ slices[0].normal_lps)
 
 
 def single_slice(dataset: Dataset, path: Path, plain: PlainPixels | None) -> SliceHeader:
@@ -85,13 +102,17 @@ def single_slice(dataset: Dataset, path: Path, plain: PlainPixels | None) -> Sli
     return SliceHeader(
         path=path,
         series=_series(dataset),
-        position_lps_mm=_numbers(dataset.get("ImagePositionPatient"), 3),
-        orientation=_directions(dataset.get("ImageOrientationPatient")),
-        pixel_mm=_pixel_size(dataset.get("PixelSpacing")),
+        position_lps_mm=_numbers(dataset, "ImagePositionPatient", 3),
+        orientation=_directions(dataset),
+        pixel_mm=_pixel_size(dataset),
         shape=(int(dataset.Rows), int(dataset.Columns)),
-        acquisition=_whole(dataset.get("AcquisitionNumber")),
-        temporal=_whole(dataset.get("TemporalPositionIdentifier")),
-        instance=_whole(dataset.get("InstanceNumber")),
+        acquisition=text(dataset, "AcquisitionNumber"),
+        temporal=text(dataset, "TemporalPositionIdentifier"),
+        cardiac_phase=text(dataset, "NominalPercentageOfCardiacPhase") or text(dataset, "TriggerTime"),
+        event=text(dataset, "IrradiationEventUID"),
+        time=next(filter(None, (text(dataset, name) for name in _TIMES)), ""),
+        instance=_whole(dataset, "InstanceNumber"),
+        inverted=_is_inverted(dataset),
         plain=plain,
     )
 
@@ -110,11 +131,31 @@ def frame_slices(dataset: Dataset, path: Path) -> list[SliceHeader]:
     return [s for s, frame in zip(slices, frames, strict=True) if not frame.is_localizer]
 
 
-def texts(value: object) -> list[str]:
-    """A DICOM value of one or several strings as a list."""
-    if value is None or value == "":
-        return []
-    return [value] if isinstance(value, str) else [str(part) for part in value]  # type: ignore[attr-defined]
+def texts(dataset: Dataset, keyword: str) -> list[str]:
+    """The values of an element as they stand in the file, whatever they should be; empty where it is missing.
+
+    pydicom's own conversion gives a whole file up for one number that is none.
+    """
+    element = dataset.get_item(keyword)
+    value: object = None if element is None else element.value
+    if isinstance(value, bytes):
+        value = dataset.get(keyword) if dictionary_VR(keyword) in _BINARY else value.decode("latin1")
+    if isinstance(value, str):
+        value = value.split("\\")
+    values = value if isinstance(value, Sequence) else [] if value is None else [value]
+    stripped = [str(part).strip(" \0") for part in values]
+    return stripped if any(stripped) else []
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The first value of an element, empty where it is missing."""
+    return next(iter(texts(dataset, keyword)), "")
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """The first value of an element, None where it is missing or no finite number."""
+    found = texts(dataset, keyword)
+    return _number(found[0]) if found else None
 
 
 class _Frame:
@@ -129,75 +170,114 @@ class _Frame:
 
     @property
     def is_localizer(self) -> bool:
-        return "LOCALIZER" in texts(self.group("CTImageFrameTypeSequence").get("FrameType"))
+        return "LOCALIZER" in texts(self.group("CTImageFrameTypeSequence"), "FrameType")
 
     @property
     def rescale(self) -> tuple[float, float]:
         """Slope and intercept."""
         group = self.group("PixelValueTransformationSequence")
-        return _number(group.get("RescaleSlope")) or 1.0, _number(group.get("RescaleIntercept")) or 0.0
+        return number(group, "RescaleSlope") or 1.0, number(group, "RescaleIntercept") or 0.0
 
 
 def _frame_slice(dataset: Dataset, path: Path, n: int, frame: _Frame, first: _Frame) -> SliceHeader:
     content = frame.group("FrameContentSequence")
     measures = frame.group("PixelMeasuresSequence")
-    kernel = frame.group("CTReconstructionSequence").get("ConvolutionKernel")
     (slope, intercept), (first_slope, first_intercept) = frame.rescale, first.rescale
     gain = slope / first_slope
     return SliceHeader(
         path=path,
-        series=_series(dataset, kernel=kernel, slice_thickness=measures.get("SliceThickness")),
-        position_lps_mm=_numbers(frame.group("PlanePositionSequence").get("ImagePositionPatient"), 3),
-        orientation=_directions(frame.group("PlaneOrientationSequence").get("ImageOrientationPatient")),
-        pixel_mm=_pixel_size(measures.get("PixelSpacing")),
+        series=_series(dataset, frame),
+        position_lps_mm=_numbers(frame.group("PlanePositionSequence"), "ImagePositionPatient", 3),
+        orientation=_directions(frame.group("PlaneOrientationSequence")),
+        pixel_mm=_pixel_size(measures),
         shape=(int(dataset.Rows), int(dataset.Columns)),
         frame=n,
-        stack=str(content.get("StackID", "")),
-        acquisition=_whole(content.get("FrameAcquisitionNumber")),
-        temporal=_whole(content.get("TemporalPositionIndex")),
+        stack=text(content, "StackID"),
+        acquisition=text(content, "FrameAcquisitionNumber"),
+        temporal=text(content, "TemporalPositionIndex"),
+        cardiac_phase=text(frame.group("CardiacSynchronizationSequence"), "NominalPercentageOfCardiacPhase"),
+        time=text(content, "FrameAcquisitionDateTime"),
         instance=n + 1,
         to_hu=(gain, intercept - gain * first_intercept),
+        inverted=_is_inverted(dataset),
     )
 
 
-def _series(dataset: Dataset, kernel: object = None, slice_thickness: object = None) -> Series:
-    """The series a file belongs to; a multi-frame file keeps kernel and thickness (mm) with its frames."""
+def _series(dataset: Dataset, frame: _Frame | None = None) -> Series:
+    """The series a file belongs to; a multi-frame file keeps much of it with its frames."""
+    kernel = frame.group("CTReconstructionSequence") if frame else dataset
+    thickness = frame.group("PixelMeasuresSequence") if frame else dataset
+    kind = texts(frame.group("CTImageFrameTypeSequence"), "FrameType") if frame else []
     return Series(
-        uid=str(dataset.get("SeriesInstanceUID", "")),
-        description=str(dataset.get("SeriesDescription") or ""),
-        kernel="\\".join(texts(kernel or dataset.get("ConvolutionKernel"))),
-        modality=str(dataset.get("Modality") or ""),
-        slice_thickness_mm=_number(slice_thickness or dataset.get("SliceThickness")),
+        uid=text(dataset, "SeriesInstanceUID"),
+        description=_decoded(dataset, "SeriesDescription"),
+        kernel="\\".join(texts(kernel, "ConvolutionKernel") or texts(dataset, "ConvolutionKernel")),
+        modality=text(dataset, "Modality"),
+        slice_thickness_mm=number(thickness, "SliceThickness"),
+        study=text(dataset, "StudyInstanceUID"),
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        image_type=tuple(part.upper() for part in kind or texts(dataset, "ImageType")),
+        body_part=text(dataset, "BodyPartExamined").upper(),
+        patient=(
+            _digest(text(dataset, "PatientID")),
+            _digest(text(dataset, "PatientName")),
+            _digest(text(dataset, "PatientBirthDate")),
+        ),
     )
 
 
-def _number(value: object) -> float | None:
-    return None if value is None or value == "" else float(value)  # type: ignore[arg-type]
+def _is_inverted(dataset: Dataset) -> bool:
+    return text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
 
 
-def _whole(value: object) -> int | None:
-    return None if value is None or value == "" else int(value)  # type: ignore[call-overload]
+def _decoded(dataset: Dataset, keyword: str) -> str:
+    """A text in the file's own character set."""
+    try:
+        return str(dataset.get(keyword) or "")
+    except Exception:  # a value that pydicom cannot read
+        return text(dataset, keyword)
 
 
-def _numbers(value: object, count: int) -> tuple[float, ...]:
-    """A DICOM value of `count` finite numbers; NotACTSlice where it is missing or otherwise."""
-    found = tuple(float(part) for part in value) if value else ()  # type: ignore[attr-defined]
-    if len(found) != count or not np.isfinite(found).all():
+def _digest(value: str) -> str:
+    return hashlib.blake2b(value.casefold().encode(), digest_size=8).hexdigest() if value else ""
+
+
+def _number(value: str) -> float | None:
+    """A finite number, also one with a decimal comma."""
+    try:
+        found = float(value.replace(",", "."))
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _whole(dataset: Dataset, keyword: str) -> int | None:
+    found = number(dataset, keyword)
+    return None if found is None else int(found)
+
+
+def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
+    """An element of `count` finite numbers; NotACTSlice where it is missing or otherwise."""
+    values = texts(dataset, keyword)
+    found = tuple(n for value in values if (n := _number(value)) is not None)
+    if not values:
         raise NotACTSlice("images without position, orientation or pixel size")
+    if len(found) != count or len(values) != count:
+        raise NotACTSlice(f"images with an unreadable {keyword}")
     return found
 
 
-def _pixel_size(value: object) -> tuple[float, ...]:
+def _pixel_size(dataset: Dataset) -> tuple[float, ...]:
     """Two lengths in mm, both above zero."""
-    found = _numbers(value, 2)
+    found = _numbers(dataset, "PixelSpacing", 2)
     if min(found) <= 0:
         raise NotACTSlice("images with an impossible pixel size")
     return found
 
 
-def _directions(value: object) -> tuple[float, ...]:
+def _directions(dataset: Dataset) -> tuple[float, ...]:
     """Two orthogonal unit vectors, six numbers."""
-    found = _numbers(value, 6)
+    found = _numbers(dataset, "ImageOrientationPatient", 6)
     row, column = np.array(found[:3]), np.array(found[3:])
     products = (row @ row - 1, column @ column - 1, row @ column)
     if np.abs(products).max() > _UNIT_TOLERANCE:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import numpy as np
@@ -21,7 +23,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittle
 from ...errors import CTReadError
 from ..checks import to_hounsfield
 from ..image_file import image_reader, reason
-from .header import PlainPixels, SliceHeader
+from .header import PlainPixels, SliceHeader, number
 
 _THREADS = 4
 _UNKNOWN_LENGTH = 0xFFFFFFFF  # how DICOM marks compressed pixel data
@@ -42,7 +44,7 @@ def plain_pixels(dataset: Dataset, file: BinaryIO) -> PlainPixels | None:
         Where the header ends.
     """
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None) if hasattr(dataset, "file_meta") else None
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     stored_bits, high_bit = dataset.get("BitsStored"), dataset.get("HighBit")
     if (
         syntax not in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -51,7 +53,7 @@ def plain_pixels(dataset: Dataset, file: BinaryIO) -> PlainPixels | None:
         or stored_bits not in range(1, _BITS + 1)
         or high_bit != stored_bits - 1
         or dataset.get("PixelRepresentation") not in (0, 1)
-        or not (_is_whole(slope) and _is_whole(intercept) and slope)
+        or not (slope and _is_whole(slope) and intercept is not None and _is_whole(intercept))
     ):
         return None
     begin = file.tell()
@@ -85,8 +87,8 @@ def stacked(slices: Sequence[SliceHeader]) -> np.ndarray:
     return voxels
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, float) and number.is_integer() and abs(number) <= _LARGEST_RESCALE
+def _is_whole(value: float) -> bool:
+    return value.is_integer() and abs(value) <= _LARGEST_RESCALE
 
 
 def _hounsfield(header: SliceHeader, frames: np.ndarray) -> np.ndarray:
@@ -104,7 +106,7 @@ def _hounsfield(header: SliceHeader, frames: np.ndarray) -> np.ndarray:
 def _frames(header: SliceHeader) -> np.ndarray:
     """The frames of a slice's file (frames, rows, columns)."""
     pixels = None if header.plain is None else _read_plain(header.path, header.shape, header.plain)
-    return _decode_file(header.path) if pixels is None else pixels[None]
+    return _decode_file(header.path, header.inverted) if pixels is None else pixels[None]
 
 
 def _read_plain(path: Path, shape: tuple[int, int], plain: PlainPixels) -> np.ndarray | None:
@@ -123,10 +125,13 @@ def _read_plain(path: Path, shape: tuple[int, int], plain: PlainPixels) -> np.nd
     return hu
 
 
-def _decode_file(path: Path) -> np.ndarray:
+def _decode_file(path: Path, inverted: bool = False) -> np.ndarray:
     """The frames of a file (frames, rows, columns) with the rescale of the header, or of its first frame, applied."""
     try:
-        with image_reader(path, "GDCMImageIO") as reader:
+        with (
+            _as_monochrome2(path) if inverted else nullcontext(path) as file,
+            image_reader(file, "GDCMImageIO") as reader,
+        ):
             frames: np.ndarray = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise CTReadError(
@@ -135,6 +140,17 @@ def _decode_file(path: Path) -> np.ndarray:
         ) from error
     _check_length(path)
     return frames
+
+
+@contextmanager
+def _as_monochrome2(path: Path) -> Iterator[Path]:
+    """A copy of a file whose pixels GDCM leaves as they are; those of MONOCHROME1 it would turn round."""
+    dataset = pydicom.dcmread(path, force=True)
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "slice.dcm")
+        dataset.save_as(copy)
+        yield copy
 
 
 def _check_length(path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_nested_folder_with_foreign_files_is_read(tmp_path):
         (tmp_path / "study" / name).write_bytes(content)
     volume = read_ct(tmp_path)
     np.testing.assert_array_equal(volume.voxels, VOXELS)
-    assert volume.warnings == ()
+    assert volume.warnings == ("Left out files elsewhere that are empty, damaged or cut off: 1 (damaged.dcm).",)
 
 
 def test_slices_without_extension_and_without_preamble_are_read(tmp_path):
@@ -210,7 +210,7 @@ def test_a_slice_with_a_damaged_header_is_told_and_does_not_hide_the_scan(tmp_pa
     path.write_bytes(path.read_bytes().replace(spacing, nonsense))
     volume = read_ct(tmp_path)
     np.testing.assert_array_equal(volume.voxels, VOXELS[:-1])
-    assert volume.warnings == ("Left out files with a damaged header: 1.",)
+    assert volume.warnings == ("Left out slices whose files are empty, damaged or cut off: 1 (023.dcm).",)
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,131 @@ def test_images_that_make_no_volume_are_refused_by_kind(tmp_path, tags, kind):
     write_series(tmp_path, VOXELS, **tags)
     with pytest.raises(CTReadError, match=f"no CT slices in this folder; found {kind}: 24"):
         read_ct(tmp_path)
+
+
+BROKEN = {
+    "empty": lambda content: b"",
+    "zeros": lambda content: bytes(len(content)),
+    "cut off in the preamble": lambda content: content[:140],
+    "cut off before the image": lambda content: content[: content.index(b"\x28\x00\x10\x00")],
+    "cut off before the series": lambda content: content[: content.index(b"\x20\x00\x0e\x00")],
+    "other bytes": lambda content: content[::-1],
+    "no position": lambda content: content.replace(b"\x20\x00\x32\x00", b"\x20\x00\x31\x00"),
+    "zeros after the header": lambda content: content[:-2560] + bytes(2560),
+}
+
+
+@pytest.mark.parametrize("name", ["{:03d}.dcm", "IM{}", "1.2.840.{}.7"])
+@pytest.mark.parametrize("damage", BROKEN)
+def test_slices_that_broke_are_told_by_name_and_many_of_them_refused(tmp_path, name, damage):
+    paths = write_series(tmp_path / "a", chest_voxels((40, 32, 40)), name=name)
+    for path in paths[:2]:
+        path.write_bytes(BROKEN[damage](path.read_bytes()))
+    volume = read_ct(tmp_path)
+    assert volume.shape_kji == (38, 32, 40)
+    (warning,) = volume.warnings
+    assert warning.startswith("Left out slices")
+    assert warning.endswith(f": 2 ({paths[0].name}, {paths[1].name}).")
+    for path in paths[15:20]:
+        path.write_bytes(BROKEN[damage](path.read_bytes()))
+    with pytest.raises(CTReadError, match=rf"{paths[15].name}, {paths[16].name}") as told:
+        read_ct(tmp_path)
+    assert "slices cannot be read" in str(told.value) or "a gap of" in str(told.value)
+
+
+def test_a_hole_in_the_scan_is_refused_with_the_files_that_would_fill_it(tmp_path):
+    paths = write_series(tmp_path, chest_voxels((80, 32, 40)))
+    for path in paths[40:44]:
+        path.write_bytes(b"")
+    with pytest.raises(
+        CTReadError, match=r"a gap of 15\.0 mm .* cut off: 4 \(040\.dcm, 041\.dcm, 042\.dcm, 043\.dcm\)"
+    ):
+        read_ct(tmp_path)
+
+
+def test_what_is_no_slice_may_lie_beside_the_slices(tmp_path):
+    write_series(tmp_path, VOXELS, SeriesInstanceUID="1.2.9")
+    report = slice_dataset(VOXELS[0], (0, 0, 0), SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR", Rows=None)
+    write_dicom(tmp_path / "report.dcm", report)
+    (tmp_path / "._001.dcm").write_bytes(bytes(100))
+    (tmp_path / "readme.txt").write_bytes(b"")
+    assert read_ct(tmp_path).warnings == ()
+
+
+def test_links_are_followed_once_and_broken_ones_told(tmp_path):
+    paths = write_series(tmp_path / "data", VOXELS)
+    scan = tmp_path / "scan"
+    (scan / "files").mkdir(parents=True)
+    (scan / "folder").symlink_to(tmp_path / "data")
+    (scan / "again").symlink_to(tmp_path / "data")
+    (scan / "loop").symlink_to(scan)
+    volume = read_ct(scan)
+    assert (volume.shape_kji, volume.warnings) == (VOXELS.shape, ())
+    for path in paths:
+        (scan / "files" / path.name).symlink_to(path)
+    (scan / "files" / "099.dcm").symlink_to(tmp_path / "gone")
+    assert "cut off: 1 (099.dcm)" in read_ct(scan / "files").warnings[0]
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(CTReadError, match=r"found links to files that are not here, .* fetched first: 25"):
+        read_ct(scan / "files")
+    with pytest.raises(CTReadError, match=r"099\.dcm: a link to a file that is not here"):
+        read_ct(scan / "files" / "099.dcm")
+
+
+def test_archives_and_image_files_in_a_folder_are_named(tmp_path):
+    shutil.make_archive(str(tmp_path / "scan"), "zip", write_series(tmp_path / "a", VOXELS)[0].parent)
+    for kind in ("gztar", "tar"):
+        shutil.make_archive(str(tmp_path / "scan"), kind, tmp_path / "a")
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(CTReadError, match="found archives, which must be unpacked first: 3"):
+        read_ct(tmp_path)
+    for name in ("scan.zip", "scan.tar", "scan.tar.gz"):
+        with pytest.raises(CTReadError, match=f"{name}: no CT in this file; found archives, which must be unpacked"):
+            read_ct(tmp_path / name)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "ct.nii.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(CTReadError, match="found image files, which must be given themselves: 1"):
+        read_ct(folder)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_files_that_begin_with_group_2_are_read(tmp_path, compressed):
+    for path in write_series(tmp_path, VOXELS, rle=compressed):
+        path.write_bytes(path.read_bytes()[132:])
+    np.testing.assert_array_equal(read_ct(tmp_path).voxels, VOXELS)
+
+
+ODD = {
+    "AcquisitionNumber": (b"IS", b"A1"),
+    "InstanceNumber": (b"IS", b"1.x "),
+    "SliceThickness": (b"DS", b"2,5 "),
+    "SeriesNumber": (b"IS", b"two "),
+    "PatientAge": (b"AS", b"x "),
+    "PixelSpacing": (b"DS", b"3,0\\2,0 "),
+    "ImagePositionPatient": (b"DS", None),
+    "RescaleSlope": (b"DS", b"1,0 "),
+    "RescaleIntercept": (b"DS", b"-1024,0 "),
+    "AcquisitionTime": (b"TM", b"10:11:12"),
+    "SpecificCharacterSet": (b"CS", b"ISO_IR 999"),
+}
+
+
+@pytest.mark.parametrize("keyword", ODD)
+@pytest.mark.parametrize("rle", [False, True])
+def test_a_number_with_a_comma_or_none_at_all_does_not_lose_the_scan(tmp_path, keyword, rle, capfd):
+    vr, value = ODD[keyword]
+    for k, path in enumerate(write_series(tmp_path, VOXELS, rle=rle)):
+        dataset = pydicom.dcmread(path)
+        odd = f"-40,0\\-50,0\\{-60 + 3 * k},0 ".encode() if value is None else value
+        element = pydicom.dataelem.RawDataElement(
+            pydicom.tag.Tag(keyword), vr.decode(), len(odd), odd + b" " * (len(odd) % 2), 0, False, True, True
+        )
+        dataset[element.tag] = element
+        dataset.save_as(path)
+    capfd.readouterr()
+    volume = read_ct(tmp_path)
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+    np.testing.assert_allclose(volume.kji_to_lps @ (2, 4, 5, 1), (-30, -38, -54, 1), atol=1e-6)
+    assert volume.warnings == ()
+    assert capfd.readouterr() == ("", "")

@@ -1,5 +1,7 @@
 """Decoding: rescale, padding, and slices that are not whole."""
 
+import os
+
 import numpy as np
 import pydicom
 import pytest
@@ -74,3 +76,31 @@ def test_a_truncated_multiframe_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(CTReadError, match=r"scan.dcm: .*truncated"):
         read_ct(path)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("rle", [False, True])
+def test_monochrome1_is_only_a_way_to_show_a_scan(tmp_path, rle, signed):
+    tags = {"PhotometricInterpretation": "MONOCHROME1", "PixelRepresentation": signed}
+    write_series(tmp_path, VOXELS, rle=rle, RescaleIntercept=-1030.0, RescaleSlope=0.5, **tags)
+    np.testing.assert_array_equal(read_ct(tmp_path).voxels, VOXELS)
+
+
+def test_monochrome1_is_only_a_way_to_show_a_multiframe_scan(tmp_path):
+    path = write_multiframe(tmp_path / "scan.dcm", VOXELS)
+    dataset = pydicom.dcmread(path)
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(path)
+    np.testing.assert_array_equal(read_ct(path).voxels, VOXELS)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_bytes_in_a_path_that_are_no_utf8_do_not_matter(tmp_path, compressed):
+    folder = tmp_path / os.fsdecode(b"J\xfcrgen")
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system allows no such names")
+    for path in write_series(folder, VOXELS, rle=compressed):
+        path.rename(folder / os.fsdecode(b"\xe4" + os.fsencode(path.name)))
+    np.testing.assert_array_equal(read_ct(folder).voxels, VOXELS)

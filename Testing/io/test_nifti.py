@@ -103,7 +103,7 @@ def test_voxel_sizes_that_are_the_same_but_for_rounding_are_no_contradiction(tmp
 def test_of_two_places_that_in_the_scanner_is_taken_and_told(tmp_path, apart):
     for codes, name in (((1, 2), "qform"), ((4, 1), "sform")):
         forms = (RAS, apart(RAS)) if name == "qform" else (apart(RAS), RAS)
-        volume = read_ct(write(tmp_path / "ct.nii", *forms, codes=codes))
+        volume = read_ct(write(tmp_path / "ct.nii", forms[0], forms[1], codes))
         np.testing.assert_allclose(volume.kji_to_lps[:3, 3], (-40, -50, -60), atol=1e-3)
         (warning,) = volume.warnings
         assert f"that in the scanner ({name}) was taken" in warning

@@ -1,4 +1,7 @@
-"""Reading a chest CT, whatever its format: `read_ct(path)` gives a `CTVolume` or says why it cannot."""
+"""Reading a chest CT, whatever its format: `read_ct(path)` gives a `CTVolume` or says why it cannot.
+
+SimpleITK and pydicom are loaded when a CT is read: who needs tables alone does without them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ from pathlib import Path
 
 from ..errors import CTReadError
 from ..volume import CTVolume
-from .dicom import read_dicom_file, read_dicom_folder
-from .image_file import image_extension, read_image_file
 
 __all__ = ["read_ct"]
 
@@ -33,6 +34,9 @@ def read_ct(path: str | os.PathLike[str]) -> CTVolume:
     CTReadError
         Where there is no readable chest CT; the message names the file, what was found, and what to do.
     """
+    from .dicom import read_dicom_file, read_dicom_folder
+    from .image_file import image_extension, read_image_file
+
     path = Path(path)
     if path.is_dir():
         return read_dicom_folder(path)

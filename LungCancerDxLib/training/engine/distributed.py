@@ -48,9 +48,7 @@ class Ranks:
         return torch.device("cuda", self.local) if device.type == "cuda" and self.size > 1 else device
 
     def wrap_ddp(self, module: nn.Module, device: torch.device, find_unused_parameters: bool = False) -> nn.Module:
-        """The module as it is to be called: gradients are averaged over the processes; some weights may get none in
-        some steps, in all processes alike, where unused parameters are to be found.
-        """
+        """The module as it is to be called: gradients are averaged over the processes."""
         if self.size == 1:
             return module
         own = [device.index] if device.type == "cuda" else None

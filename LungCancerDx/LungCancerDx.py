@@ -84,7 +84,7 @@ def makeSyntheticPatient(source: Any = None) -> Any:
 
     from LungCancerDxLib.phantom.patient import synthetic_chest
     from LungCancerDxLib.slicer.panel.navigation import fit_views, show_ct
-    from LungCancerDxLib.slicer.scene import volume_node
+    from LungCancerDxLib.slicer.scene.ct import volume_node
 
     scene = slicer.mrmlScene
     volume = synthetic_chest(np.random.default_rng(1)).volume
@@ -198,7 +198,9 @@ class LungCancerDxTest(ScriptedLoadableModuleTest):
     def test_a_known_case_is_shown_overruled_and_removed(self) -> None:
         """A synthetic patient's case in the scene, overruled, gone to, and out of it again."""
         from LungCancerDxLib.slicer.panel.navigation import jump_to, world_ras_mm
-        from LungCancerDxLib.slicer.scene import case_result, find_cases, remove, show_case, update, volume_node
+        from LungCancerDxLib.slicer.scene.build import find_cases, remove, show_case, update
+        from LungCancerDxLib.slicer.scene.ct import volume_node
+        from LungCancerDxLib.slicer.scene.text import case_result
 
         scene = slicer.mrmlScene
         self.delayDisplay("Making a synthetic patient")

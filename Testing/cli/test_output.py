@@ -54,7 +54,8 @@ def test_the_nodule_labels_of_the_file_and_of_the_segmentation_agree(folder):
 
 
 def test_the_scene_opens_again_with_the_ct_and_the_nodules_where_they_are(folder):
-    from LungCancerDxLib.slicer.scene import find_cases, own_scene
+    from LungCancerDxLib.slicer.scene.build import find_cases
+    from LungCancerDxLib.slicer.scene.files import own_scene
     from Testing.slicer.scene.reading import centres_ras_mm, volume, world_points_ras_mm
 
     result = CaseResult.from_json((folder / "case.json").read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 import slicer
 import vtk
 
-from LungCancerDxLib.slicer.scene import quiet_vtk
+from LungCancerDxLib.slicer.scene.files import quiet_vtk
 
 _LOGICS = {
     "Markups": "vtkSlicerMarkupsLogic",

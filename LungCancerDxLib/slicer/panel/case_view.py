@@ -8,7 +8,8 @@ import qt
 
 from ...case import CaseResult
 from ...names import RESEARCH_USE_ONLY
-from ..scene import malignancy_colour, scored_ranks
+from ..scene.nodules import malignancy_colour
+from ..scene.text import scored_ranks
 from .command import Report
 
 _BAR_STEPS = 1000

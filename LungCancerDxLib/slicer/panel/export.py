@@ -14,7 +14,7 @@ from ...case import CaseResult
 from ...errors import UsageError
 from ...io.result_folder import CASE_FILE, VIEWS_FILE
 from ...runtime.atomic import atomic_folder
-from ..scene import CaseNodes
+from ..scene.build import CaseNodes
 
 TABLE_FILE, SUMMARY_FILE, SCENE_FILE = "nodules.csv", "summary.txt", "scene.mrb"
 

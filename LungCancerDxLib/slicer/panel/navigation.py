@@ -10,7 +10,9 @@ import slicer
 import vtk
 
 from ...case import CaseResult, Nodule
-from ..scene import CaseNodes, lps_mm, nodes_of_class, nodule_segment_id, ras_mm
+from ..scene.build import CaseNodes
+from ..scene.ct import lps_mm, nodes_of_class, ras_mm
+from ..scene.segmentation import nodule_segment_id
 
 _PALE = 0.35
 _SAME_POSITION_MM = 0.01

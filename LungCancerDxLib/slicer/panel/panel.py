@@ -14,7 +14,9 @@ import slicer.util
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ..scene import scored_ranks, set_lung_window, update
+from ..scene.build import update
+from ..scene.ct import set_lung_window
+from ..scene.text import scored_ranks
 from .background import OneRun, Outcome
 from .case_view import ResultView, RunView
 from .command import fetch_arguments

@@ -19,7 +19,9 @@ from ...errors import LungCancerDxError
 from ...io.image_file import write_volume
 from ...io.result_folder import read_result
 from ...options import ScoreOptions
-from ..scene import CaseNodes, case_result, cases_of, check_linear, ct_volume, remove, scored_ranks, show_case, update
+from ..scene.build import CaseNodes, cases_of, remove, show_case, update
+from ..scene.ct import check_linear, ct_volume
+from ..scene.text import case_result, scored_ranks
 from .background import OneRun, Outcome
 from .command import score_arguments
 from .state import Parameters, ShownCase, can_overrule, score_options

@@ -11,7 +11,9 @@ from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...names import DEVICES, FEATURE_COMBINING, PRECISIONS
 from ...options import ScoreOptions
-from ..scene import LUNG_SEGMENTS, CaseNodes, case_result, cases_of, counted_by_model, scored_ranks
+from ..scene.build import CaseNodes, cases_of
+from ..scene.segmentation import LUNG_SEGMENTS
+from ..scene.text import case_result, counted_by_model, scored_ranks
 
 # No postponed annotations here: Slicer's wrapper reads the types themselves.
 

@@ -142,7 +142,7 @@ def instead_of_the_command(monkeypatch, code):
 
 
 def add_ct(app, volume, name="Chest CT"):
-    from LungCancerDxLib.slicer.scene import volume_node
+    from LungCancerDxLib.slicer.scene.ct import volume_node
 
     return volume_node(app.scene, volume, name)
 
@@ -164,13 +164,13 @@ def wait(app, widget, timeout_s=120):
 
 
 def cases(app):
-    from LungCancerDxLib.slicer.scene import find_cases
+    from LungCancerDxLib.slicer.scene.build import find_cases
 
     return find_cases(app.scene)
 
 
 def result_of(case):
-    from LungCancerDxLib.slicer.scene import case_result
+    from LungCancerDxLib.slicer.scene.text import case_result
 
     return case_result(case.case)
 

@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture
 def scene():
     pytest.importorskip("slicer", reason="slicer-core is not installed")
-    from LungCancerDxLib.slicer.scene import own_scene
+    from LungCancerDxLib.slicer.scene.files import own_scene
 
     with own_scene() as empty:
         yield empty

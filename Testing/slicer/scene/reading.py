@@ -8,7 +8,8 @@ import slicer.util
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from LungCancerDxLib.slicer.scene import show_case, volume_node
+from LungCancerDxLib.slicer.scene.build import show_case
+from LungCancerDxLib.slicer.scene.ct import volume_node
 from LungCancerDxLib.volume import CTVolume
 
 

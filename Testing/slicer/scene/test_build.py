@@ -11,7 +11,8 @@ import slicer.util
 import vtk
 
 from LungCancerDxLib.errors import LungCancerDxError
-from LungCancerDxLib.slicer.scene import show_case, volume_node
+from LungCancerDxLib.slicer.scene.build import show_case
+from LungCancerDxLib.slicer.scene.ct import volume_node
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import affine, made_case
 

@@ -9,7 +9,8 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 import slicer
 import slicer.util
 
-from LungCancerDxLib.slicer.scene import remove, show_case, update, volume_node
+from LungCancerDxLib.slicer.scene.build import remove, show_case, update
+from LungCancerDxLib.slicer.scene.ct import volume_node
 from LungCancerDxLib.slicer.scene.nodules import UNCLASSIFIED
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import SCORE_NAME, made_case

@@ -10,7 +10,8 @@ import slicer
 import slicer.util
 import vtk
 
-from LungCancerDxLib.slicer.scene import show_case, update, volume_node
+from LungCancerDxLib.slicer.scene.build import show_case, update
+from LungCancerDxLib.slicer.scene.ct import volume_node
 from LungCancerDxLib.slicer.scene.nodules import UNCLASSIFIED, malignancy_colour
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import SCORE_NAME, made_case

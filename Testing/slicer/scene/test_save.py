@@ -13,7 +13,9 @@ import slicer
 import slicer.util
 
 from LungCancerDxLib.case import CaseResult
-from LungCancerDxLib.slicer.scene import find_cases, own_scene, save_scene_files, show_case, update, volume_node
+from LungCancerDxLib.slicer.scene.build import find_cases, show_case, update
+from LungCancerDxLib.slicer.scene.ct import volume_node
+from LungCancerDxLib.slicer.scene.files import own_scene, save_scene_files
 from LungCancerDxLib.volume import CTVolume
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import affine, made_case

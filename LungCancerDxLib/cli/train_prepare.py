@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import CTReadError, NoLungsError, UsageError
 from ..names import PRESET_NAMES
 from ..runtime.interruption import Stop
-from .arguments import Commands, add_command, add_progress_options, count, path
+from .arguments import Commands, add_command, add_progress_options, count, path, seed
 from .terminal import make_progress
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def add_prepare(actions: Commands) -> None:
         help="also make so many synthetic patients, with nodules and a simulated outcome",
     )
     prepare.add_argument(
-        "--seed", metavar="S", type=int, default=0, help="of the synthetic patients and of --resplit (default 0)"
+        "--seed", metavar="S", type=seed, default=0, help="of the synthetic patients and of --resplit (default 0)"
     )
     prepare.add_argument("--preset", choices=PRESET_NAMES, default="DEFAULT")
     add_progress_options(prepare)

@@ -145,3 +145,9 @@ def test_a_patch_is_a_multiple_of_sixteen(store, tmp_path, patch, capsys):
     with pytest.raises(SystemExit):
         run_train("detector", "--data", store, "--out", tmp_path / "run", "--patch", patch)
     assert "--patch" in capsys.readouterr().err
+
+
+def test_a_seed_below_zero_is_bad_usage(store, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_train("detector", "--data", store, "--out", tmp_path / "run", "--seed", -1)
+    assert "expected zero or more, got -1" in capsys.readouterr().err

@@ -8,11 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 from .. import __version__
-from ..errors import LungCancerDxError, OutOfMemoryError
+from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, OutputError
 from ..runtime.interruption import Stop, become_background_job, run_until_stopped
+from ..runtime.memory import check_address_space, lacks_memory
 from .arguments import EXIT_CODES
 from .cohort import add_cohort
 from .demo import add_demo
@@ -21,6 +21,7 @@ from .figure import add_figure
 from .models import add_models
 from .phantom import add_phantom
 from .score import add_score
+from .terminal import open_streams, say
 from .train import add_train
 
 _COMMANDS = (add_score, add_demo, add_cohort, add_models, add_train, add_evaluate, add_phantom, add_figure)
@@ -28,40 +29,58 @@ _COMMANDS = (add_score, add_demo, add_cohort, add_models, add_train, add_evaluat
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    open_streams()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads that spin starve whatever else is running
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # large pages: a fifth of the detector's time
-    parsed = _parser().parse_args(arguments)
+    try:
+        parsed = _parser().parse_args(arguments)
+    except SystemExit:  # the help, which may still be in a buffer, or a usage error
+        say("", sys.stdout, end="")
+        raise
     logging.basicConfig(level=logging.DEBUG if parsed.verbose else logging.WARNING, format="%(name)s: %(message)s")
     json_progress = getattr(parsed, "progress", "none") == "json"
 
     def report(error: LungCancerDxError) -> None:
-        with suppress(OSError):  # nobody listens any more
-            if json_progress:
-                _print_json(error=str(error), exit_code=error.exit_code)
-            print(f"lungcancerdx: {error}", file=sys.stderr, flush=True)
+        if json_progress:
+            _say_json(error=str(error), exit_code=error.exit_code)
+        say(f"lungcancerdx: {error}", sys.stderr)
 
     def work(stop: Stop) -> str:
         if getattr(parsed, "background", False):
             group = become_background_job(stop.ask)
             if json_progress and group is not None:
-                _print_json(process_group=group)
+                _say_json(process_group=group)
         message: str = parsed.run(parsed, stop)
         return message
 
     try:
+        check_address_space()
         message = run_until_stopped(work, report)
-    except (LungCancerDxError, MemoryError) as error:
+        if json_progress:
+            say(message, sys.stderr)
+        elif failure := say(message, sys.stdout):
+            raise OutputError(
+                f"Standard output cannot be written ({failure.strerror}); the work itself is done, and what it made is "
+                "kept."
+            )
+    except Exception as error:
         if parsed.verbose:
             logging.getLogger("lungcancerdx").exception("failed")
-        known = error if isinstance(error, LungCancerDxError) else OutOfMemoryError("Not enough memory.")
+        if isinstance(error, LungCancerDxError):
+            known = error
+        elif lacks_memory(error):
+            known = OutOfMemoryError("Not enough memory, or too few threads are allowed. See `ulimit -a`.")
+        else:
+            raise
         report(known)
+        if isinstance(known, Cancelled) and arguments is None:
+            os._exit(known.exit_code)  # whoever stops the program does not wait until torch has tidied up
         return known.exit_code
-    print(message, file=sys.stderr if json_progress else sys.stdout)
     return 0
 
 
-def _print_json(**content: object) -> None:
-    print(json.dumps(content), flush=True)
+def _say_json(**content: object) -> None:
+    say(json.dumps(content), sys.stdout)
 
 
 def _parser() -> argparse.ArgumentParser:

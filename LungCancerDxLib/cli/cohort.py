@@ -53,13 +53,14 @@ def add_cohort(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Score every scan; returns the message for the terminal."""
+    stop.message = "Stopped. The same command goes on from here."
+
     from .. import __version__
     from ..cohorts.run import Settings, check_run, run_cohort, score_ct
     from ..datasets.folder import list_scans
     from ..models.find import find_model
     from ..runtime.device import choose_compute
 
-    stop.message = "Stopped. The same command goes on from here."
     out = arguments.out.resolve()
     _refuse_out_among_scans(out, arguments.scans)
     entries = list_scans(arguments.scans)

@@ -80,7 +80,8 @@ def run_until_stopped(work: Callable[[Stop], Result], farewell: Callable[[Cancel
         thread.join(stop.grace_s)
         if thread.is_alive():
             remove_unfinished()
-            farewell(Cancelled(stop.message))
+            with suppress(Exception):  # nobody may be listening
+                farewell(Cancelled(stop.message))
             os._exit(Cancelled.exit_code)
     finally:
         for number, handler in before.items():

@@ -19,6 +19,7 @@ from .pixels import decoded
 SAME_POSITION_MM = 0.01
 MIN_COVERAGE = 0.9  # of the whole stack's extent, or positions, by the acquisition that is read
 _MARKS = {
+    "thickness": "slice thickness in mm",
     "acquisition": "acquisition number",
     "temporal": "temporal number",
     "cardiac_phase": "cardiac phase",
@@ -116,20 +117,20 @@ def _passes(units: Iterable[list[int]], positions_mm: np.ndarray) -> list[list[i
     """Units one after the other, joined as long as each lies beside what there is already."""
     inside_mm = _INSIDE_STEPS * _usual_step(positions_mm)
     passes: list[list[int]] = []
+    low = high = 0.0  # of the last pass
     for unit in units:
-        if passes and not _is_inside(positions_mm[unit], positions_mm[passes[-1]], inside_mm):
-            passes[-1] = sorted(passes[-1] + unit)
+        bottom, top = float(positions_mm[unit].min()), float(positions_mm[unit].max())
+        if top - bottom > SAME_POSITION_MM:
+            is_inside = min(top, high) - max(bottom, low) > (top - bottom) / 2
         else:
-            passes.append(unit)
-    return passes
-
-
-def _is_inside(unit_mm: np.ndarray, others_mm: np.ndarray, inside_mm: float) -> bool:
-    length = np.ptp(unit_mm)
-    shared = min(unit_mm.max(), others_mm.max()) - max(unit_mm.min(), others_mm.min())
-    if length > SAME_POSITION_MM:
-        return bool(shared > length / 2)
-    return bool(others_mm.min() + inside_mm < unit_mm.min() < others_mm.max() - inside_mm)
+            is_inside = low + inside_mm < bottom < high - inside_mm
+        if passes and not is_inside:
+            passes[-1] += unit
+            low, high = min(low, bottom), max(high, top)
+        else:
+            passes.append(list(unit))
+            low, high = bottom, top
+    return [sorted(chosen) for chosen in passes]
 
 
 def _overlap(units: Sequence[list[int]], positions_mm: np.ndarray) -> bool:

@@ -87,6 +87,12 @@ class SliceHeader:
         return np.asarray(normal / np.linalg.norm(normal))
 
     @property
+    def thickness(self) -> str:
+        """Of the slice in mm, empty where unknown."""
+        thickness_mm = self.series.slice_thickness_mm
+        return "" if thickness_mm is None else f"{thickness_mm:g}"
+
+    @property
     def plane(self) -> str:
         """The plane that the slice is nearest to."""
         return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(self.normal_lps)))]

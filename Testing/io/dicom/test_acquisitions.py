@@ -124,6 +124,14 @@ def test_acquisitions_that_nothing_tells_apart_are_refused_truly(tmp_path):
         read_ct(tmp_path)
 
 
+def test_two_reconstructions_in_one_series_are_told_apart_by_their_slices(tmp_path):
+    thick = chest_voxels((14, 32, 40), seed=2)
+    write_two(tmp_path, 1.0, {"SliceThickness": 3.0}, {"SliceThickness": 5.0}, thick, spacing_mm=3.0)
+    volume = read_ct(tmp_path)
+    np.testing.assert_array_equal(volume.voxels, VOXELS)
+    assert "24 of 38 slices read, told apart by their slice thickness in mm (3)" in volume.warnings[0]
+
+
 @pytest.mark.parametrize("shift_mm", [31.5, 14 * 3.0])
 def test_acquisitions_of_which_none_covers_the_whole_are_refused(tmp_path, shift_mm):
     write_two(tmp_path, shift_mm, {"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}, OTHER_PHASE)
@@ -137,6 +145,7 @@ def test_acquisitions_of_which_none_covers_the_whole_are_refused(tmp_path, shift
     "tags",
     [
         {"AcquisitionNumber": lambda k: k // 4 + 1},
+        {"SliceThickness": lambda k: 3.0 if k < 12 else 5.0},
         {"AcquisitionNumber": lambda k: 1 + (k > 10)},
         {"AcquisitionTime": lambda k: f"1011{10 + 0.3 * (k // 4):09.6f}"},
         {"AcquisitionTime": lambda k: f"1011{10 + 0.05 * k + 3 * (k > 10):09.6f}"},

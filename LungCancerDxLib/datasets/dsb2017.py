@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import CTReadError, UsageError
 from ..io.dicom.writer import write_dicom_series
 from ..io.points import CENTER_COLUMNS, read_spheres
-from ..io.tables import read_outcomes, write_table
+from ..io.tables import read_labels, write_table
 from ..runtime.atomic import atomic_folder
 from ..volume import CTVolume
 from .scan import CohortScan, Dataset, natural_order, nodule_labels
@@ -45,8 +45,8 @@ def read_dsb2017(folder: Path) -> Dataset:
     paths = _patients(folder)
     diagnoses: dict[str, tuple[bool, str]] = {}
     for part, name in _DIAGNOSES.items():
-        outcomes = read_outcomes(folder / name, "cancer", error=CTReadError) if (folder / name).is_file() else {}
-        for patient, cancer in outcomes.items():
+        labels = read_labels(folder / name, "cancer", error=CTReadError) if (folder / name).is_file() else {}
+        for patient, cancer in labels.items():
             if patient in diagnoses:
                 raise CTReadError(f"{folder / name}: the patient {patient} is in another table of diagnoses too.")
             diagnoses[patient] = (cancer, part)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
-from ..io.tables import Table, read_table
+from ..io.tables import Table, read_labels, read_table
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,6 @@ class Outcomes:
     leak: np.ndarray | None = None
 
 
-def read_labels(path: Path) -> dict[str, bool]:
-    """Case by case the column `cancer` (or `label`, as in the truth of a synthetic cohort), 0 or 1.
-
-    Raises
-    ------
-    UsageError
-        Where the file cannot be read or understood.
-    """
-    table = read_table(path)
-    ids, name = _ids(table), table.name_of("cancer", "label")
-    labels = table.numbers(name)
-    for line, label in zip(table.lines, labels, strict=True):
-        if label not in (0, 1):
-            raise UsageError(f"{path}, line {line}, column {name}: expected the label 0 or 1, got {label:g}.")
-    return dict(zip(ids, labels == 1, strict=True))
-
-
 def read_outcomes(predictions: Path, labels: Path, truth: Path | None = None) -> Outcomes:
     """Read predictions (`id` and `cancer`, or a cohort's `id` and `score`), labels and the optional truth.
 
@@ -74,7 +57,7 @@ def read_outcomes(predictions: Path, labels: Path, truth: Path | None = None) ->
     table = read_table(predictions)
     scores = dict(zip(_ids(table), _probabilities(table, "score", "cancer", empty_allowed=True), strict=True))
     scored = {case for case, score in scores.items() if not np.isnan(score)}
-    label_of = read_labels(labels)
+    label_of = read_labels(labels, "cancer", "label")
     ids = [case for case in label_of if case in scored]
     if len({label_of[case] for case in ids}) < 2:
         raise UsageError(

@@ -114,7 +114,7 @@ def read_table(path: Path, required: Sequence[str] = (), error: type[LungCancerD
     return Table(path, columns, [line for line, _ in rows], error)
 
 
-def read_outcomes(path: Path, *columns: str, error: type[LungCancerDxError] = UsageError) -> dict[str, bool]:
+def read_labels(path: Path, *columns: str, error: type[LungCancerDxError] = UsageError) -> dict[str, bool]:
     """Case by case (column `id`) the first of some columns that is there, 0 or 1.
 
     Raises
@@ -124,14 +124,14 @@ def read_outcomes(path: Path, *columns: str, error: type[LungCancerDxError] = Us
     """
     table = read_table(path, error=error)
     name = table.name_of(*columns)
-    outcomes: dict[str, bool] = {}
-    for line, case, outcome in zip(table.lines, table.texts("id"), table.numbers(name), strict=True):
-        if outcome not in (0, 1):
-            raise table.complaint(line, f"expected the label 0 or 1, got {outcome:g}.", name)
-        if case in outcomes:
+    labels: dict[str, bool] = {}
+    for line, case, label in zip(table.lines, table.texts("id"), table.numbers(name), strict=True):
+        if label not in (0, 1):
+            raise table.complaint(line, f"expected the label 0 or 1, got {label:g}.", name)
+        if case in labels:
             raise table.complaint(line, f"the case {case} is there twice.")
-        outcomes[case] = outcome == 1
-    return outcomes
+        labels[case] = label == 1
+    return labels
 
 
 def read_first_column(path: Path, headers: tuple[str, ...], error: type[LungCancerDxError] = UsageError) -> list[str]:

@@ -17,9 +17,9 @@ from typing import Any
 
 from LungCancerDxLib.case import CaseResult
 from LungCancerDxLib.errors import LungCancerDxError, UsageError
-from LungCancerDxLib.evaluation.outcomes import read_labels
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.result_folder import CASE_FILE
+from LungCancerDxLib.io.tables import read_labels
 from LungCancerDxLib.report.overview import BACKGROUND, PLANES, TEXT, draw_plane
 from LungCancerDxLib.report.plotting import pyplot
 from LungCancerDxLib.volume import CTVolume
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .png, .pdf or .svg file")
     parsed = parser.parse_args(arguments)
     try:
-        labels = read_labels(parsed.labels) if parsed.labels is not None else None
+        labels = read_labels(parsed.labels, "cancer", "label") if parsed.labels is not None else None
         draw_case_panels([panel_case(folder, labels) for folder in parsed.cases], read_ct, parsed.out)
     except LungCancerDxError as error:
         sys.exit(str(error))

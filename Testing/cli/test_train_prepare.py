@@ -1,4 +1,4 @@
-"""`lungcancerdx train prepare --dataset`: LUNA16 and the Data Science Bowl to stores that the trainings take."""
+"""`lungcancerdx train prepare`: scans, synthetic patients, LUNA16 and the Data Science Bowl to training cases."""
 
 import argparse
 import csv
@@ -12,10 +12,11 @@ from LungCancerDxLib.datasets.dsb2017 import write_dsb2017_patient, write_dsb201
 from LungCancerDxLib.datasets.luna16 import write_luna16_scan, write_luna16_tables
 from LungCancerDxLib.datasets.scan import CohortScan, NoduleLabel
 from LungCancerDxLib.errors import Cancelled, CTReadError, UsageError
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import CaseStore, read_case
-from Testing.helpers import slab, tiny
+from Testing.helpers import chest, slab, tiny
 
 LUNA16 = {"1.2.9": "subset0", "1.2.10": "subset1", "1.2.11": "subset1"}
 BOWL = {"aa": True, "ab": False, "ac": True, "ad": False, "va": True}
@@ -73,6 +74,61 @@ def prepare(data, *arguments):
 def outcomes(data):
     with (data / "labels.csv").open(newline="") as file:
         return {row["id"]: row["cancer"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A scan, its nodules and an exclusion region as files."""
+    folder = tmp_path_factory.mktemp("files")
+    write_volume(chest().volume, folder / "chest.nrrd", compressed=False)
+    spheres = [(*nodule.center_lps_mm, nodule.diameter_mm) for nodule in chest().nodules]
+    rows = "\n".join("chest," + ",".join(map(str, sphere)) for sphere in spheres)
+    (folder / "nodules.csv").write_text(f"id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\n{rows}\nother,0,0,0,9\n")
+    (folder / "excluded.csv").write_text("id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm\nchest,10,20,30,40\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(files):
+    lists = ("--nodules", files / "nodules.csv", "--exclusion-regions", files / "excluded.csv")
+    assert "Not among these scans: other" in prepare(files / "store", files / "chest.nrrd", *lists)
+    return files / "store"
+
+
+def test_a_prepared_case_has_its_nodules_where_they_are_in_the_image(store):
+    case = CaseStore(store).case(0)
+    for box, nodule in zip(case.nodules, chest().nodules, strict=True):
+        x, y, z, _ = case.scan.kji_to_lps @ [*box[:3], 1]
+        assert (x, y, z) == pytest.approx(nodule.center_lps_mm)
+        assert box[3] == pytest.approx(nodule.diameter_mm, rel=1e-3)
+        if nodule.kind == "solid":
+            assert case.scan.image[tuple(np.rint(box[:3]).astype(int))] > 130
+    (k, j, i, radius) = case.exclusion_regions[0]
+    assert (case.scan.kji_to_lps @ [k, j, i, 1])[:3] == pytest.approx((10, 20, 30))
+    assert radius == pytest.approx(40, rel=1e-3)
+
+
+def test_a_nodule_outside_the_lungs_is_refused_with_a_hint_at_ras(files, tmp_path):
+    (tmp_path / "far.csv").write_text("id,x_lps_mm,y_lps_mm,z_lps_mm,diameter_mm\nchest,0,0,900,9\n")
+    with pytest.raises(UsageError, match=r"nodule at \(0, 0, 900\).*not RAS"):
+        prepare(tmp_path / "store", files / "chest.nrrd", "--nodules", tmp_path / "far.csv")
+
+
+def test_nothing_to_prepare_is_said(tmp_path):
+    with pytest.raises(UsageError, match="--synthetic N"):
+        prepare(tmp_path / "store")
+
+
+def test_synthetic_patients_are_cases_too(tmp_path):
+    message = prepare(tmp_path / "store", "--synthetic", 1, "--seed", 4)
+    store = CaseStore(tmp_path / "store")
+    assert store.names == ("synthetic-4-0",)
+    case = store.case(0)
+    assert f"{len(store.nodules[0])} nodules" in message
+    assert case.lungs.labels.shape == case.scan.image.shape
+    header, row = (tmp_path / "store" / "labels.csv").read_text().splitlines()
+    assert header == "id,cancer"
+    assert row in ("synthetic-4-0,0", "synthetic-4-0,1")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.errors import CTReadError, UsageError
-from LungCancerDxLib.io.tables import read_first_column, read_outcomes, read_table, write_table
+from LungCancerDxLib.io.tables import read_first_column, read_labels, read_table, write_table
 
 CONTENT = "id,Größe\na,1.5\n\nb,2\n"
 
@@ -58,9 +58,9 @@ def test_rows_can_be_chosen_and_empty_cells_allowed(tmp_path):
     assert table.where(np.array([False, True])).texts("id") == ["b"]
 
 
-def test_outcomes_are_read_case_by_case_from_the_first_column_that_is_there(tmp_path):
+def test_labels_are_read_case_by_case_from_the_first_column_that_is_there(tmp_path):
     (tmp_path / "table.csv").write_text("label,id\n1,a\n0,b\n")
-    assert read_outcomes(tmp_path / "table.csv", "cancer", "label") == {"a": True, "b": False}
+    assert read_labels(tmp_path / "table.csv", "cancer", "label") == {"a": True, "b": False}
 
 
 @pytest.mark.parametrize("content", ["seriesuid,more\n1.2,x\n1.3,y\n", "1.2\n1.3\n"])

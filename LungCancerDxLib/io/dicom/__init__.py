@@ -51,14 +51,14 @@ def read_dicom_file(path: Path) -> CTVolume:
 def _read(slices: Sequence[SliceHeader], left_out: Sequence[LeftOut], path: Path) -> CTVolume:
     """The volume of the chosen stack. What was chosen and lost is told, also where the volume cannot be made."""
     stack, choice = choose_stack(slices, path)
-    told = (*_lost(left_out, stack, path), *choice)
+    messages = (*_lost(left_out, stack, path), *choice)
     try:
         stack, repeats = without_repeats(stack, path)
         volume = volume_of(stack, path)
         check_chest_ct(volume, path)
     except CTReadError as error:
-        raise CTReadError(" ".join([str(error), *told])) from error
-    return replace(volume, warnings=told + repeats + volume.warnings)
+        raise CTReadError(" ".join([str(error), *messages])) from error
+    return replace(volume, warnings=messages + repeats + volume.warnings)
 
 
 def _lost(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader], path: Path) -> tuple[str, ...]:

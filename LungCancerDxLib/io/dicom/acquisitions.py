@@ -28,6 +28,7 @@ _MARKS = {
 }
 _ORDER = "the order of their instance numbers"
 _SLICES_A_VALUE = 10  # where fewer slices share a time, pauses tell acquisitions apart
+_SHARED_SLICES = 3  # of each of two acquisitions, before they overlap
 _PAUSE = 5.0  # times the usual step from one time to the next
 _INSIDE_STEPS = 3.0  # this far within an acquisition a single slice is one of another
 _MAX_STEP = 2.5  # times the usual step between two slices of one acquisition
@@ -45,11 +46,11 @@ def one_acquisition(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], t
         values = [str(getattr(s, name)) for s in slices]
         units = _units(values, name)
         if chosen := _largest(_passes(units, positions_mm), positions_mm):
-            return _told(slices, chosen, f"their {called}{_shown(name, values[chosen[0]])}")
-        if _overlap(units, positions_mm):
+            return _chosen(slices, chosen, f"their {called}{_shown(name, values[chosen[0]])}")
+        if any(_are_mixed(unit, other, positions_mm) for unit, other in combinations(units, 2)):
             return list(slices), (), f"its acquisitions (by their {called}) overlap, and none covers the whole"
     if chosen := _largest(_instance_runs(slices, positions_mm), positions_mm):
-        return _told(slices, chosen, _ORDER)
+        return _chosen(slices, chosen, _ORDER)
     return list(slices), (), ""
 
 
@@ -72,7 +73,9 @@ def without_repeats(slices: Sequence[SliceHeader], path: Path) -> tuple[list[Sli
     return phase, (*warnings, f"{chosen}{told_by}.")
 
 
-def _told(slices: Sequence[SliceHeader], chosen: list[int], by: str) -> tuple[list[SliceHeader], tuple[str, ...], str]:
+def _chosen(
+    slices: Sequence[SliceHeader], chosen: list[int], by: str
+) -> tuple[list[SliceHeader], tuple[str, ...], str]:
     what = f"The series holds several acquisitions; {len(chosen)} of {len(slices)} slices read, told apart by {by}."
     return [slices[n] for n in chosen], (what,), ""
 
@@ -121,7 +124,7 @@ def _passes(units: Iterable[list[int]], positions_mm: np.ndarray) -> list[list[i
     for unit in units:
         bottom, top = float(positions_mm[unit].min()), float(positions_mm[unit].max())
         if top - bottom > SAME_POSITION_MM:
-            is_inside = min(top, high) - max(bottom, low) > (top - bottom) / 2
+            is_inside = min(top, high) - max(bottom, low) > min(top - bottom, high - low) / 2
         else:
             is_inside = low + inside_mm < bottom < high - inside_mm
         if passes and not is_inside:
@@ -133,17 +136,17 @@ def _passes(units: Iterable[list[int]], positions_mm: np.ndarray) -> list[list[i
     return [sorted(chosen) for chosen in passes]
 
 
-def _overlap(units: Sequence[list[int]], positions_mm: np.ndarray) -> bool:
-    """Whether two units of some slices share more than their ends."""
-    ranges = [
-        (positions_mm[unit].min(), positions_mm[unit].max(), _usual_step(positions_mm[unit]))
-        for unit in units
-        if len(unit) >= _SLICES_A_VALUE
-    ]
-    return any(
-        min(high, other_high) - max(low, other_low) > _MAX_STEP * step
-        for (low, high, step), (other_low, other_high, _) in combinations(ranges, 2)
-    )
+def _are_mixed(unit: list[int], other: list[int], positions_mm: np.ndarray) -> bool:
+    """Whether two units run through the same part of the patient, each evenly."""
+    both = [np.unique(positions_mm[one].round(2)) for one in (unit, other)]
+    low, high = max(own[0] for own in both), min(own[-1] for own in both)
+    for own in both:
+        shared = own[(own >= low) & (own <= high)]
+        if len(shared) < _SHARED_SLICES:
+            return False
+        if np.diff([low, *shared, high]).max() > _MAX_STEP * np.median(np.diff(own)):
+            return False
+    return True
 
 
 def _instance_runs(slices: Sequence[SliceHeader], positions_mm: np.ndarray) -> list[list[int]]:

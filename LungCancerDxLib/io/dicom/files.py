@@ -49,7 +49,6 @@ _TAGS = [
     "AcquisitionNumber",
     "AcquisitionDateTime",
     "AcquisitionTime",
-    "ContentTime",
     "IrradiationEventUID",
     "TemporalPositionIdentifier",
     "NominalPercentageOfCardiacPhase",

@@ -13,7 +13,6 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 _UNIT_TOLERANCE = 1e-2  # of the length of a direction and the cosine between two, before they count as nonsense
-_TIMES = ("AcquisitionDateTime", "AcquisitionTime", "ContentTime")
 _BINARY = ("US", "UL", "SS", "SL", "FL", "FD")  # value representations that hold no text
 
 
@@ -116,7 +115,7 @@ def single_slice(dataset: Dataset, path: Path, plain: PlainPixels | None) -> Sli
         temporal=text(dataset, "TemporalPositionIdentifier"),
         cardiac_phase=text(dataset, "NominalPercentageOfCardiacPhase") or text(dataset, "TriggerTime"),
         event=text(dataset, "IrradiationEventUID"),
-        time=next(filter(None, (text(dataset, name) for name in _TIMES)), ""),
+        time=text(dataset, "AcquisitionDateTime") or text(dataset, "AcquisitionTime"),
         instance=_whole(dataset, "InstanceNumber"),
         inverted=_is_inverted(dataset),
         plain=plain,

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -62,17 +63,17 @@ class Stack:
     def plane(self) -> str:
         return self.slices[0].plane
 
-    @property
+    @cached_property
     def positions_mm(self) -> np.ndarray:
         """The different positions, growing."""
         return np.unique(slice_positions_mm(self.slices).round(2))
 
-    @property
+    @cached_property
     def spacing_mm(self) -> float:
         steps = np.diff(self.positions_mm)
         return float(np.median(steps)) if len(steps) else 0.0
 
-    @property
+    @cached_property
     def ends_lps_mm(self) -> np.ndarray:
         """(2, 3) the middle of the first and of the last slice."""
         middles = []
@@ -82,7 +83,7 @@ class Stack:
             middles.append(end.position_lps_mm + along_j * half_mm[0] + along_i * half_mm[1])
         return np.array(middles)
 
-    @property
+    @cached_property
     def width_mm(self) -> float:
         """The longer side of the field of view."""
         first = self.slices[0]
@@ -183,7 +184,8 @@ def _joined(stacks: Sequence[Stack]) -> list[Stack]:
     by_kind: dict[tuple[object, ...], list[Stack]] = defaultdict(list)
     for stack in stacks:
         first, series = stack.slices[0], stack.series
-        about = (series.frame_of_reference, series.description, series.kernel, series.image_type)
+        name = re.sub(r"[\W\d_]+", " ", series.description.upper())  # parts may be numbered
+        about = (series.frame_of_reference, name.strip(), series.kernel, series.image_type)
         by_kind[(*about, series.slice_thickness_mm, first.shape, stack.plane)].append(stack)
     joined = []
     for alike in by_kind.values():
@@ -228,9 +230,9 @@ def _continues(below: Stack, above: Stack) -> bool:
 
 
 def _is_projection(series: Series) -> bool:
-    words = {part for value in series.image_type for part in re.split(r"[ _/]", value)}
-    words |= set(re.split(r"[^A-Z]+", series.description.upper()))
-    return bool(_PROJECTIONS & words) or {"MIN", "IP"} <= words
+    tokens = {part for value in series.image_type for part in re.split(r"[ _/]", value)}
+    tokens |= set(re.split(r"[^A-Z]+", series.description.upper()))
+    return bool(_PROJECTIONS & tokens) or {"MIN", "IP"} <= tokens
 
 
 def _doubts(stack: Stack, stacks: Sequence[Stack]) -> list[str]:

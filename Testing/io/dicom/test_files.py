@@ -240,9 +240,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", ["{:03d}.dcm", "IM{}", "1.2.840.{}.7"])
-@pytest.mark.parametrize("damage", BROKEN)
-def test_slices_that_broke_are_told_by_name_and_many_of_them_refused(tmp_path, name, damage):
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [*((damage, "{:03d}.dcm") for damage in BROKEN), ("empty", "IM{}"), ("cut off before the series", "1.2.840.{}.7")],
+)
+def test_slices_that_broke_are_told_by_name_and_many_of_them_refused(tmp_path, damage, name):
     paths = write_series(tmp_path / "a", chest_voxels((40, 32, 40)), name=name)
     for path in paths[:2]:
         path.write_bytes(BROKEN[damage](path.read_bytes()))

@@ -178,7 +178,8 @@ def test_a_scan_split_into_series_is_read_as_one(tmp_path, cuts):
     positions = [(-40.0, -50.0 + 0.2 * k, -60.0 + 3 * k) for k in range(60)]
     for part in np.split(np.arange(60), cuts):
         slices = part[0], part[-1] + 1
-        write_series(tmp_path, MORE[slice(*slices)], positions[slice(*slices)], name=f"{part[0]}_{{}}.dcm", **PARTS)
+        numbered = {**PARTS, "SeriesDescription": f"CHEST ({part[0]})"}
+        write_series(tmp_path, MORE[slice(*slices)], positions[slice(*slices)], name=f"{part[0]}_{{}}.dcm", **numbered)
     volume = read_ct(tmp_path)
     assert volume.shape_kji[0] == 60
     count = len(cuts) + 1

@@ -9,8 +9,10 @@ import pytest
 from LungCancerDxLib.errors import NoLungsError
 from LungCancerDxLib.names import LEFT, RIGHT
 from LungCancerDxLib.phantom.patient import synthetic_chest
+from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preprocessing.lungs import Lungs, find_lungs, lung_warnings
 from LungCancerDxLib.preset import DEFAULT, GRT123
+from LungCancerDxLib.volume import CTVolume
 
 SPACING = (5.0, 2.0, 2.0)
 
@@ -99,6 +101,13 @@ def test_bowel_gas_and_trachea_are_no_lungs():
 def test_an_image_of_one_value_has_no_lungs(value):
     with pytest.raises(NoLungsError):
         find_lungs(np.full((30, 60, 60), value, dtype=np.int16), np.array([5.0, 5.0, 5.0]), DEFAULT)
+
+
+def test_where_no_lungs_are_found_the_series_that_was_chosen_is_named():
+    kji_to_lps = np.array([[0, 0, 5.0, 0], [0, 5.0, 0, 0], [5.0, 0, 0, 0], [0, 0, 0, 1]])
+    volume = CTVolume(np.full((30, 60, 60), 40, np.int16), kji_to_lps, warnings=('2 CT series found; read "HEAD".',))
+    with pytest.raises(NoLungsError, match=r'No lungs were found.* 2 CT series found; read "HEAD"'):
+        preprocess(volume, DEFAULT)
 
 
 def test_lungs_at_the_border_of_the_field_of_view_are_warned_of():

@@ -109,7 +109,7 @@ def _refuse_out_among_scans(out: Path, scans: Path) -> None:
 
 
 def _summary(entries: tuple[Entry, ...], statuses: Counter[str], out: Path, model: Model) -> str:
-    from ..cohorts.results import CASES_TABLE, DONE, FAILED, NODULES_TABLE
+    from ..cohorts.run import CASES_TABLE, DONE, FAILED, NODULES_TABLE
 
     lines = ["", f"{statuses[DONE]} of {len(entries)} scans scored, {statuses[FAILED]} failed."]
     if statuses[FAILED]:

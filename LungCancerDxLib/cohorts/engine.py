@@ -115,17 +115,15 @@ def _ended(
                 ) from error
 
 
-@contextmanager
-def _cluster(address: str) -> Iterator[Any]:
+def _cluster(address: str) -> Any:
+    """A client of the scheduler at an address."""
     dask = _dask()
     try:
-        client = dask.distributed.Client(address, timeout=_CONNECT_S)
+        return dask.distributed.Client(address, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"No Dask scheduler answers at {address} ({error}); start one, or check the address."
         ) from error
-    with client:
-        yield client
 
 
 @contextmanager

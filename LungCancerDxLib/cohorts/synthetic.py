@@ -105,7 +105,7 @@ def build_cohort(
                 "same command again with fewer workers."
             )
         progress(f"{number} of {len(missing)} patients", number / len(missing))
-    _write_tables(plan, folder, [_record(patient) for patient in patients])
+    _write_tables(plan, folder, [json.loads(p.record_path.read_text(encoding="utf-8")) for p in patients])
     return len(missing), cases - len(missing)
 
 
@@ -144,17 +144,10 @@ def _write_patient(patient: _Patient) -> None:
 
 
 def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, Any]]) -> None:
-    source = LUNA16 if plan.format == "luna16" else DSB2017
-    scans = [_scan(record, source, folder) for record in records]
-    if plan.format == "luna16":
-        write_luna16_tables(folder, scans)
-    else:
-        write_dsb2017_tables(folder, scans)
-    _write_truth(folder, records)
-
-
-def _write_truth(folder: Path, records: Sequence[dict[str, Any]]) -> None:
-    """What is known of the patients and of their nodules: `truth.csv` and `nodule_labels.csv`."""
+    """The tables of the format, and what is known of patients and nodules: `truth.csv` and `nodule_labels.csv`."""
+    is_luna16 = plan.format == "luna16"
+    scans = [_scan(record, LUNA16 if is_luna16 else DSB2017, folder) for record in records]
+    (write_luna16_tables if is_luna16 else write_dsb2017_tables)(folder, scans)
     patients = [{**record, "nodule_count": len(record["nodules"])} for record in records]
     write_table(folder / TRUTH, _PATIENT_COLUMNS, [[known[name] for name in _PATIENT_COLUMNS] for known in patients])
     rows = [
@@ -168,11 +161,6 @@ def _write_truth(folder: Path, records: Sequence[dict[str, Any]]) -> None:
 def _scan(record: dict[str, Any], source: str, folder: Path) -> CohortScan:
     nodules = tuple(NoduleLabel(tuple(n["center_lps_mm"]), n["diameter_mm"]) for n in record["nodules"])
     return CohortScan(record["id"], folder, record["label"], nodules, source)
-
-
-def _record(patient: _Patient) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(patient.record_path.read_text(encoding="utf-8"))
-    return record
 
 
 def _check_plan(plan: CohortPlan, folder: Path) -> None:

@@ -39,19 +39,30 @@ def case_report(outcomes: Outcomes, rng: np.random.Generator, samples: int = 100
     times = resample(rng, len(cancer), samples)
     basis = f"{len(cancer)} cases, {cancer.sum()} with cancer"
     losses, areas = case_losses(predicted, cancer), resampled_auc(predicted, cancer, times)
-    right, healthy = ((predicted > 0.5) == cancer).astype(float), (~cancer).astype(float)
     bins = calibration(predicted, cancer)
     rows = [
-        row("log-loss", log_loss(predicted, cancer), basis, resampled_mean(losses, times)),
+        _mean("log-loss", losses, basis, times),
         row("AUC", auc(predicted, cancer), basis, areas),
-        row("accuracy at 0.5", accuracy(predicted, cancer), basis, resampled_mean(right, times)),
-        row("accuracy of calling everyone healthy", healthy_accuracy(cancer), basis, resampled_mean(healthy, times)),
+        _mean("accuracy at 0.5", (predicted > 0.5) == cancer, basis, times),
+        _mean("accuracy of calling everyone healthy", ~cancer, basis, times),
         row("expected calibration error, 10 bins", bins.expected_error, basis),
     ]
-    if outcomes.bayes is not None:
-        rows += _against_bayes(outcomes.bayes, outcomes, losses, areas, times, basis)
+    if (bayes := outcomes.bayes) is not None:
+        bayes_losses, bayes_areas = case_losses(bayes, cancer), resampled_auc(bayes, cancer, times)
+        bayes_area, difference = auc(bayes, cancer), "log-loss minus that of the Bayes predictor"
+        expected = expected_excess_losses(predicted, bayes)
+        rows += [
+            _mean("log-loss of the Bayes predictor", bayes_losses, basis, times),
+            row("AUC of the Bayes predictor", bayes_area, basis, bayes_areas),
+            _mean(difference, losses - bayes_losses, basis, times),
+            _mean(f"{difference}, expected over outcomes", expected, basis, times),
+            row("AUC minus that of the Bayes predictor", rows[1].value - bayes_area, basis, areas - bayes_areas),
+        ]
     if outcomes.leak is not None and not np.isnan(outcomes.leak).all():
-        rows += _without_nodule(outcomes.leak, predicted, times)
+        none = ~np.isnan(outcomes.leak)
+        rests_on = f"{none.sum()} cases without a nodule"
+        rows.append(_mean("mean score of cases without a nodule", predicted[none], rests_on, times[:, none]))
+        rows.append(row("their true leak", outcomes.leak[none].mean(), rests_on))
     remarks = (
         f"What is evaluated: {outcomes.score_name}. It is a cancer probability only where a model trained on clinical "
         "outcomes made it; with simulated labels no figure here says anything about patients.",
@@ -63,38 +74,9 @@ def case_report(outcomes: Outcomes, rng: np.random.Generator, samples: int = 100
     return CaseReport(roc(predicted, cancer), bins, tuple(rows), remarks)
 
 
-def _without_nodule(leak: np.ndarray, predicted: np.ndarray, times: np.ndarray) -> list[Row]:
-    """What cases without a nodule get, beside their true probability of cancer."""
-    none = ~np.isnan(leak)
-    basis = f"{none.sum()} cases without a nodule"
-    sampled = resampled_mean(predicted[none], times[:, none])
-    return [
-        row("mean score of cases without a nodule", predicted[none].mean(), basis, sampled),
-        row("their true leak", leak[none].mean(), basis),
-    ]
-
-
-def _against_bayes(
-    bayes: np.ndarray, outcomes: Outcomes, losses: np.ndarray, areas: np.ndarray, times: np.ndarray, basis: str
-) -> list[Row]:
-    predicted, cancer = outcomes.predicted, outcomes.cancer
-    bayes_losses, bayes_areas = case_losses(bayes, cancer), resampled_auc(bayes, cancer, times)
-    bayes_loss, bayes_area = log_loss(bayes, cancer), auc(bayes, cancer)
-    excess = resampled_mean(losses - bayes_losses, times)
-    expected = expected_excess_losses(predicted, bayes)
-    difference = "log-loss minus that of the Bayes predictor"
-    return [
-        row("log-loss of the Bayes predictor", bayes_loss, basis, resampled_mean(bayes_losses, times)),
-        row("AUC of the Bayes predictor", bayes_area, basis, bayes_areas),
-        row(difference, log_loss(predicted, cancer) - bayes_loss, basis, excess),
-        row(f"{difference}, expected over outcomes", expected.mean(), basis, resampled_mean(expected, times)),
-        row("AUC minus that of the Bayes predictor", auc(predicted, cancer) - bayes_area, basis, areas - bayes_areas),
-    ]
-
-
-def log_loss(predicted: np.ndarray, cancer: np.ndarray) -> float:
-    """Mean cross-entropy in nats of scores (N,) and labels (N,), scores clipped to CLIP..1 - CLIP."""
-    return float(_metrics().log_loss(cancer, np.clip(predicted, CLIP, 1 - CLIP), labels=[False, True]))
+def _mean(name: str, values: np.ndarray, basis: str, times: np.ndarray) -> Row:
+    """The row of a mean over cases (N,) drawn (B, N) times."""
+    return row(name, values.mean(), basis, resampled_mean(values, times))
 
 
 def auc(predicted: np.ndarray, cancer: np.ndarray) -> float:
@@ -102,27 +84,16 @@ def auc(predicted: np.ndarray, cancer: np.ndarray) -> float:
     return float(_metrics().roc_auc_score(cancer, predicted))
 
 
-def accuracy(predicted: np.ndarray, cancer: np.ndarray) -> float:
-    """Share of right answers when a score above 0.5 is called cancer."""
-    return float(_metrics().accuracy_score(cancer, predicted > 0.5))
-
-
-def healthy_accuracy(cancer: np.ndarray) -> float:
-    """Share of right answers when everyone is called healthy."""
-    return float(_metrics().accuracy_score(cancer, np.zeros_like(cancer)))
-
-
 def roc(predicted: np.ndarray, cancer: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The ROC curve: (P,) false positive rates, true positive rates and the thresholds from inf downwards."""
-    rates, sensitivity, thresholds = _metrics().roc_curve(cancer, predicted, drop_intermediate=False)
-    return rates, sensitivity, thresholds
+    curve: tuple[np.ndarray, np.ndarray, np.ndarray] = _metrics().roc_curve(cancer, predicted, drop_intermediate=False)
+    return curve
 
 
 def case_losses(predicted: np.ndarray, cancer: np.ndarray) -> np.ndarray:
-    """(N,) each case's share in `log_loss` before the mean, for bootstraps."""
+    """(N,) each case's cross-entropy in nats, scores clipped to CLIP..1 - CLIP; their mean is the log-loss."""
     right = np.where(cancer, predicted, 1 - predicted)
-    losses: np.ndarray = -np.log(np.clip(right, CLIP, 1 - CLIP))
-    return losses
+    return np.asarray(-np.log(np.clip(right, CLIP, 1 - CLIP)))
 
 
 def expected_excess_losses(predicted: np.ndarray, bayes: np.ndarray) -> np.ndarray:
@@ -132,8 +103,7 @@ def expected_excess_losses(predicted: np.ndarray, bayes: np.ndarray) -> np.ndarr
     log-losses is without the luck of the outcomes that were drawn.
     """
     clipped = np.clip(predicted, CLIP, 1 - CLIP)
-    divergence: np.ndarray = rel_entr(bayes, clipped) + rel_entr(1 - bayes, 1 - clipped)
-    return divergence
+    return np.asarray(rel_entr(bayes, clipped) + rel_entr(1 - bayes, 1 - clipped))
 
 
 def resampled_mean(values: np.ndarray, times: np.ndarray) -> np.ndarray:

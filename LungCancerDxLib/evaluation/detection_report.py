@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -25,15 +26,6 @@ _RULES = {
 
 
 @dataclass(frozen=True)
-class Band:
-    """The 95 % interval (R,) of the sensitivity at (R,) false positives per scan."""
-
-    rate: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-@dataclass(frozen=True)
 class Recall:
     """Recall (K,) among the first 1..K marks, with its 95 % interval, over some nodules."""
 
@@ -45,10 +37,13 @@ class Recall:
 
 @dataclass(frozen=True)
 class DetectionReport:
-    """What is known of a detector; `most_malignant` is None where no malignancy is known."""
+    """What is known of a detector; `most_malignant` is None where no malignancy is known.
+
+    `band` is the 95 % interval of the sensitivity: (R,) false positives per scan, lower and upper ends.
+    """
 
     curve: Froc
-    band: Band
+    band: tuple[np.ndarray, np.ndarray, np.ndarray]
     recall: Recall
     most_malignant: Recall | None
     rows: tuple[Row, ...]
@@ -75,7 +70,7 @@ def detection_report(
     nodules = len(matching.nodule_scan)
     basis = f"{matching.scans} scans, {nodules} nodules"
     rows = [
-        row(f"sensitivity at {_fraction(rate)} false positives per scan", value, basis, of_rate)
+        row(f"sensitivity at {Fraction(rate)} false positives per scan", value, basis, of_rate)
         for rate, value, of_rate in zip(RATES, curve.at(RATES), at_seven.T, strict=True)
     ]
     rows.append(row("mean of the seven (CPM)", curve.at(RATES).mean(), basis, at_seven.mean(axis=1)))
@@ -101,7 +96,7 @@ def detection_report(
         f"Intervals: percentiles 2.5 and 97.5 over {samples} bootstrap samples of the scans.",
         *detections.remarks,
     )
-    return DetectionReport(curve, Band(rates, *interval(sampled)), recall, worst, (*rows, *recall_rows), remarks, basis)
+    return DetectionReport(curve, (rates, *interval(sampled)), recall, worst, (*rows, *recall_rows), remarks, basis)
 
 
 def _recall(
@@ -111,7 +106,3 @@ def _recall(
     recall = found.mean(axis=0)
     rows = [row(f"{name} {k}", recall[k - 1], basis, sampled[:, k - 1]) for k in range(1, MOST + 1)]
     return Recall(recall, *interval(sampled), len(found)), rows
-
-
-def _fraction(rate: float) -> str:
-    return f"{rate:g}" if rate >= 1 else f"1/{1 / rate:g}"

@@ -25,9 +25,9 @@ def save_froc_figure(report: DetectionReport, path: Path) -> None:
     points whose mean is given.
     """
     with figure_file(path, figsize=(7, 5.2)) as axes:
-        band, seven = report.band, report.curve.at(RATES)
-        shown = np.union1d(report.curve.rate, band.rate)
-        axes.fill_between(band.rate, band.low, band.high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % interval")
+        (rate, low, high), seven = report.band, report.curve.at(RATES)
+        shown = np.union1d(report.curve.rate, rate)
+        axes.fill_between(rate, low, high, color=_BLUE, alpha=0.18, linewidth=0, label="95 % interval")
         axes.plot(shown, report.curve.at(shown), color=_BLUE, linewidth=1.8)
         axes.plot(RATES, seven, "o", color=_BLUE, label=f"mean of the seven: {seven.mean():.4f}")
         axes.set_xscale("log", base=2)
@@ -64,11 +64,7 @@ def save_roc_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
             label = f"Bayes predictor, AUC {values['AUC of the Bayes predictor']:.3f}"
             axes.plot(false_rate, true_rate, color=_GREY, linewidth=1.2, label=label)
         axes.set_aspect("equal")
-        axes.set_xlabel("false positive rate")
-        axes.set_ylabel("true positive rate")
-        axes.set_title(f"ROC on {_basis(outcomes)}")
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
+        _finish(axes, "false positive rate", "true positive rate", f"ROC on {_basis(outcomes)}")
 
 
 def save_histograms(outcomes: Outcomes, path: Path) -> None:
@@ -79,9 +75,7 @@ def save_histograms(outcomes: Outcomes, path: Path) -> None:
             shares = np.full(len(scores), 1 / len(scores))
             axes.hist(scores, _BINS, weights=shares, color=colour, alpha=0.55, label=f"{name} ({len(scores)})")
         axes.axvline(0.5, color=_GREY, linestyle="--", linewidth=1)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel(outcomes.score_name)
-        axes.set_ylabel("share of the class")
+        axes.set(xlim=(0, 1), xlabel=outcomes.score_name, ylabel="share of the class")
         axes.set_title(f"Scores by class on {_basis(outcomes)}")
         axes.legend()
 
@@ -94,16 +88,13 @@ def save_reliability_figure(report: CaseReport, outcomes: Outcomes, path: Path) 
         filled = bins.cases > 0
         error = f"expected calibration error {bins.expected_error:.3f}"
         axes.plot(bins.mean_score[filled], bins.observed_frequency[filled], "o-", color=_BLUE, label=error)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_ylabel("observed frequency of cancer")
+        axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel="observed frequency of cancer")
         axes.set_title(f"Reliability on {_basis(outcomes)}")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left")
         width = 1 / len(bins.cases)
         below.bar((np.arange(len(bins.cases)) + 0.5) * width, bins.cases, width * 0.92, color=_BLUE, alpha=0.55)
-        below.set_xlabel(outcomes.score_name)
-        below.set_ylabel("cases")
+        below.set(xlabel=outcomes.score_name, ylabel="cases")
 
 
 def _basis(outcomes: Outcomes) -> str:
@@ -112,9 +103,6 @@ def _basis(outcomes: Outcomes) -> str:
 
 def _finish(axes: Any, x: str, y: str, title: str) -> None:
     """Axis labels and grid of a figure whose vertical axis is a share."""
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.set_title(title)
+    axes.set(ylim=(0, 1.02), xlabel=x, ylabel=y, title=title)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -23,8 +23,7 @@ class Froc:
 
     def at(self, rates: np.ndarray | tuple[float, ...]) -> np.ndarray:
         """Sensitivities at some rates of false positives per scan, linear between points, constant beyond the last."""
-        sensitivity: np.ndarray = np.interp(rates, self.rate, self.sensitivity)
-        return sensitivity
+        return np.asarray(np.interp(rates, self.rate, self.sensitivity))
 
 
 def froc(matching: Matching) -> Froc:
@@ -78,9 +77,7 @@ class _Steps:
         scores = np.unique(hit_score)[::-1]
         score = np.concatenate([hit_score, false_score])
         above = np.searchsorted(-scores, -score)  # scores of hits that are higher
-        on_a_hit = np.isin(score, scores)
-        step_of_all = 2 * above + on_a_hit
-        steps, step = np.unique(step_of_all, return_inverse=True)
+        steps, step = np.unique(2 * above + np.isin(score, scores), return_inverse=True)
         threshold = np.full(len(steps), np.inf)
         np.minimum.at(threshold, step, score)
         shape = (len(steps), matching.scans)

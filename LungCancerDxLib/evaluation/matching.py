@@ -49,8 +49,7 @@ class Matching:
     @property
     def hit(self) -> np.ndarray:
         """(M,) bool: nodules that a mark hits."""
-        hit: np.ndarray = np.isfinite(self.nodule_rank)
-        return hit
+        return np.asarray(np.isfinite(self.nodule_rank))
 
 
 def match(detections: Detections, rules: RulesName) -> Matching:
@@ -129,8 +128,7 @@ def _hits(detections: Detections, marks: np.ndarray, findings: np.ndarray, rules
     found_at = detections.finding_center_lps_mm[findings]
     diameters_mm = detections.finding_diameter_mm[findings]
     if rules == "luna16":
-        within: np.ndarray = np.linalg.norm(centers[:, None] - found_at[None], axis=2) < diameters_mm / 2
-        return within
+        return np.asarray(np.linalg.norm(centers[:, None] - found_at[None], axis=2) < diameters_mm / 2)
     hits = np.zeros((len(centers), len(found_at)), dtype=bool)
     if len(found_at):
         of_findings = zip(found_at, diameters_mm, strict=True)

@@ -1,4 +1,4 @@
-"""Where in the lungs a point lies, and how far the lung reaches there once dents and holes are closed."""
+"""Where in the lungs a point lies, how far the lung reaches there once dents and holes are closed, what is around."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ..names import LEFT, RIGHT
 from ..preprocessing import CTLungs
+from ..preprocessing.lung_mask import bounding_box
 from ..runtime.progress import in_threads
 from ..volume import CTVolume, index_to_world, world_to_index
 
@@ -127,6 +128,40 @@ def mask_onto(mask: np.ndarray, block: Block, volume: CTVolume) -> tuple[tuple[s
     to_block[:3, 3] += to_block[:3, :3] @ low
     share = ndimage.affine_transform(mask.astype(float), to_block, output_shape=tuple(high - low), order=1)
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), np.round(share, _SHARE_DECIMALS) >= 0.5
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What is known around a proposal, all (Z, Y, X) on one block of `step_mm`.
+
+    `hu`; `lung` (bool), the closed lung; `distance_mm` from the proposal; `blur_kji`, how much wider than 1 mm the
+    scan's own voxels are along each axis (at least 1): distances along a thick axis count for less.
+    """
+
+    hu: np.ndarray
+    lung: np.ndarray
+    distance_mm: np.ndarray
+    step_mm: float
+    blur_kji: np.ndarray
+
+    def away_mm(self, mask: np.ndarray, farthest_mm: float, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Distance to a mask in mm, shortened along axes of thick voxels; may be infinite beyond the farthest.
+
+        It is worked out around the mask, or around the voxels `wanted` (bool).
+        """
+        sampling_mm = self.step_mm / self.blur_kji
+        box = bounding_box(mask if wanted is None else wanted, np.ceil(farthest_mm / sampling_mm).astype(int))
+        away_mm = np.full(mask.shape, np.inf)
+        if mask[box].any():
+            away_mm[box] = ndimage.distance_transform_edt(~mask[box], sampling=sampling_mm)
+        return away_mm
+
+    def smooth_hu(self, sigma_mm: float) -> np.ndarray:
+        """HU smoothed within the lung alone, so that the chest wall does not spill into it; unchanged outside."""
+        sigma = sigma_mm / self.step_mm
+        weight = ndimage.gaussian_filter(self.lung.astype(float), sigma)
+        within = ndimage.gaussian_filter(np.where(self.lung, self.hu, 0.0), sigma)
+        return np.where(self.lung, within / np.maximum(weight, 1e-6), self.hu)
 
 
 @dataclass(frozen=True)

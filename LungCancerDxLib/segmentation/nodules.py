@@ -14,8 +14,8 @@ from ..case import Nodule
 from ..preprocessing import CTLungs
 from ..runtime.progress import Progress, in_threads, silent
 from ..volume import CTVolume, index_to_world
-from .lung_region import Block, Lung, lungs_of, mask_onto, nearest_lung
-from .outline import LUNG_HU, Outline, Patch, outline_nodule
+from .lung_region import Block, Lung, Patch, lungs_of, mask_onto, nearest_lung
+from .outline import LUNG_HU, Outline, outline_nodule
 
 _SMALLEST_DIAMETER_MM = 2.0  # equivalent sphere; smaller findings are below what CT measures
 _SMALLEST_OF_BOX = 0.35  # a detector's box is not three times as wide as its nodule; a piece of vessel may be
@@ -85,8 +85,12 @@ def segment_nodules(
     measured = tuple(in_threads(lambda found: _measured(*found), zip(nodules, nearest, drawn, strict=True)))
     progress("outlining nodules", 1.0)
     without_mask = sorted(nodule.rank for nodule, mask in zip(nodules, drawn, strict=True) if mask is None)
-    warnings = (_no_mask_warning(without_mask),) if without_mask else ()
-    return SegmentedNodules(labels, measured, warnings)
+    if not without_mask:
+        return SegmentedNodules(labels, measured, ())
+    which, verb = ("Nodule", "has") if len(without_mask) == 1 else ("Nodules", "have")
+    lacking = f"{which} {', '.join(map(str, without_mask))} could not be outlined and {verb} no mask"
+    warning = f"{lacking} and no measurements; the diameter given is the box's."
+    return SegmentedNodules(labels, measured, (warning,))
 
 
 def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented | None:
@@ -96,10 +100,11 @@ def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented 
     box_mm = nodule.box_diameter_mm or _DEFAULT_DIAMETER_MM
     sphere_mm = _SPHERE_SHARE * box_mm / 2 + _SPHERE_EXTRA_MM
     largest_mm = max(sphere_mm * _GROWN_DETECTED, 0 if nodule.box_diameter_mm else _GROWN_USER_MM)
+    smallest_mm3 = np.pi / 6 * max(_SMALLEST_DIAMETER_MM, _SMALLEST_OF_BOX * (nodule.box_diameter_mm or 0.0)) ** 3
     while sphere_mm <= largest_mm:
         block, patch = _cut_patch(volume, nodule, lung, sphere_mm)
         outline = outline_nodule(patch, box_mm / 2, sphere_mm)
-        if outline is None or _is_too_small(outline.mask, block.step_mm, nodule.box_diameter_mm):
+        if outline is None or outline.mask.sum() * block.step_mm**3 < smallest_mm3:
             return None
         if not _touches_border(outline.mask, outline.from_center_mm, sphere_mm, block.step_mm):
             if _is_filament(outline.mask):
@@ -124,12 +129,6 @@ def _is_filament(mask: np.ndarray) -> bool:
         return False
     spread = np.sqrt(np.clip(np.linalg.eigvalsh(np.cov(points.T) + np.eye(3) / 12), 0, None))
     return bool(spread[2] > _LONGEST_TO_MIDDLE * spread[1])
-
-
-def _is_too_small(mask: np.ndarray, step_mm: float, box_diameter_mm: float | None) -> bool:
-    """Whether the equivalent sphere of a mask is below what can be measured, or has little to do with its box."""
-    smallest_mm = max(_SMALLEST_DIAMETER_MM, _SMALLEST_OF_BOX * (box_diameter_mm or 0.0))
-    return bool(mask.sum() * step_mm**3 < np.pi / 6 * smallest_mm**3)
 
 
 def _cut_patch(volume: CTVolume, nodule: Nodule, lung: Lung, sphere_mm: float) -> tuple[Block, Patch]:
@@ -192,14 +191,6 @@ def _measured(nodule: Nodule, lung: Lung | None, segmented: _Segmented | None) -
     )
 
 
-def _no_mask_warning(ranks: Sequence[int]) -> str:
-    """The sentence that names the nodules without a mask."""
-    which, verb = ("Nodule", "has") if len(ranks) == 1 else ("Nodules", "have")
-    listed = ", ".join(map(str, ranks))
-    lacking = f"{which} {listed} could not be outlined and {verb} no mask and no measurements"
-    return f"{lacking}; the diameter given is the box's."
-
-
 _RIM_MM = 1.25  # to both sides of the outline: the width of the blur
 _NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
 _SOLID_ABOVE_HU = -300.0  # denser tissue hides the vessels behind it
@@ -216,7 +207,8 @@ def volume_mm3(patch: Patch, outline: Outline) -> float:
     core. The blur moves tissue across the outline but does not change this sum, so that small nodules in thick
     slices are not underestimated. Outside the lung and in what was cut off nothing counts.
     """
-    share, rim = _shares(patch, outline), _rim(patch, outline)
+    share = (patch.hu - outline.background_hu) / (outline.core_hu - outline.background_hu)
+    share, rim = np.clip(share, -_NOISE, 1 + _NOISE), _rim(patch, outline)
     return float(((outline.mask & ~rim).sum() + share[rim].sum()) * patch.step_mm**3)
 
 
@@ -243,12 +235,6 @@ def fitted(patch: Patch, outline: Outline, volume_mm3: float) -> Outline:
     return replace(outline, mask=mask)
 
 
-def _shares(patch: Patch, outline: Outline) -> np.ndarray:
-    """How much of each voxel is nodule, by its HU between lung (0) and core (1)."""
-    share = (patch.hu - outline.background_hu) / (outline.core_hu - outline.background_hu)
-    return np.clip(share, -_NOISE, 1 + _NOISE)
-
-
 def _rim(patch: Patch, outline: Outline) -> np.ndarray:
     """The voxels (bool) of the lung near the outline, on both sides of it and clear of what was cut off."""
     mask = outline.mask
@@ -270,15 +256,13 @@ def longest_axial_diameter_mm(mask: np.ndarray, step_mm: float) -> float:
     From voxel centre to voxel centre: what the voxels reach beyond them is what noise adds to the longest of many
     lines (within 1 mm on balls of 6 to 30 mm).
     """
-    return max(_longest_in_plane(plane) for plane in mask if plane.any()) * step_mm
-
-
-def _longest_in_plane(plane: np.ndarray) -> float:
-    """Greatest distance between two voxels of a non-empty plane, in voxels."""
-    points = np.argwhere(plane & ~ndimage.binary_erosion(plane)).astype(float)
-    with suppress(QhullError, ValueError):  # fewer than three points, or all in a line
-        points = points[ConvexHull(points).vertices]
-    return float(distance.pdist(points).max()) if len(points) > 1 else 0.0
+    longest = 0.0
+    for plane in mask:
+        points = np.argwhere(plane & ~ndimage.binary_erosion(plane)).astype(float)
+        with suppress(QhullError, ValueError):  # fewer than three points, or all in a line
+            points = points[ConvexHull(points).vertices]
+        longest = max(longest, distance.pdist(points).max(initial=0.0))
+    return float(longest * step_mm)
 
 
 def nodule_type(hu: np.ndarray, mask: np.ndarray, threshold_hu: float, step_mm: float) -> str:

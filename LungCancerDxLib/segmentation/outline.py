@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..preprocessing.lung_mask import bounding_box
+from .lung_region import Patch
 
 LUNG_HU = -850.0  # air-filled lung, where too little of it is in sight to measure
 _LUNG_BELOW_HU = -600.0  # what is denser is no plain lung
@@ -34,40 +35,6 @@ _SMOOTHING_SHARE, _SMOOTHING_MM = 0.06, (0.7, 1.5)  # of the box, in mm: noise a
 
 
 @dataclass(frozen=True)
-class Patch:
-    """What is known around a proposal, all (Z, Y, X) on one block of `step_mm`.
-
-    `hu`; `lung` (bool), the closed lung; `distance_mm` from the proposal; `blur_kji`, how much wider than 1 mm the
-    scan's own voxels are along each axis (at least 1): distances along a thick axis count for less.
-    """
-
-    hu: np.ndarray
-    lung: np.ndarray
-    distance_mm: np.ndarray
-    step_mm: float
-    blur_kji: np.ndarray
-
-    def away_mm(self, mask: np.ndarray, farthest_mm: float, wanted: np.ndarray | None = None) -> np.ndarray:
-        """Distance to a mask in mm, shortened along axes of thick voxels; may be infinite beyond the farthest.
-
-        It is worked out around the mask, or around the voxels `wanted` (bool).
-        """
-        sampling_mm = self.step_mm / self.blur_kji
-        box = bounding_box(mask if wanted is None else wanted, np.ceil(farthest_mm / sampling_mm).astype(int))
-        away_mm = np.full(mask.shape, np.inf)
-        if mask[box].any():
-            away_mm[box] = ndimage.distance_transform_edt(~mask[box], sampling=sampling_mm)
-        return away_mm
-
-    def smooth_hu(self, sigma_mm: float) -> np.ndarray:
-        """HU smoothed within the lung alone, so that the chest wall does not spill into it; unchanged outside."""
-        sigma = sigma_mm / self.step_mm
-        weight = ndimage.gaussian_filter(self.lung.astype(float), sigma)
-        within = ndimage.gaussian_filter(np.where(self.lung, self.hu, 0.0), sigma)
-        return np.where(self.lung, within / np.maximum(weight, 1e-6), self.hu)
-
-
-@dataclass(frozen=True)
 class Outline:
     """A nodule on its patch: `mask` and `leak` (what was cut off), bool; HU of its core and of the lung around.
 
@@ -88,7 +55,10 @@ def outline_nodule(patch: Patch, box_radius_mm: float, sphere_mm: float) -> Outl
     excess = np.where(patch.lung, np.clip(patch.hu - background, 0, -LUNG_HU), 0.0)
     search_mm = max(_OFF_CENTER_MM, 0.5 * box_radius_mm)
     to_voxels = 2 * box_radius_mm / patch.step_mm
-    center = _blob_center(excess, _BLOB_SHARE * to_voxels, patch.distance_mm, search_mm)
+    # The nodule lies where the smoothed contrast is greatest, near the proposal rather than far from it.
+    weight = np.clip(1 - 0.5 * (patch.distance_mm / search_mm) ** 2, 0, None) * (patch.distance_mm <= search_mm)
+    blob = ndimage.gaussian_filter(excess, _BLOB_SHARE * to_voxels) * weight
+    center = np.array(np.unravel_index(np.argmax(np.round(blob, 6)), blob.shape))
     offsets = np.indices(patch.hu.shape) - center[:, None, None, None]
     from_center_mm = np.sqrt((offsets**2).sum(axis=0)) * patch.step_mm
     near = from_center_mm <= max(0.5 * box_radius_mm, 1.5)
@@ -203,48 +173,26 @@ def _component_at(mask: np.ndarray, center_kji: np.ndarray, farthest: float) -> 
     return np.asarray(labels == labels[tuple(points[nearest])])
 
 
-def _blob_center(excess_hu: np.ndarray, sigma: float, distance: np.ndarray, search: float) -> np.ndarray:
-    """Where a proposal's nodule lies: the maximum of the smoothed contrast near the block's middle, index (3,).
-
-    Parameters
-    ----------
-    excess_hu
-        Contrast to the lung, not negative, zero outside the lungs.
-    sigma
-        Scale of the nodule in voxels.
-    distance
-        Distance of each voxel from the proposal, in any unit.
-    search
-        How far the proposal may be off, in the same unit; candidates lose weight towards that distance.
-    """
-    smooth = ndimage.gaussian_filter(excess_hu, sigma)
-    weight = np.clip(1 - 0.5 * (distance / search) ** 2, 0, None) * (distance <= search)
-    return np.array(np.unravel_index(np.argmax(np.round(smooth * weight, 6)), smooth.shape))
-
-
 def _without_leaks(mask: np.ndarray, core: np.ndarray, step_mm: float) -> np.ndarray:
     """The part of a mask (bool) that belongs to the body whose deepest point lies in `core` (bool).
 
     Empty where the mask has no voxel in `core`.
     """
     whole = np.zeros_like(mask)
-    if mask.any():
-        box = bounding_box(mask, 1)  # all that depths within the mask depend on
-        whole[box] = _body(mask[box], core[box], step_mm)
-    return whole
-
-
-def _body(mask: np.ndarray, core: np.ndarray, step_mm: float) -> np.ndarray:
-    filled = ndimage.binary_fill_holes(mask)
+    if not mask.any():
+        return whole
+    box = bounding_box(mask, 1)  # all that depths within the mask depend on
+    filled = ndimage.binary_fill_holes(mask[box])
     depth_mm = ndimage.distance_transform_edt(filled) * step_mm
-    in_core = np.where(core, depth_mm, 0.0)
+    in_core = np.where(core[box], depth_mm, 0.0)
     deepest = np.unravel_index(np.argmax(in_core), in_core.shape)
     if in_core[deepest] == 0:
-        return np.zeros_like(mask)
+        return whole
     opening_mm = min(_OPENING_SHARE * in_core[deepest], _WIDEST_VESSEL_RADIUS_MM)
     bodies, _ = ndimage.label(depth_mm > opening_mm)
     body = bodies == bodies[deepest]
     back_mm = ndimage.distance_transform_edt(~body) * step_mm
     kept = filled & (back_mm <= opening_mm + _REGROWN_MM)
     connected, _ = ndimage.label(kept)
-    return np.asarray(connected == connected[deepest])
+    whole[box] = connected == connected[deepest]
+    return whole

@@ -21,7 +21,7 @@ from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import find_model
-from LungCancerDxLib.phantom.fast import synthetic_preprocessed
+from LungCancerDxLib.phantom.patient import synthetic_preprocessed
 from LungCancerDxLib.preprocessing import WorkingScan, preprocess
 from LungCancerDxLib.runtime.device import DTYPES, choose_compute
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.cohorts.results import NODULE_COLUMNS as COHORT_COLUMNS
+from LungCancerDxLib.cohorts.run import NODULE_COLUMNS as COHORT_COLUMNS
 from LungCancerDxLib.datasets.dsb2017 import NODULE_COLUMNS
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.detections import read_detections

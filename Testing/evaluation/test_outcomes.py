@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.cohorts.results import CASE_COLUMNS
+from LungCancerDxLib.cohorts.run import CASE_COLUMNS
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.outcomes import read_outcomes
 from Testing.evaluation.tables_by_hand import write

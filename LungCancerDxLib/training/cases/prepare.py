@@ -7,7 +7,7 @@ from scipy.ndimage import affine_transform
 
 from ...errors import UsageError
 from ...phantom.case import CaseTruth, draw_truth
-from ...phantom.fast import synthetic_preprocessed
+from ...phantom.patient import synthetic_preprocessed
 from ...preprocessing import CTLungs, WorkingLungs, WorkingScan, preprocess
 from ...preset import Preset
 from ...runtime.progress import Progress, silent

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.phantom.fast import synthetic_preprocessed
-from LungCancerDxLib.phantom.patient import synthetic_chest
+from LungCancerDxLib.phantom.patient import synthetic_chest, synthetic_preprocessed
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.volume import index_to_world, world_to_index

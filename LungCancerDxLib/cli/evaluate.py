@@ -75,14 +75,14 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
 
     from ..evaluation.cases import case_report
     from ..evaluation.figures import save_histograms, save_reliability_figure, save_roc_figure
-    from ..evaluation.outcomes import read_outcomes
+    from ..evaluation.outcomes import read_predictions
     from ..evaluation.report import markdown, write_rows
     from ..io.tables import write_table
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = CASE_FILES if arguments.overwrite else ()
     check_target(arguments.out, replaceable)
-    outcomes = read_outcomes(arguments.predictions, arguments.labels, arguments.truth)
+    outcomes = read_predictions(arguments.predictions, arguments.labels, arguments.truth)
     report = case_report(outcomes, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Case scores", report.rows, report.remarks)
     false_rate, true_rate, threshold = report.roc

@@ -42,7 +42,7 @@ class Outcomes:
     leak: np.ndarray | None = None
 
 
-def read_outcomes(predictions: Path, labels: Path, truth: Path | None = None) -> Outcomes:
+def read_predictions(predictions: Path, labels: Path, truth: Path | None = None) -> Outcomes:
     """Read predictions (`id` and `cancer`, or a cohort's `id` and `score`), labels and the optional truth.
 
     Cases of one table only are left out, and a remark counts them, as it does predictions whose score is empty. The

@@ -5,7 +5,7 @@ import pytest
 
 from LungCancerDxLib.cohorts.run import CASE_COLUMNS
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.evaluation.outcomes import read_outcomes
+from LungCancerDxLib.evaluation.outcomes import read_predictions
 from Testing.evaluation.tables_by_hand import write
 
 SCORES = ("id,cancer", "a,0.9", "b,0.2", "c,0.4")
@@ -14,7 +14,7 @@ LABELS = ("cancer,id", "0,b", "1,a", "0,c")
 
 def read(folder, scores=SCORES, labels=LABELS, truth=None):
     truth = write(folder / "truth.csv", *truth) if truth else None
-    return read_outcomes(write(folder / "scores.csv", *scores), write(folder / "labels.csv", *labels), truth)
+    return read_predictions(write(folder / "scores.csv", *scores), write(folder / "labels.csv", *labels), truth)
 
 
 def test_scores_are_joined_with_labels_and_truth(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from LungCancerDxLib.evaluation.detections import read_detections
-from LungCancerDxLib.evaluation.outcomes import read_outcomes
+from LungCancerDxLib.evaluation.outcomes import read_predictions
 from Testing.Benchmarks import held_out
 from Testing.helpers import tiny_model
 
@@ -20,7 +20,7 @@ def test_the_tables_of_patients_are_those_that_the_evaluation_reads(patients, tm
     one["truth"][0][1], other["truth"][0][1] = 0, 1  # both labels are needed
     held_out.write_tables(tmp_path, patients)
     cases, truth = tmp_path / "cases.csv", tmp_path / "truth.csv"
-    outcomes = read_outcomes(cases, truth, truth)
+    outcomes = read_predictions(cases, truth, truth)
     assert outcomes.ids == [f"{SEED}-0", f"{SEED}-1"]
     assert outcomes.predicted.tolist() == pytest.approx([patient["cases"][0][1] for patient in patients])
     assert outcomes.bayes.tolist() == pytest.approx([patient["truth"][0][2] for patient in patients])

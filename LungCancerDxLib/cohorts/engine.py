@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import Cancelled, LungCancerDxError, UsageError
+from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, UsageError
 from ..runtime.atomic import cleanup_on_exit
 from ..runtime.progress import available_processors
 
@@ -69,7 +69,9 @@ def on_workers(
     UsageError
         Where Dask is not installed or nothing answers at the address.
     LungCancerDxError
-        Where the scheduler is lost or no process can be started.
+        Where the scheduler is lost.
+    OutOfMemoryError
+        Where no process can be started.
     Cancelled
         Once asked to stop: processes here are killed; on a cluster, what has not begun is called off.
     """
@@ -148,7 +150,7 @@ def _local_workers(workers: int) -> Iterator[Any]:
                 silence_logs=logging.CRITICAL,
             )
         except (RuntimeError, OSError) as error:
-            raise LungCancerDxError(f"The processes for the work could not be started ({error}).") from error
+            raise OutOfMemoryError(f"The processes for the work could not be started ({error}).") from error
         shutil.rmtree(folder)  # nothing is put there, and where this process is killed nobody would remove it
         try:
             with dask.distributed.Client(cluster) as client:

@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import CTReadError
-from ..io.image_file import itk_path, write_image, write_volume
+from ..io.image_file import utf8_path, write_image, write_volume
 from ..io.points import read_spheres
 from ..io.tables import read_first_column, write_table, write_text
 from ..names import LEFT, RIGHT
@@ -75,7 +75,7 @@ def read_lung_labels(path: Path, volume: CTVolume) -> np.ndarray:
         Where the file cannot be read or lies on another grid than the scan.
     """
     try:
-        with itk_path(path) as name:
+        with utf8_path(path) as name:
             image: Any = sitk.ReadImage(name)
         found = sitk.GetArrayFromImage(image)
         corner_lps_mm = image.TransformContinuousIndexToPhysicalPoint([n - 1.0 for n in image.GetSize()])

@@ -51,7 +51,7 @@ def read_image_file(path: Path) -> CTVolume:
 @contextmanager
 def image_reader(path: Path, image_io: str) -> Iterator[Any]:
     """A SimpleITK reader of one file in one format (SimpleITK has no types)."""
-    with itk_path(path) as name:
+    with utf8_path(path) as name:
         reader: Any = sitk.ImageFileReader()  # type: ignore[no-untyped-call]
         reader.SetImageIO(image_io)
         reader.SetFileName(name)
@@ -60,14 +60,17 @@ def image_reader(path: Path, image_io: str) -> Iterator[Any]:
 
 def read_array(path: Path) -> np.ndarray:
     """The voxels (K, J, I) of an image file; `RuntimeError` where it cannot be read."""
-    with itk_path(path) as name:
+    with utf8_path(path) as name:
         array: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(name))
         return array
 
 
 @contextmanager
-def itk_path(path: Path) -> Iterator[str]:
-    """The path as SimpleITK takes it, which ends the process at bytes that are not UTF-8: they are linked to then."""
+def utf8_path(path: Path) -> Iterator[str]:
+    """The path of a file or folder for SimpleITK, which ends the process at bytes that are not UTF-8, and for MRML.
+
+    Where it has such bytes, it is one of a link to it.
+    """
     if _is_utf8(str(path)):
         yield str(path)
         return
@@ -116,7 +119,7 @@ def write_image(array: np.ndarray, volume: CTVolume, path: Path, compressed: boo
     image.SetOrigin([float(x) for x in volume.kji_to_lps[:3, 3]])
     image.SetDirection([float(d) for d in (volume.kji_to_lps[:3, :3] / volume.spacing_mm_kji)[:, ::-1].ravel()])
     try:
-        with itk_path(path) as name:
+        with utf8_path(path) as name:
             sitk.WriteImage(image, name, useCompression=compressed)
         whole = np.array_equal(read_array(path), array)
     except RuntimeError as error:

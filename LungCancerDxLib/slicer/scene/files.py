@@ -15,6 +15,7 @@ import slicer
 import vtk
 
 from ...case import CaseResult
+from ...io.image_file import utf8_path
 from ...volume import CTVolume
 from .build import show_case
 from .ct import volume_node
@@ -54,7 +55,8 @@ def save_scene_files(result: CaseResult, folder: Path, picture: Path | None = No
         Where a file could not be written.
     """
     assert result.volume is not None
-    with own_scene() as scene:
+    with utf8_path(folder) as name, own_scene() as scene:
+        folder = Path(name)
         nodes = show_case(scene, result, volume_node(scene, result.volume, _name(result.volume)))
         _write_node(nodes.markups, folder / MARKUPS_FILE)
         _write_node(nodes.segmentation, folder / SEGMENTATION_FILE)
@@ -104,7 +106,8 @@ def quiet_vtk() -> Iterator[None]:
 
 def _name(volume: CTVolume) -> str:
     """The CT's node is called after its file or folder."""
-    return Path(str(volume.info.get("path", ""))).name.split(".")[0] or "CT"
+    name = Path(str(volume.info.get("path", ""))).name.split(".")[0] or "CT"
+    return name.encode(errors="replace").decode()  # bytes of a file's name need not be UTF-8
 
 
 def _write_node(node: slicer.vtkMRMLStorableNode, path: Path) -> None:

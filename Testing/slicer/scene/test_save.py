@@ -1,7 +1,9 @@
 """The files of a case, opened again."""
 
 import json
+import os
 import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -142,7 +144,7 @@ def test_a_full_disk_is_an_error(tmp_path, limit, lost):
         signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.parametrize("path", ["/data/Zoë 1.2.3 (copy).nrrd", "a:b?.nii.gz", ""])
+@pytest.mark.parametrize("path", ["/data/Zoë 1.2.3 (copy).nrrd", "a:b?.nii.gz", "", "/data/J\udcfcrgen.nrrd"])
 def test_any_name_of_a_scan_survives(tmp_path, scene, path):
     made = made_case()
     volume = replace(made.volume, info={"path": path})
@@ -151,3 +153,12 @@ def test_any_name_of_a_scan_survives(tmp_path, scene, path):
     (opened,) = find_cases(scene)
     assert_same(reading.volume(opened.ct), volume)
     assert opened.markups.GetName() == f"{opened.ct.GetName()} nodules"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
+def test_a_folder_whose_name_is_not_utf8_gets_its_files(tmp_path, saved):
+    made, _ = saved
+    folder = tmp_path / os.fsdecode(b"erg\xe4bnis")
+    folder.mkdir()
+    assert save_scene_files(made.result, folder) is None
+    assert {path.name for path in folder.iterdir()} == {"nodules.mrk.json", "segmentation.seg.nrrd", "scene.mrb"}

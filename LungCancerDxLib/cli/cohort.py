@@ -62,12 +62,15 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.device import choose_compute
 
     out = arguments.out.resolve()
-    _refuse_out_among_scans(out, arguments.scans)
+    if arguments.scans.is_dir() and out.is_relative_to(arguments.scans.resolve()):
+        raise UsageError(f"The output folder {out} lies among the scans in {arguments.scans}. Choose another folder.")
     entries = list_scans(arguments.scans)
     options = ScoreOptions.from_arguments(arguments)
     model = find_model(options.model)
     compute = choose_compute(options.device, options.precision, options.max_memory_gb, model.preset)
-    options = replace(options, model=_anywhere(options.model), precision=compute.precision)
+    options = replace(options, precision=compute.precision)
+    if options.model is not None and (folder := Path(options.model).expanduser()).is_dir():
+        options = replace(options, model=str(folder.resolve()))  # for processes that start elsewhere
     record = {
         "software": __version__,
         "model": model.name,
@@ -94,18 +97,6 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         asked_to_stop=asked_to_stop,
     )
     return _summary(entries, statuses, out, model)
-
-
-def _anywhere(model: str | None) -> str | None:
-    """A model's folder as an absolute path, for processes that start elsewhere; a name as it is."""
-    if model is not None and Path(model).expanduser().is_dir():
-        return str(Path(model).expanduser().resolve())
-    return model
-
-
-def _refuse_out_among_scans(out: Path, scans: Path) -> None:
-    if scans.is_dir() and out.is_relative_to(scans.resolve()):
-        raise UsageError(f"The output folder {out} lies among the scans in {scans}. Choose another folder.")
 
 
 def _summary(entries: tuple[Entry, ...], statuses: Counter[str], out: Path, model: Model) -> str:

@@ -30,53 +30,65 @@ def add_train(commands: Commands) -> None:
     """Its actions."""
     actions = add_actions(commands, "train", help="train the networks")
     add_prepare(actions)
-    _add_detector(actions)
-    _add_classifier(actions)
-    _add_all(actions)
-
-
-def _add_detector(actions: Commands) -> None:
     detector = add_command(
         actions, "detector", _training(_train_detector), help="train the detector (section IV of the paper)"
     )
-    detector.add_argument("--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made")
-    detector.add_argument("--out", metavar="RUN", type=path, default=Path("detector-run"), help="the run and its model")
-    detector.add_argument("--recipe", choices=_RECIPES, default="cpu")
+    classifier = add_command(
+        actions, "classifier", _training(_train_classifier), help="train the classifier (section V of the paper)"
+    )
+    both = add_command(
+        actions, "all", _training(_train_all), help="train the detector and then, with what it finds, the classifier"
+    )
+    prepared = "cases that `train prepare` made"
+    for parser, data, run, model in (
+        (detector, prepared, "detector-run", "the run and its model"),
+        (classifier, f"{prepared}, with labels.csv", "classifier-run", "the run and its model"),
+        (both, prepared, "run", "the classifier's; the detector's is RUN-detector"),
+    ):
+        parser.add_argument("--data", metavar="FOLDER", type=path, required=True, help=data)
+        parser.add_argument("--out", metavar="RUN", type=path, default=Path(run), help=model)
+        parser.add_argument("--recipe", choices=_RECIPES, default="cpu")
     detector.add_argument("--start", metavar="MODEL|RUN", help="begin with its weights instead of random ones")
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
     detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
-    add_training_options(detector)
+    _add_classifier_options(classifier)
+    both.add_argument(
+        "--classifier-data", metavar="FOLDER", type=path, help="other cases for the classifier, which is better"
+    )
+    both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
+    both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
+    of_one_command_alone = {"start": None, "patch": None, "scheme": None, "proposals": "detector", "miss_loss": None}
+    both.set_defaults(**of_one_command_alone, batch=None, epochs=None)
+    for parser, labels in (
+        (classifier, "what the labels are: goes onto the model's card"),
+        (both, "what the classifier's labels are"),
+    ):
+        parser.add_argument("--outcome", choices=OUTCOMES, required=True, help=labels)
+        parser.add_argument("--join", choices=JOINS, default=LEAKY_NOISY_OR, help="of the nodules (Fig. 6b)")
+        parser.add_argument(
+            "--partly-described",
+            action="store_true",
+            help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
+        )
+    for parser in (detector, classifier, both):
+        add_training_options(parser)
 
 
-def _add_classifier(actions: Commands) -> None:
-    classifier = add_command(
-        actions, "classifier", _training(_train_classifier), help="train the classifier (section V of the paper)"
-    )
-    classifier.add_argument(
-        "--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made, with labels.csv"
-    )
+def _add_classifier_options(classifier: argparse.ArgumentParser) -> None:
+    """What the classifier alone takes."""
     classifier.add_argument(
         "--detector", metavar="MODEL|RUN", required=True, help="a model's name or folder, or the run of a detector"
     )
     classifier.add_argument(
-        "--outcome", choices=OUTCOMES, required=True, help="what the labels are: goes onto the model's card"
-    )
-    classifier.add_argument(
-        "--out", metavar="RUN", type=path, default=Path("classifier-run"), help="the run and its model"
-    )
-    classifier.add_argument("--recipe", choices=_RECIPES, default="cpu")
-    classifier.add_argument(
         "--scheme", metavar="STAGES", help='such as "A->B->E" (Table I); default: the recipe\'s, for cpu "F"'
     )
-    classifier.add_argument("--join", choices=JOINS, default=LEAKY_NOISY_OR, help="of the nodules (Fig. 6b)")
     classifier.add_argument(
         "--proposals",
         choices=("detector", "truth"),
         default="detector",
         help="found by the detector, or made from the described nodules to try things out",
     )
-    _add_partly_described(classifier)
     classifier.add_argument(
         "--miss-loss",
         metavar="W",
@@ -87,38 +99,6 @@ def _add_classifier(actions: Commands) -> None:
     length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
     length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")
     classifier.add_argument("--batch", metavar="B", type=count, help="cases a step, of all processes together")
-    add_training_options(classifier)
-
-
-def _add_all(actions: Commands) -> None:
-    both = add_command(
-        actions, "all", _training(_train_all), help="train the detector and then, with what it finds, the classifier"
-    )
-    both.add_argument("--data", metavar="FOLDER", type=path, required=True, help="cases that `train prepare` made")
-    both.add_argument(
-        "--classifier-data", metavar="FOLDER", type=path, help="other cases for the classifier, which is better"
-    )
-    both.add_argument("--outcome", choices=OUTCOMES, required=True, help="what the classifier's labels are")
-    both.add_argument(
-        "--out", metavar="RUN", type=path, default=Path("run"), help="the classifier's; the detector's is RUN-detector"
-    )
-    both.add_argument("--recipe", choices=_RECIPES, default="cpu")
-    both.add_argument("--join", choices=JOINS, default=LEAKY_NOISY_OR, help="of the nodules (Fig. 6b)")
-    _add_partly_described(both)
-    both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
-    both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
-    add_training_options(both)
-    of_one_command_alone = {"start": None, "patch": None, "scheme": None, "proposals": "detector", "miss_loss": None}
-    both.set_defaults(**of_one_command_alone, batch=None, epochs=None)
-
-
-def _add_partly_described(parser: argparse.ArgumentParser) -> None:
-    """How far the described nodules of a case can be believed to be all of them."""
-    parser.add_argument(
-        "--partly-described",
-        action="store_true",
-        help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
-    )
 
 
 def _weight(text: str) -> float:

@@ -103,22 +103,18 @@ def label_anchors(
         iou = anchor_iou(center_kji, diameter, cells_kji, anchors_mm)
         labels[iou > negative_iou] = IGNORED
         candidates = np.argwhere(iou >= positive_iou)
-        nearest = _nearest_anchor(center_kji, diameter, cells_kji, anchors_mm)
-        chosen.append(rng.choice(candidates) if len(candidates) else nearest)
+        if len(candidates):
+            chosen.append(rng.choice(candidates))
+        else:
+            cell = np.rint((center_kji - FIRST_CELL_CENTER) / STRIDE).astype(int)
+            size = np.argmin(np.abs(np.log(diameter / np.asarray(anchors_mm))))
+            chosen.append(np.array([*np.clip(cell, 0, np.array(cells_kji) - 1), size]))
     for center_kji, diameter in zip(others.center_kji, others.diameter, strict=True):
         labels[anchor_iou(center_kji, diameter, cells_kji, anchors_mm) > negative_iou] = IGNORED
     positives = np.array(chosen, dtype=np.int64).reshape(-1, 4)
     labels[tuple(positives.T)] = POSITIVE
     wanted = encode(targets, positives[:, :3], np.asarray(anchors_mm)[positives[:, 3]])
     return AnchorLabels(labels, positives, wanted.astype(np.float32))
-
-
-def _nearest_anchor(
-    center_kji: np.ndarray, diameter: float, cells_kji: tuple[int, int, int], anchors_mm: tuple[float, ...]
-) -> list[int]:
-    cell = np.rint((center_kji - FIRST_CELL_CENTER) / STRIDE).astype(int)
-    size = int(np.argmin(np.abs(np.log(diameter / np.asarray(anchors_mm)))))
-    return [*np.clip(cell, 0, np.array(cells_kji) - 1), size]
 
 
 def ignore_spheres(labels: np.ndarray, centers_kji: np.ndarray, radii: np.ndarray) -> None:

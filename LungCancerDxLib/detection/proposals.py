@@ -84,14 +84,10 @@ def suppress(proposals: Proposals, iou: float, at_most: int, voting_iou: float |
         others = proposals[rest]
         overlap = cube_iou(proposals.center_kji[best], proposals.diameter[best], others.center_kji, others.diameter)
         if voting_iou is not None:
-            centers[best] += _vote(proposals, best, rest[overlap >= voting_iou])
+            voters = rest[overlap >= voting_iou]
+            weights = expit(proposals.logit[voters])
+            offsets = proposals.center_kji[voters] - proposals.center_kji[best]
+            centers[best] += weights @ offsets / (expit(proposals.logit[best]) + weights.sum())
         kept.append(best)
         rest = rest[overlap < iou]
     return replace(proposals, center_kji=centers)[np.array(kept, dtype=int)]
-
-
-def _vote(proposals: Proposals, best: int, voters: np.ndarray) -> np.ndarray:
-    """How far (3,) the mean of a proposal's and its voters' centres lies from its own, weighted by confidence."""
-    weights = expit(proposals.logit[voters])
-    offsets = proposals.center_kji[voters] - proposals.center_kji[best]
-    return np.asarray(weights @ offsets / (expit(proposals.logit[best]) + weights.sum()))

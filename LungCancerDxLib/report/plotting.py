@@ -30,7 +30,7 @@ def pyplot() -> ModuleType:
 
 
 @contextmanager
-def figure_file(path: Path, *grid: int, **options: Any) -> Iterator[Any]:
+def figure_file(path: Path, *grid: int, dpi: int = 120, **options: Any) -> Iterator[Any]:
     """Axes to draw on, one or an array of them as `pyplot.subplots` gives; they are written when the block ends well.
 
     Raises
@@ -43,6 +43,6 @@ def figure_file(path: Path, *grid: int, **options: Any) -> Iterator[Any]:
     try:
         yield axes
         figure.tight_layout()
-        figure.savefig(path, dpi=120)
+        figure.savefig(path, dpi=dpi)
     finally:
         plot.close(figure)

@@ -17,7 +17,7 @@ from ..preprocessing.lungs import find_lungs
 from ..preprocessing.working_grid import mask_grey, to_grey
 from ..preset import Preset
 from ..volume import CTVolume
-from .plotting import pyplot
+from .plotting import figure_file
 
 _PANELS = (
     "(a) CT",
@@ -49,7 +49,6 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
         For slices outside the scan.
     NoLungsError
     """
-    plot = pyplot()
     ct, within = aligned_to_patient(volume.canonical())
     spacing = ct.spacing_mm_kji
     air = air_components(ct.voxels, spacing, preset)
@@ -65,32 +64,28 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
     final = mask_grey(grey, dilated, lungs.mask, preset)
     crop = bounding_box(lungs.mask)[1:]
 
-    slices = _default_slices(lungs.labels) if slices is None else slices
+    if slices is None:
+        occupied = np.flatnonzero(lungs.labels.any(axis=(1, 2)))
+        slices = [int(occupied[int(len(occupied) * share)]) for share in (0.55, 0.15)]
     if any(not 0 <= k < len(air) for k in slices):
         raise UsageError(f"Slices {list(slices)} are not all within the scan's 0..{len(air) - 1}.")
     steps = (grey, air, published, lungs.labels, hull_labels, dilated, masked, final)
-    figure, rows = plot.subplots(len(slices), 8, figsize=(24, 3.4 * len(slices)), squeeze=False)
-    for axes_row, k in zip(rows, slices, strict=True):
-        for axes, title, step in zip(axes_row, _PANELS, steps, strict=True):
-            shown = step[k]
-            if step is final:
-                margins = [round(preset.crop_margin_low / s) for s in spacing[1:]]
-                box = [slice(max(c.start - m, 0), c.stop + m) for c, m in zip(crop, margins, strict=True)]
-                shown = shown[tuple(box)]
-            top = 2 if step.dtype == np.uint8 and step.max() <= RIGHT else 255 if step.dtype == np.uint8 else 1
-            axes.imshow(shown, cmap="gray", vmin=0, vmax=top, aspect=spacing[1] / spacing[2], interpolation="nearest")
-            axes.set_title(title, fontsize=11)
-            axes.set_axis_off()
-        axes_row[0].text(0, -0.03, f"slice {k}", transform=axes_row[0].transAxes, va="top", fontsize=9)
-    figure.suptitle(f"Preprocessing (III-B), preset {preset.name}", fontsize=13)
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    plot.close(figure)
-
-
-def _default_slices(labels: np.ndarray) -> list[int]:
-    occupied = np.flatnonzero((labels > 0).any(axis=(1, 2)))
-    return [int(occupied[int(len(occupied) * share)]) for share in (0.55, 0.15)]
+    with figure_file(path, len(slices), 8, dpi=100, figsize=(24, 3.4 * len(slices)), squeeze=False) as rows:
+        rows[0, 0].figure.suptitle(f"Preprocessing (III-B), preset {preset.name}", fontsize=13)
+        for axes_row, k in zip(rows, slices, strict=True):
+            for axes, title, step in zip(axes_row, _PANELS, steps, strict=True):
+                shown = step[k]
+                if step is final:
+                    margins = [round(preset.crop_margin_low / s) for s in spacing[1:]]
+                    box = [slice(max(c.start - m, 0), c.stop + m) for c, m in zip(crop, margins, strict=True)]
+                    shown = shown[tuple(box)]
+                top = 2 if step.dtype == np.uint8 and step.max() <= RIGHT else 255 if step.dtype == np.uint8 else 1
+                axes.imshow(
+                    shown, cmap="gray", vmin=0, vmax=top, aspect=spacing[1] / spacing[2], interpolation="nearest"
+                )
+                axes.set_title(title, fontsize=11)
+                axes.set_axis_off()
+            axes_row[0].text(0, -0.03, f"slice {k}", transform=axes_row[0].transAxes, va="top", fontsize=9)
 
 
 def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], preset: Preset, path: Path) -> None:
@@ -99,33 +94,29 @@ def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], pr
     Scans are read one at a time. Axial slices are seen from the feet, the patient's right on the left; volumes of the
     lungs stand in the title.
     """
-    plot = pyplot()
-    figure, rows = plot.subplots(len(scans), 4, figsize=(18, 4.2 * len(scans)), squeeze=False)
-    for axes_row, scan_path in zip(rows, scans, strict=True):
-        volume = read(scan_path)
-        scan = preprocess(volume, preset)
-        canonical = volume.canonical()
-        labels = volume.axis_order().apply(scan.lungs.labels)
-        dilated = labels_onto(scan.working.dilated.astype(np.uint8), scan.working.kji_to_lps, canonical)
-        spacing = canonical.spacing_mm_kji
-        occupied = np.flatnonzero(labels.any(axis=(1, 2)))
-        planes = [(0, int(occupied[int(len(occupied) * height)])) for height in _HEIGHTS]
-        planes.append((1, int(np.argmax((labels > 0).sum(axis=(0, 2))))))
-        for axes, (axis, index) in zip(axes_row, planes, strict=True):
-            hu, lungs, border = (array.take(index, axis=axis) for array in (canonical.voxels, labels, dilated))
-            aspect = spacing[1] / spacing[2] if axis == 0 else spacing[0] / spacing[2]
-            origin = "upper" if axis == 0 else "lower"
-            low, high = _LUNG_WINDOW_HU
-            shown = np.repeat(np.clip((hu - low) / (high - low), 0, 1)[..., None], 3, axis=2)
-            for label, colour in _COLOURS.items():
-                shown[lungs == label] = 0.6 * shown[lungs == label] + 0.4 * np.array(colour)
-            axes.imshow(shown, aspect=aspect, origin=origin)
-            axes.contour(border, [0.5], colors="yellow", linewidths=0.8)
-            axes.set_title(f"slice {index}" if axis == 0 else f"coronal {index}", fontsize=9)
-            axes.set_axis_off()
-        litres = [(labels == label).sum() * np.prod(spacing) / 1e6 for label in (LEFT, RIGHT)]
-        title = f"{scan_path.stem}: left {litres[0]:.2f} L, right {litres[1]:.2f} L"
-        axes_row[0].text(0, 1.12, title, transform=axes_row[0].transAxes, fontsize=11)
-    figure.tight_layout()
-    figure.savefig(path, dpi=60)
-    plot.close(figure)
+    with figure_file(path, len(scans), 4, dpi=60, figsize=(18, 4.2 * len(scans)), squeeze=False) as rows:
+        for axes_row, scan_path in zip(rows, scans, strict=True):
+            volume = read(scan_path)
+            scan = preprocess(volume, preset)
+            canonical = volume.canonical()
+            labels = volume.axis_order().apply(scan.lungs.labels)
+            dilated = labels_onto(scan.working.dilated.astype(np.uint8), scan.working.kji_to_lps, canonical)
+            spacing = canonical.spacing_mm_kji
+            occupied = np.flatnonzero(labels.any(axis=(1, 2)))
+            planes = [(0, int(occupied[int(len(occupied) * height)])) for height in _HEIGHTS]
+            planes.append((1, int(np.argmax((labels > 0).sum(axis=(0, 2))))))
+            for axes, (axis, index) in zip(axes_row, planes, strict=True):
+                hu, lungs, border = (array.take(index, axis=axis) for array in (canonical.voxels, labels, dilated))
+                aspect = spacing[1] / spacing[2] if axis == 0 else spacing[0] / spacing[2]
+                origin = "upper" if axis == 0 else "lower"
+                low, high = _LUNG_WINDOW_HU
+                shown = np.repeat(np.clip((hu - low) / (high - low), 0, 1)[..., None], 3, axis=2)
+                for label, colour in _COLOURS.items():
+                    shown[lungs == label] = 0.6 * shown[lungs == label] + 0.4 * np.array(colour)
+                axes.imshow(shown, aspect=aspect, origin=origin)
+                axes.contour(border, [0.5], colors="yellow", linewidths=0.8)
+                axes.set_title(f"slice {index}" if axis == 0 else f"coronal {index}", fontsize=9)
+                axes.set_axis_off()
+            litres = [(labels == label).sum() * np.prod(spacing) / 1e6 for label in (LEFT, RIGHT)]
+            title = f"{scan_path.stem}: left {litres[0]:.2f} L, right {litres[1]:.2f} L"
+            axes_row[0].text(0, 1.12, title, transform=axes_row[0].transAxes, fontsize=11)

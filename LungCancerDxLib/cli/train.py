@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
 from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
 from ..runtime.interruption import Stop
 from .arguments import Commands, Run, add_actions, add_command, add_training_options, count, path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Training = Callable[[argparse.Namespace, RunOptions], str]
 
 _RECIPES = ("cpu", "paper", "grt123")
+_READERS = "readers"
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
 _DETECTOR_SHARE = 0.6  # of the time, for the progress
 
@@ -65,7 +67,13 @@ def _add_classifier(actions: Commands) -> None:
     classifier.add_argument(
         "--out", metavar="RUN", type=path, default=Path("classifier-run"), help="the run and its model"
     )
-    classifier.add_argument("--recipe", choices=_RECIPES, default="cpu")
+    classifier.add_argument("--recipe", choices=(*_RECIPES, _READERS), default="cpu")
+    classifier.add_argument(
+        "--bank", metavar="FOLDER", type=path, help="recipe readers: real nodules (default: $LUNGCANCERDX_DATA)"
+    )
+    classifier.add_argument(
+        "--fold", metavar="N", type=int, choices=range(5), help="recipe readers: hold this part of the bank out"
+    )
     classifier.add_argument(
         "--scheme", metavar="STAGES", help='such as "A->B->E" (Table I); default: the recipe\'s, for cpu "F"'
     )
@@ -182,6 +190,8 @@ def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
 
 
 def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str:
+    if arguments.recipe == _READERS:
+        return _train_on_ratings(arguments, options)
     from ..models.find import model_or_run
     from ..models.registry import MODEL_FOLDER
     from ..training.cases.store import CaseStore
@@ -210,6 +220,29 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     )
     leak = "" if model.classifier.leak is None else f"; learned leak {model.classifier.leak.item():.3f}"
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
+
+
+def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str:
+    from ..datasets.nodule_bank import read_nodule_bank
+    from ..models.find import model_or_run
+    from ..models.registry import MODEL_FOLDER
+    from ..training.cases.store import CaseStore
+    from ..training.classifier.readers import READERS, train_readers
+
+    if arguments.outcome != _READERS:
+        raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
+    changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
+    train_readers(
+        CaseStore(arguments.data),
+        read_nodule_bank(arguments.bank),
+        model_or_run(arguments.detector),
+        arguments.out,
+        options,
+        recipe=replace(READERS, **changes),
+        fold=arguments.fold,
+        seed=arguments.seed,
+    )
+    return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {_READERS}."
 
 
 def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:

@@ -1,7 +1,7 @@
-"""Real nodules of a bank put into lungs that exist: turned, mirrored, scaled, blended over about 1 mm.
+"""Real nodules of a bank put into lungs that exist: turned, mirrored, scaled, blended in over 1 to 2 mm.
 
-A nodule brings its own voxels. One that lies free keeps a rim of its own surroundings; one that touches the chest wall
-or a vessel comes by its outline and is turned so that the side which was attached meets wall or vessel again.
+A nodule brings its own voxels, and a rim of its own surroundings with the roots of its spicules. One that touches the
+chest wall comes by its outline alone. It, and one on a vessel, is turned so that the attached side is attached again.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .insertion import SEEN_SMOOTH_VOXELS
 from .nodules.population import LungPlaces, find_place
 from .scanner.image_quality import ImageQuality
 
-BLEND_MM = 1.0
-FREE_RIM_MM, ATTACHED_RIM_MM = 1.0, 0.0  # from the outline to where half of a voxel is the nodule's
+FREE_RIM_MM, WALL_RIM_MM = 2.0, 0.0  # from the outline to where half of a voxel is the nodule's: with its spicules
+FREE_BLEND_MM, WALL_BLEND_MM = 2.0, 1.0
 SCALES = (0.8, 1.25)
 TILT_DEGREES = 12.0  # out of the plane of the slices: no more, as slices are thick
-DENSE_ABOVE_HU, SHELL_MM = -400.0, (1.5, 4.0)
-WALL_SHARE, WALL_COHERENCE = 0.25, 0.5  # dense share of the shell, and how far it lies on one side
+DENSE_ABOVE_HU, SHELL_MM = -400.0, (4.0, 9.0)
+WALL_SHARE = 0.25  # of the shell that is dense; a vessel makes less of it
 SUNK_MM = 0.5  # a nodule on the wall or a vessel reaches into it
 FLAT_NORMAL = 0.6  # walls that face up or down more than this meet no nodule: what its slices touched is not known
 PLACE_TRIES, PLACE_POINTS = 20, 200
 NATIVE_BLUR_MM, NATIVE_NOISE_HU = 0.7, 25.0  # of the scans that the nodules come from, along j and i
-OUTLINE_MARGIN_MM = 3.0
+OUTLINE_MARGIN_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ def attached_side(nodule: BankNodule) -> tuple[np.ndarray, float, bool]:
     offsets = (np.argwhere(dense) - middle) * spacing
     unit = offsets / np.maximum(np.linalg.norm(offsets, axis=1, keepdims=True), 1e-6)
     mean = unit.mean(axis=0) if len(unit) else np.zeros(3)
-    share, coherence = dense.sum() / max(shell.sum(), 1), float(np.linalg.norm(mean))
+    share = dense.sum() / max(shell.sum(), 1)
     side = mean * (0, 1, 1)
     length = float(np.linalg.norm(side))
     side = side / length if length > 1e-3 else np.array([0.0, 0.0, 1.0])
     along = ((np.argwhere(mask) - middle) * spacing) @ side
-    return side, float(np.percentile(along, 95)), bool(share > WALL_SHARE and coherence > WALL_COHERENCE)
+    return side, float(np.percentile(along, 95)), bool(share > WALL_SHARE)
 
 
 def _on_wall(
@@ -244,8 +244,9 @@ def _shown(
     pad = 2
     mask, hu = np.pad(mask, pad), np.pad(hu, pad, mode="edge").astype(np.float32)
     depth = distance_transform_edt(mask, sampling=spacing) - distance_transform_edt(~mask, sampling=spacing)
-    rim = ATTACHED_RIM_MM if one.nodule.is_attached else FREE_RIM_MM
-    share = np.clip(0.5 + (depth + rim) / BLEND_MM, 0, 1).astype(np.float32)
+    on_wall = one.nodule.is_attached and attached_side(one.nodule)[2]
+    rim, blend = (WALL_RIM_MM, WALL_BLEND_MM) if on_wall else (FREE_RIM_MM, FREE_BLEND_MM)
+    share = np.clip(0.5 + (depth + rim) / blend, 0, 1).astype(np.float32)
     matrix = to_nodule[:3, :3]
     offset = matrix @ [side.start for side in box] + to_nodule[:3, 3] + pad
     shown = affine_transform(hu, matrix, offset, shape, order=1, mode="nearest")

@@ -21,13 +21,14 @@ from ...detection.location import location_scale
 from ...phantom.fields import as_point
 from ...phantom.insertion import insert_into_preprocessed
 from ...phantom.nodules.nodule import Kind, Margin, SyntheticNodule
-from ...phantom.nodules.population import KINDS
+from ...phantom.nodules.population import KINDS, LungPlaces
 from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_real_nodule
+from ...phantom.scanner.image_quality import ImageQuality
 from ...preprocessing.working_grid import to_grey
 from ...preset import Preset
 from ...volume import index_to_world, world_to_index
 from ..cases.store import TrainingCase
-from ..detector.insertion import KnownScan, known_scan
+from ..detector.insertion import known_scan
 from ..engine.validation import Batch
 
 TARGETS = {1: 0.03, 2: 0.2, 3: 0.5, 4: 0.8, 5: 0.97}  # of the readers' ratings
@@ -75,7 +76,8 @@ class Background(NamedTuple):
     """A scan to put nodules into, what is known of it, and the detector's false alarms (N, 3) in working voxels."""
 
     case: TrainingCase
-    known: KnownScan
+    quality: ImageQuality
+    places: LungPlaces
     false_alarms: np.ndarray
 
     @staticmethod
@@ -83,7 +85,7 @@ class Background(NamedTuple):
         """Of centres of proposals (N, 3) those that lie in no region to keep away from are false alarms."""
         regions = case.exclusion_regions
         gaps = np.linalg.norm(centers[:, None] - regions[None, :, :3], axis=2) - regions[None, :, 3]
-        return Background(case, known_scan(case, preset), centers[(gaps > 0).all(axis=1)])
+        return Background(case, *known_scan(case, preset), centers[(gaps > 0).all(axis=1)])
 
 
 def cut(
@@ -206,11 +208,11 @@ class RatedCrops:
     def _with_nodule(self, rng: np.random.Generator, background: Background) -> Rated | None:
         nodule = self._nodules[rng.integers(len(self._nodules))]
         for _ in range(TRIES):
-            placed = place_real_nodule(rng, nodule, background.known.places, self._augmentation.scales)
+            placed = place_real_nodule(rng, nodule, background.places, self._augmentation.scales)
             if placed is not None:
                 center = center_of(placed, background)
                 image, location, affine = self._cut(rng, background, center, placed.diameter_mm / 2)
-                image = insert_real_nodules(image, affine, [placed], background.known.quality, self._preset)
+                image = insert_real_nodules(image, affine, [placed], background.quality, self._preset)
                 return Rated(image, location, target_of(nodule.malignancy, placed.scale))
         return None
 
@@ -232,7 +234,7 @@ class RatedCrops:
         seed = int(rng.integers(2**31))
         nodule = SyntheticNodule(center, diameter, hu, kind, margin, "pleura", bool(rng.random() < 0.5), seed)
         image, location, affine = self._cut(rng, background, center_kji, diameter / 2)
-        image = insert_into_preprocessed(image, affine, [nodule], background.known.quality, self._preset)
+        image = insert_into_preprocessed(image, affine, [nodule], background.quality, self._preset)
         return Rated(image, location, target)
 
     def _without_nodule(self, rng: np.random.Generator, background: Background, center_kji: np.ndarray) -> Rated:
@@ -272,7 +274,7 @@ def center_of(placed: PlacedNodule, background: Background) -> np.ndarray:
 
 def draw_point(rng: np.random.Generator, background: Background, low_mm: float, high_mm: float) -> np.ndarray:
     """A random point (3,) in working voxels at a depth in the lungs, or as near to it as one of many points comes."""
-    places = background.known.places
+    places = background.places
     points = rng.uniform(places.low_lps_mm, places.high_lps_mm, (POINTS, 3))
     depth = places.depth_mm(points)
     far = np.where(depth < 0, np.inf, np.maximum(low_mm - depth, 0) + np.maximum(depth - high_mm, 0))
@@ -311,7 +313,7 @@ def held_out(
     found = HeldOut([], [], [])
     for number, nodule in enumerate(nodules):
         rng = np.random.default_rng([seed, number, 77])
-        places = (place_real_nodule(rng, nodule, background.known.places, (1.0, 1.0)) for _ in range(TRIES))
+        places = (place_real_nodule(rng, nodule, background.places, (1.0, 1.0)) for _ in range(TRIES))
         placed = next((place for place in places if place is not None), None)
         if placed is not None:
             found.nodules.append(nodule)
@@ -331,7 +333,7 @@ def shown(
     """A placed nodule as the classifier would see it, or with a crop of another middle and turn."""
     center = center_of(placed, background) if center_kji is None else center_kji
     image, location, affine = cut(background, center, turn, preset)
-    image = insert_real_nodules(image, affine, [placed], background.known.quality, preset)
+    image = insert_real_nodules(image, affine, [placed], background.quality, preset)
     return Rated(image, location, target_of(placed.nodule.malignancy, placed.scale))
 
 

@@ -18,17 +18,17 @@ from torch.nn import functional
 
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
+from ...io.tables import write_table
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
 from ...preset import Preset
 from ...runtime.device import Compute
-from ...runtime.progress import Progress, part, silent
+from ...runtime.progress import part
 from ..cases.store import CaseStore
 from ..detector.loss import Losses
-from ..engine.distributed import ALONE
-from ..engine.loop import Run, Task, default_loader_threads, train
+from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
@@ -50,6 +50,7 @@ TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither lear
 FALSE_ALARM_ABOVE_LOGIT = -2.5
 MIDDLE_SIZES_MM = (8.0, 20.0)
 LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
+SCORES_FILE = "held-out.csv"
 _FOUND_SHARE = 0.1  # of the progress
 
 
@@ -120,14 +121,11 @@ def train_readers(
     bank: Sequence[BankNodule],
     start: Model,
     out: Path,
-    compute: Compute,
+    options: RunOptions,
     *,
     recipe: ReadersRecipe = READERS,
     fold: int | None = None,
     seed: int = 0,
-    resume: bool = False,
-    checkpoint_minutes: float = 2.0,
-    progress: Progress = silent,
 ) -> Model:
     """Train the classifier of a model on the readers' ratings and write the run and the new model into `out`.
 
@@ -153,8 +151,8 @@ def train_readers(
     held = [nodule for nodule in known if nodule.fold == fold and not nodule.is_cube]
     numbers = [n for n in range(len(backgrounds)) if n != fold]
     _check(backgrounds, start, learned, numbers, held, fold)
-    told = part(progress, 0.0, _FOUND_SHARE)
-    found = find_proposals(backgrounds, start.detector, start.sha256, start.preset, compute, told)
+    compute, progress = options.compute, part(options.progress, 0.0, _FOUND_SHARE)
+    found = find_proposals(backgrounds, start.detector, start.sha256, start.preset, compute, progress)
 
     def background(number: int) -> Background:
         proposals = found[number]
@@ -181,18 +179,21 @@ def train_readers(
         "seed": seed,
         "precision": compute.precision,
     }
-    threads = default_loader_threads(compute.device, ALONE)
-    run = Run(out, config, recipe.optimizer, recipe.steps, seed, checkpoint_minutes, threads, True, checks)
-    train(Task(module, items, recipe.batch), run, compute, resume=resume, progress=part(progress, _FOUND_SHARE, 1.0))
+    run = Run(out, config, recipe.optimizer, recipe.steps, seed, checks)
+    options = replace(options, progress=part(options.progress, _FOUND_SHARE, 1.0))
+    train(Task(module, items, recipe.batch), run, options)
     if module.net.leak is not None:
         alone = [nodule for nodule in learned if not nodule.is_cube]
         _learn_leak(module, scans, alone, start.preset, recipe, compute, seed)
+    if fold is not None:
+        with autocast(next(module.parameters()).device, compute.dtype):
+            _write_scores(out / SCORES_FILE, module, held_out(background(fold), held, start.preset, seed, 0), recipe)
     net = module.net.cpu().eval().requires_grad_(True)
-    words = (
+    trained_on = (
         f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into {len(numbers)} "
         f"scans, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; {start.trained_on}"
     )
-    model = Model(out.resolve().name, start.preset, "readers", words, start.detector, net)
+    model = Model(out.resolve().name, start.preset, "readers", trained_on, start.detector, net)
     if not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
@@ -261,6 +262,14 @@ def _learn_leak(
         module.net.baseline.fill_(float(np.log(leak / (1 - leak))))
 
 
+def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: ReadersRecipe) -> None:
+    """The suspicion of every nodule held out, as the classifier sees it at test time: for calibration and figures."""
+    module.eval()
+    scores = suspicions(module, others.crops, recipe.batch)
+    rows = [(n.id, n.patient, n.malignancy, n.diameter_mm, p) for n, p in zip(others.nodules, scores, strict=True)]
+    write_table(path, ("id", "patient", "malignancy", "diameter_mm", "suspicion"), rows)
+
+
 @torch.no_grad()
 def suspicions(module: RatedNodules, crops: Sequence[Rated], batch: int) -> np.ndarray:
     """(N,) of crops, in the module's precision."""
@@ -279,27 +288,21 @@ def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, flo
     rating; `sd_resampled` is the mean standard deviation of a nodule's suspicion over its samplings.
     """
     module.eval()
-    try:
-        suspicion = suspicions(module, others.crops, batch)
-        anew = [suspicions(module, crops, batch) for crops in others.resampled]
-    finally:
-        module.train()
+    suspicion = suspicions(module, others.crops, batch)
+    anew = [suspicions(module, crops, batch) for crops in others.resampled]
+    module.train()
     target = np.array([crop.target for crop in others.crops])
     rating = np.array([nodule.malignancy for nodule in others.nodules])
     diameter = np.array([nodule.diameter_mm for nodule in others.nodules])
     middle = (diameter >= MIDDLE_SIZES_MM[0]) & (diameter <= MIDDLE_SIZES_MM[1])
     clipped = np.clip(suspicion, 1e-6, 1 - 1e-6)
     spread = [np.std([one, *again]) for one, again in zip(suspicion, anew, strict=False)]
-    return {
-        "loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped))),
-        "auc": auc(suspicion, rating),
-        "auc_diameter": auc(diameter, rating),
-        "auc_middle": auc(suspicion[middle], rating[middle]),
-        "auc_middle_diameter": auc(diameter[middle], rating[middle]),
-        "rank": float(spearmanr(suspicion, rating).statistic),
-        "rank_diameter": float(spearmanr(diameter, rating).statistic),
-        "sd_resampled": float(np.mean(spread)) if spread else float("nan"),
-    }
+    row = {"loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped)))}
+    for name, score in (("", suspicion), ("_diameter", diameter)):
+        row[f"auc{name}"] = auc(score, rating)
+        row[f"auc_middle{name}"] = auc(score[middle], rating[middle])
+        row[f"rank{name}"] = float(spearmanr(score, rating).statistic)
+    return {**row, "sd_resampled": float(np.mean(spread)) if spread else float("nan")}
 
 
 def auc(score: np.ndarray, rating: np.ndarray) -> float:

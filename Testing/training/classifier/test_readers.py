@@ -24,6 +24,7 @@ from LungCancerDxLib.training.classifier.rated_crops import (
     target_of,
 )
 from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, auc, measured, train_readers
+from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case
 
@@ -123,18 +124,19 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     nothing = Proposals.from_rows(np.zeros((0, 5)))
     monkeypatch.setattr(readers, "find_proposals", lambda *_: [nothing, nothing])
     start, recipe = untrained_model(), replace(READERS, crop_size=32, steps=1, batch=2, check_every=1)
-    compute = choose_compute("cpu", "fp32")
-    train_readers(store, bank, start, tmp_path / "run", compute, recipe=recipe, fold=0)
+    options = RunOptions(choose_compute("cpu", "fp32"))
+    train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["backgrounds"], config["nodules"], config["fold"]) == (["two"], 2, 0)
     assert (tmp_path / "run" / "validation.csv").read_text().count("\n") == 3
+    assert (tmp_path / "run" / "held-out.csv").read_text().splitlines()[1].startswith("a-1,P-1,2,")
     model = load_model(tmp_path / "run" / "model")
     assert model.outcome == "readers"
     with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
-        train_readers(store, bank, start, tmp_path / "other", compute, recipe=recipe, fold=4)
+        train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
 
 
 def test_scans_for_tests_are_refused(tmp_path, case, bank):
     write_case(tmp_path, replace(case, name="LIDC-IDRI-0001"), "DEFAULT")
     with pytest.raises(UsageError, match=r"LIDC-IDRI-0001.* for tests only"):
-        train_readers(CaseStore(tmp_path), bank, untrained_model(), tmp_path / "run", choose_compute("cpu", "fp32"))
+        train_readers(CaseStore(tmp_path), bank, untrained_model(), tmp_path / "run", RunOptions())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import LungCancerDxError, UsageError
-from .names import FEATURE_COMBINING, MAX_P, describe_model
+from .names import FEATURE_COMBINING, MAX_P, NODULE_SCORES, SHORT_NODULE_SCORES, describe_model
 from .volume import CTVolume
 
 SCHEMA = "lungcancerdx/case/1"
@@ -147,6 +147,16 @@ class CaseResult:
         """The model that the case was scored with and what it was trained on, in one line."""
         model = self.model
         return describe_model(model["name"], model["preset"], self.case.join, model["trained_on"])
+
+    @property
+    def nodule_score_name(self) -> str:
+        """What the nodules' own scores are called."""
+        return NODULE_SCORES.get(self.model["outcome"], self.case.score_name)
+
+    @property
+    def short_nodule_score_name(self) -> str:
+        """The same in one word."""
+        return SHORT_NODULE_SCORES[self.model["outcome"]]
 
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.

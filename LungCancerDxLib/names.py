@@ -4,10 +4,25 @@ from __future__ import annotations
 
 OUTCOMES = {
     "clinical": "cancer probability",
+    "readers": "suspicion of the case",
     "synthetic": "model score (simulated outcomes)",
     "none": "no trained model, scores mean nothing",
 }
 """What a case's score is called, by what the model was trained on."""
+
+NODULE_SCORES = {"readers": "suspicion, as radiologists rate it"}
+"""What a nodule's own score is called where that is not what the case's is called."""
+
+SHORT_NODULE_SCORES = {outcome: "suspicion" if outcome == "readers" else "malignancy" for outcome in OUTCOMES}
+"""What a nodule's own score is called in one word."""
+
+OUTCOME_REMARKS = {
+    "clinical": "Trained on clinical outcomes.",
+    "readers": "Trained on radiologists' ratings: its scores are no cancer probabilities.",
+    "synthetic": "Trained on simulated outcomes: its scores are no cancer probabilities.",
+    "none": "Not trained: its scores mean nothing.",
+}
+"""What to know of a model before its scores are read."""
 
 FEATURE_COMBINING, MAX_P, NOISY_OR, LEAKY_NOISY_OR = "feature-combining", "max-p", "noisy-or", "leaky-noisy-or"
 JOINS = (FEATURE_COMBINING, MAX_P, NOISY_OR, LEAKY_NOISY_OR)

@@ -59,6 +59,7 @@ def _case(join="leaky-noisy-or", leak=0.5, blank_count=0, blank_malignancy=None,
     ("outcome", "name"),
     [
         ("clinical", "cancer probability"),
+        ("readers", "suspicion of the case"),
         ("synthetic", "model score (simulated outcomes)"),
         ("none", "no trained model, scores mean nothing"),
     ],
@@ -66,6 +67,20 @@ def _case(join="leaky-noisy-or", leak=0.5, blank_count=0, blank_malignancy=None,
 def test_only_a_clinical_outcome_is_called_a_cancer_probability(outcome, name):
     assert OUTCOMES[outcome] == name
     assert ("cancer" in name) == (outcome == "clinical")
+
+
+def test_what_radiologists_suspect_is_never_called_a_probability():
+    result = _case()
+    readers = replace(
+        result,
+        model={**result.model, "outcome": "readers"},
+        case=replace(result.case, score_name=OUTCOMES["readers"]),
+    )
+    assert readers.nodule_score_name == "suspicion, as radiologists rate it"
+    assert readers.short_nodule_score_name == "suspicion"
+    assert readers.case.score_name == "suspicion of the case"
+    assert result.short_nodule_score_name == "malignancy"
+    assert result.nodule_score_name == result.case.score_name
 
 
 # ---------------------------------------------------------------------- ticking

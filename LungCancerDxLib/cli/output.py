@@ -98,7 +98,8 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
     lines.append(f"Lungs: left {lungs['left_volume_ml']:.0f} mL, right {lungs['right_volume_ml']:.0f} mL")
     if result.nodules:
         lines.append("")
-        lines.append("rank  centre L, P, S (mm)         diameter  confidence  malignancy  share  counts")
+        score = f"{result.short_nodule_score_name:>10}"
+        lines.append(f"rank  centre L, P, S (mm)         diameter  confidence  {score}  share  counts")
         lines += [_row(nodule) for nodule in result.nodules]
     else:
         lines.append("No nodules were found.")

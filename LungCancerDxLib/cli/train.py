@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
 from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
 from ..runtime.interruption import Stop
 from .arguments import Commands, Run, add_actions, add_command, add_training_options, count, path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Training = Callable[[argparse.Namespace, RunOptions], str]
 
 _RECIPES = ("cpu", "paper", "grt123")
+_READERS = "readers"
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
 _DETECTOR_SHARE = 0.6  # of the time, for the progress
 
@@ -40,14 +42,14 @@ def add_train(commands: Commands) -> None:
         actions, "all", _training(_train_all), help="train the detector and then, with what it finds, the classifier"
     )
     prepared = "cases that `train prepare` made"
-    for parser, data, run, model in (
-        (detector, prepared, "detector-run", "the run and its model"),
-        (classifier, f"{prepared}, with labels.csv", "classifier-run", "the run and its model"),
-        (both, prepared, "run", "the classifier's; the detector's is RUN-detector"),
+    for parser, data, run, model, recipes in (
+        (detector, prepared, "detector-run", "the run and its model", _RECIPES),
+        (classifier, f"{prepared}, with labels.csv", "classifier-run", "the run and its model", (*_RECIPES, _READERS)),
+        (both, prepared, "run", "the classifier's; the detector's is RUN-detector", _RECIPES),
     ):
         parser.add_argument("--data", metavar="FOLDER", type=path, required=True, help=data)
         parser.add_argument("--out", metavar="RUN", type=path, default=Path(run), help=model)
-        parser.add_argument("--recipe", choices=_RECIPES, default="cpu")
+        parser.add_argument("--recipe", choices=recipes, default="cpu")
     detector.add_argument("--start", metavar="MODEL|RUN", help="begin with its weights instead of random ones")
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
     detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
@@ -79,6 +81,12 @@ def _add_classifier_options(classifier: argparse.ArgumentParser) -> None:
     """What the classifier alone takes."""
     classifier.add_argument(
         "--detector", metavar="MODEL|RUN", required=True, help="a model's name or folder, or the run of a detector"
+    )
+    classifier.add_argument(
+        "--bank", metavar="FOLDER", type=path, help="recipe readers: real nodules (default: $LUNGCANCERDX_DATA)"
+    )
+    classifier.add_argument(
+        "--fold", metavar="N", type=int, choices=range(5), help="recipe readers: hold this part of the bank out"
     )
     classifier.add_argument(
         "--scheme", metavar="STAGES", help='such as "A->B->E" (Table I); default: the recipe\'s, for cpu "F"'
@@ -162,6 +170,8 @@ def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
 
 
 def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str:
+    if arguments.recipe == _READERS:
+        return _train_on_ratings(arguments, options)
     from ..models.find import model_or_run
     from ..models.registry import MODEL_FOLDER
     from ..training.cases.store import CaseStore
@@ -190,6 +200,29 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     )
     leak = "" if model.classifier.leak is None else f"; learned leak {model.classifier.leak.item():.3f}"
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
+
+
+def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str:
+    from ..datasets.nodule_bank import read_nodule_bank
+    from ..models.find import model_or_run
+    from ..models.registry import MODEL_FOLDER
+    from ..training.cases.store import CaseStore
+    from ..training.classifier.readers import READERS, train_readers
+
+    if arguments.outcome != _READERS:
+        raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
+    changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
+    train_readers(
+        CaseStore(arguments.data),
+        read_nodule_bank(arguments.bank),
+        model_or_run(arguments.detector),
+        arguments.out,
+        options,
+        recipe=replace(READERS, **changes),
+        fold=arguments.fold,
+        seed=arguments.seed,
+    )
+    return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {_READERS}."
 
 
 def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:

@@ -90,7 +90,8 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
             if row == 0:
                 axes.set_title(plane, color=TEXT, fontsize=11)
         axes = figure.add_subplot(grid[row, 3])
-        axes.text(0, 0.95, _description(nodule), color=TEXT, fontsize=11, va="top", linespacing=1.5)
+        description = _description(nodule, result.short_nodule_score_name)
+        axes.text(0, 0.95, description, color=TEXT, fontsize=11, va="top", linespacing=1.5)
         axes.set_axis_off()
     if not drawn:
         axes = figure.add_subplot(grid[:, :4])
@@ -109,7 +110,7 @@ def _headline(figure: Any, result: CaseResult) -> None:
     figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
 
 
-def _description(nodule: Nodule) -> str:
+def _description(nodule: Nodule, score_name: str) -> str:
     def figure(value: float | None, form: str, unit: str = "") -> str:
         return "not measured" if value is None else f"{value:{form}}{unit}"
 
@@ -119,7 +120,7 @@ def _description(nodule: Nodule) -> str:
             f"Nodule {nodule.rank}" + ("" if nodule.source == "detected" else " (your point)"),
             f"diameter: {figure(nodule.diameter_mm, '.1f', ' mm')}",
             f"type: {nodule.type or 'not measured'}",
-            f"malignancy: {figure(nodule.malignancy, '.3f')}",
+            f"{score_name}: {figure(nodule.malignancy, '.3f')}",
             f"share of the case: {share}",
             f"confidence: {figure(nodule.confidence, '.3f')}",
         ]

@@ -10,15 +10,11 @@ import qt
 
 from ...errors import ModelError
 from ...models.registry import DEFAULT_MODEL, ModelCard, available_models, read_card
+from ...names import OUTCOME_REMARKS
 
 PUBLISHED = "grt123"
 _UNTRAINED = "untrained-default"
 _FETCH, _FOLDER = "fetch", "folder"
-_OUTCOMES = {
-    "clinical": "Trained on clinical outcomes.",
-    "synthetic": "Trained on simulated outcomes: its scores are no cancer probabilities.",
-    "none": "Not trained: its scores mean nothing.",
-}
 
 
 class ModelChoice:
@@ -87,6 +83,6 @@ class ModelChoice:
         self._chosen = name
         card = self._models[name]
         self._ui.modelComboBox.setCurrentIndex(list(self._models).index(name))
-        self._ui.modelLabel.text = _OUTCOMES[card.outcome]
+        self._ui.modelLabel.text = OUTCOME_REMARKS[card.outcome]
         self._ui.modelLabel.toolTip = f"Trained on: {card.trained_on}"
         self._ui.presetLabel.text = card.preset

@@ -9,7 +9,7 @@ import qt
 
 from ...case import CaseResult, Nodule
 
-COLUMNS = ("Counts", "Malignancy", "Share", "Place", "Type", "Diameter", "Volume", "Confidence")
+COLUMNS = ("Counts", "Score", "Share", "Place", "Type", "Diameter", "Volume", "Confidence")
 _TICK = 0
 _NO_OVERRULE = "This model scores the case as a whole; its nodules cannot be ticked."
 
@@ -58,6 +58,8 @@ class NoduleView:
         table = self._ui.noduleTable
         self._ranks = [nodule.rank for nodule in listed]
         table.setRowCount(len(listed))
+        score = "" if result is None else result.short_nodule_score_name.capitalize()
+        table.setHorizontalHeaderLabels([score or COLUMNS[1] if name == COLUMNS[1] else name for name in COLUMNS])
         table.setVerticalHeaderLabels([str(rank) for rank in self._ranks])
         for row, nodule in enumerate(listed):
             table.setItem(row, _TICK, _tick(nodule, can_overrule))

@@ -92,7 +92,7 @@ def update_markups(node: slicer.vtkMRMLMarkupsFiducialNode, result: CaseResult) 
         else:
             node.SetNthControlPointPosition(index, *position)
         node.SetNthControlPointLabel(index, nodule_label(nodule))
-        node.SetNthControlPointDescription(index, nodule_description(nodule, result.case.score_name))
+        node.SetNthControlPointDescription(index, nodule_description(nodule, result.nodule_score_name))
         node.SetNthControlPointSelected(index, nodule.scored)
         node.SetNthControlPointLocked(index, True)
     while node.GetNumberOfControlPoints() > len(result.nodules):
@@ -131,7 +131,7 @@ def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
     node.RemoveAllColumns()
     for title, text_of in _COLUMNS.items():
         column = vtk.vtkStringArray()
-        column.SetName(title.format(score_name=_capitalised(result.case.score_name)))
+        column.SetName(title.format(score_name=_capitalised(result.nodule_score_name)))
         for nodule in result.nodules:
             column.InsertNextValue(text_of(nodule))
         node.AddColumn(column)

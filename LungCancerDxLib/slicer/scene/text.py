@@ -13,7 +13,7 @@ _COUNTED = "LungCancerDx.CountedByModel"
 
 
 def nodule_label(nodule: Nodule) -> str:
-    """Rank, and malignancy where it is known: "1: 0.63"."""
+    """Rank, and score where it is known: "1: 0.63"."""
     return f"{nodule.rank}" if nodule.malignancy is None else f"{nodule.rank}: {nodule.malignancy:.2f}"
 
 
@@ -51,7 +51,7 @@ def case_summary(result: CaseResult) -> str:
         ),
         "",
         *(
-            f"Nodule {nodule_label(nodule)} - {nodule_description(nodule, case.score_name)}"
+            f"Nodule {nodule_label(nodule)} - {nodule_description(nodule, result.nodule_score_name)}"
             for nodule in result.nodules
         ),
         "",

@@ -87,7 +87,7 @@ class LungInserter:
             Voxels that the nodule's box keeps from every side of the crop, where it fits.
         """
         known = self._known.get(case.name)
-        quality, places = known or self._known.setdefault(case.name, _find_out(case, self._preset))
+        quality, places = known or self._known.setdefault(case.name, known_scan(case, self._preset))
         scan = case.scan
         reach = margin + diameter_mm / scan.spacing_mm / 2
         low, high = start_kji + reach, start_kji + len(crop) - 1 - reach
@@ -106,7 +106,7 @@ class LungInserter:
         return painted, to_working(np.array([[*nodule.center_lps_mm, nodule.diameter_mm]]), scan)[0]
 
 
-def _find_out(case: TrainingCase, preset: Preset) -> tuple[ImageQuality, LungPlaces]:
+def known_scan(case: TrainingCase, preset: Preset) -> tuple[ImageQuality, LungPlaces]:
     """How a case was imaged, and where nodules may lie in it."""
     scan, (low, high) = case.scan, preset.window_hu
     hu = (scan.image * ((high - low) / 255) + low).astype(np.int16)

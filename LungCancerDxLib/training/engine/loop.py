@@ -200,6 +200,13 @@ class _Trainer:
         wanted = self.run.validation
         if wanted is None or not wanted.is_due(done, self.run.steps):
             return
+        if wanted.measure is not None:
+            self.progress("validation", done / self.run.steps)
+            with autocast(self.device, self.dtype):
+                measured = wanted.measure(self.module)
+            if records is not None:
+                records.add_check({"step": done, **measured})
+            return
         batches = self._loaded(wanted.items, wanted.items_per_batch, 0, wanted.batches)
 
         def shown() -> Iterator[Batch]:

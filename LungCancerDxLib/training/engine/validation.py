@@ -73,12 +73,15 @@ class Validation:
         Of all processes together.
     every
         Steps of the training from one check to the next.
+    measure
+        The whole check, instead of the mean losses over the batches: takes the module, gives numbers by name.
     """
 
     items: Items
     items_per_batch: int
     batches: int
     every: int
+    measure: Callable[[nn.Module], dict[str, float]] | None = None
 
     @staticmethod
     def of(items: Items, items_per_batch: int, epoch: int, steps: int) -> Validation:

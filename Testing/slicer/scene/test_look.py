@@ -56,6 +56,11 @@ def test_a_score_is_called_what_it_is(scene):
     update(scene, nodes, clinical)
     assert "cancer probability 0.63" in everything()
     assert SCORE_NAME not in everything()
+    of_readers = replace(made.result.case, score_name="suspicion of the case")
+    update(scene, nodes, replace(made.result, case=of_readers, model={**made.result.model, "outcome": "readers"}))
+    assert "suspicion, as radiologists rate it 0.63" in everything()
+    assert "suspicion of the case" in everything()
+    assert "probability" not in everything()
 
 
 def test_segments_are_named_coloured_tagged_and_have_surfaces(scene):

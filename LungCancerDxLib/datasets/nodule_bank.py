@@ -1,0 +1,169 @@
+"""Real nodules cut out of LIDC-IDRI scans, with the readers' outlines and ratings.
+
+A bank is a folder with `lidc-nodules.npz` (arrays `hu_<id>` and `mask_<id>`) and `lidc-nodules.csv`, and the same of
+`lidc-cubes`: cubes of 1 mm voxels with all their surroundings. Ratings are opinions, not outcomes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CTReadError, UsageError
+from ..io.tables import read_table
+
+DATA_FOLDER_VARIABLE = "LUNGCANCERDX_DATA"
+NODULES, CUBES = "lidc-nodules", "lidc-cubes"
+FREE_BELOW_HU = -650.0  # mean of the shell around the outline
+_RATINGS = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")
+_COLUMNS = ("id", "patient", "fold", "malignancy", *_RATINGS)
+_SPACINGS = tuple(f"spacing_{axis}_mm" for axis in "kji")
+
+Pixels = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class BankNodule:
+    """A real nodule and what the readers said of it.
+
+    Parameters
+    ----------
+    fold
+        0 to 4, the same for all nodules of a patient.
+    spacing_mm_kji
+        Of the voxels of `hu` and `mask`.
+    diameter_mm
+        Of the sphere of the outline's volume.
+    malignancy
+        1 (highly unlikely) to 5 (highly suspicious), the readers' common opinion.
+    texture, spiculation, lobulation, margin, sphericity, subtlety
+        1 to 5; texture from ground glass to solid.
+    calcification
+        1 to 6, 6 for none; None where it was not noted.
+    shell_hu
+        Mean of a shell of 1.5 to 4 mm around the outline; None for cubes.
+    is_cube
+        Whether the voxels show all the surroundings, too.
+    """
+
+    id: str
+    patient: str
+    fold: int
+    spacing_mm_kji: tuple[float, float, float]
+    diameter_mm: float
+    malignancy: int
+    texture: int
+    spiculation: int
+    lobulation: int
+    margin: int
+    sphericity: int
+    subtlety: int
+    calcification: int | None
+    shell_hu: float | None
+    is_cube: bool
+    _pixels: Callable[[], Pixels] = field(repr=False, compare=False)
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it touches the chest wall, the mediastinum or a vessel."""
+        return self.shell_hu is not None and self.shell_hu >= FREE_BELOW_HU
+
+    @property
+    def hu(self) -> np.ndarray:
+        """(K, J, I) int16 Hounsfield units, decoded anew at each call."""
+        return self._pixels()[0]
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(K, J, I) bool, the readers' common outline, decoded anew at each call."""
+        return self._pixels()[1]
+
+    def decode(self) -> Pixels:
+        """`hu` and `mask` at once."""
+        return self._pixels()
+
+
+def read_nodule_bank(folder: Path | None = None) -> tuple[BankNodule, ...]:
+    """The nodules and then the cubes of a bank, in the order of its tables; voxels are decoded on demand.
+
+    Parameters
+    ----------
+    folder
+        That of the environment variable `LUNGCANCERDX_DATA` where none is given.
+
+    Raises
+    ------
+    UsageError
+        Where no folder is given.
+    CTReadError
+        Where a file is missing or damaged, or a table names a nodule that has no voxels.
+    """
+    named = folder or os.environ.get(DATA_FOLDER_VARIABLE)
+    if not named:
+        raise UsageError(f"No bank of nodules: give its folder, or set {DATA_FOLDER_VARIABLE} to it.")
+    return (*_nodules(Path(named), NODULES, is_cube=False), *_nodules(Path(named), CUBES, is_cube=True))
+
+
+def _nodules(folder: Path, name: str, is_cube: bool) -> Iterator[BankNodule]:
+    archive = _Archive(folder / f"{name}.npz")
+    columns = _COLUMNS if is_cube else (*_COLUMNS, "diameter_mm", "shell_hu", *_SPACINGS)
+    table = read_table(folder / f"{name}.csv", columns, CTReadError)
+    numbers = {column: table.numbers(column) for column in columns if column not in ("id", "patient")}
+    noted = table.numbers("calcification", empty_allowed=True) if table.has("calcification") else None
+    for row, (line, nodule, patient) in enumerate(
+        zip(table.lines, table.texts("id"), table.texts("patient"), strict=True)
+    ):
+        if not archive.has(nodule):
+            raise table.complaint(line, f"nodule {nodule} is not in {archive.path.name}.")
+        if not 1 <= numbers["malignancy"][row] <= 5:
+            raise table.complaint(line, "expected 1 to 5.", "malignancy")
+        k, j, i = (1.0, 1.0, 1.0) if is_cube else (float(numbers[column][row]) for column in _SPACINGS)
+        yield BankNodule(
+            id=nodule,
+            patient=patient,
+            fold=int(numbers["fold"][row]),
+            spacing_mm_kji=(k, j, i),
+            diameter_mm=archive.diameter_mm(nodule) if is_cube else float(numbers["diameter_mm"][row]),
+            malignancy=int(numbers["malignancy"][row]),
+            **{rating: int(numbers[rating][row]) for rating in _RATINGS},
+            calcification=None if noted is None or np.isnan(noted[row]) else int(noted[row]),
+            shell_hu=None if is_cube else float(numbers["shell_hu"][row]),
+            is_cube=is_cube,
+            _pixels=partial(archive.pixels, nodule),
+        )
+
+
+class _Archive:
+    """The voxels of one file; safe between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._lock = path, threading.Lock()
+        try:
+            self._arrays = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise CTReadError(f"{path} cannot be read ({error}); expected voxels of nodules. Copy it again.") from error
+
+    def has(self, name: str) -> bool:
+        return {f"hu_{name}", f"mask_{name}"} <= set(self._arrays.files)
+
+    def pixels(self, name: str) -> Pixels:
+        try:
+            with self._lock:
+                hu, mask = self._arrays[f"hu_{name}"], self._arrays[f"mask_{name}"] > 0
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise CTReadError(f"{self.path}: nodule {name} is damaged ({error}); copy the file again.") from error
+        if hu.shape != mask.shape or hu.ndim != 3 or not mask.any():
+            raise CTReadError(f"{self.path}: nodule {name} has no outline, or one of another shape; copy it again.")
+        return hu, mask
+
+    def diameter_mm(self, name: str) -> float:
+        """Of the sphere of a cube's outline."""
+        return float((6 / np.pi * self.pixels(name)[1].sum()) ** (1 / 3))

@@ -1,0 +1,355 @@
+"""Crops of nodules with the readers' rating as target, put together from a bank of real nodules and background scans.
+
+Each crop is a pure function of the seed, the step and its number in the step's batch. The background is cut out first,
+turned, mirrored and shifted, and the nodule is put into the crop, so that neither is interpolated twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.ndimage import affine_transform, binary_dilation, distance_transform_edt
+from scipy.spatial.transform import Rotation
+
+from ...classification.classifier import crop, crop_location, crop_start
+from ...datasets.nodule_bank import BankNodule
+from ...detection.location import location_scale
+from ...phantom.fields import as_point
+from ...phantom.insertion import insert_into_preprocessed
+from ...phantom.nodules.nodule import Kind, Margin, SyntheticNodule
+from ...phantom.nodules.population import KINDS, LungPlaces
+from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_real_nodule
+from ...phantom.scanner.image_quality import ImageQuality
+from ...preprocessing.working_grid import to_grey
+from ...preset import Preset
+from ...volume import index_to_world, world_to_index
+from ..cases.store import TrainingCase
+from ..detector.insertion import known_scan
+from ..engine.validation import Batch
+
+TARGETS = {1: 0.03, 2: 0.2, 3: 0.5, 4: 0.8, 5: 0.97}  # of the readers' ratings
+NO_NODULE = 0.01
+SIZE_SLOPE = 1.8  # by how much the rating's logit rises with ln(diameter), other ratings equal: fitted to the bank
+# What the bank lacks: how often, kind, margins, diameters in mm, depth of the centre in radii, target
+SYNTHETIC: tuple[tuple[float, Kind, tuple[Margin, ...], tuple[float, float], tuple[float, float], float], ...] = (
+    (0.4, "solid", ("lobulated", "spiculated"), (30.0, 90.0), (0.1, 0.9), 0.95),
+    (0.15, "part-solid", ("lobulated", "smooth"), (12.0, 40.0), (0.8, 9.0), 0.8),
+    (0.1, "ground-glass", ("smooth", "lobulated"), (12.0, 40.0), (0.8, 9.0), 0.55),
+    (0.2, "calcified", ("smooth",), (4.0, 20.0), (0.8, 9.0), 0.03),
+    (0.15, "cavitated", ("lobulated", "spiculated"), (14.0, 50.0), (0.5, 9.0), 0.85),
+)
+FALSE_ALARM_RADIUS = 5.0
+TRIES, POINTS = 6, 400
+LUNG_BELOW_HU = -500.0
+
+
+class Rated(NamedTuple):
+    """image (S, S, S) uint8; location (3, S/4, S/4, S/4) float32; target, the suspicion from 0 to 1."""
+
+    image: np.ndarray
+    location: np.ndarray
+    target: float
+
+
+@dataclass(frozen=True)
+class CropAugmentation:
+    """How crops are changed in training; shares are those of the crops that are changed so."""
+
+    scales: tuple[float, float] = (0.8, 1.25)  # of the nodules
+    turned_share: float = 0.6
+    turned_degrees: float = 12.0  # about each axis
+    shift_voxels: float = 1.0
+    shift_radii: float = 0.15
+    resampled_share: float = 0.5
+    resampled_mm_k: tuple[float, float] = (0.6, 2.5)
+    resampled_mm_ji: tuple[float, float] = (0.6, 1.3)
+    grey_offset: float = 3.0
+    contrast: float = 0.03
+    noise_grey: float = 3.0
+
+
+class Background(NamedTuple):
+    """A scan to put nodules into, what is known of it, and the detector's false alarms (N, 3) in working voxels."""
+
+    case: TrainingCase
+    quality: ImageQuality
+    places: LungPlaces
+    false_alarms: np.ndarray
+
+    @staticmethod
+    def of(case: TrainingCase, centers: np.ndarray, preset: Preset) -> Background:
+        """Of centres of proposals (N, 3) those that lie in no region to keep away from are false alarms."""
+        regions = case.exclusion_regions
+        gaps = np.linalg.norm(centers[:, None] - regions[None, :, :3], axis=2) - regions[None, :, 3]
+        return Background(case, *known_scan(case, preset), centers[(gaps > 0).all(axis=1)])
+
+
+def cut(
+    background: Background, center_kji: np.ndarray, turn: np.ndarray | None, preset: Preset
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A crop of `preset.crop_size` around a point, its location crop, and the crop's affine (4, 4) to LPS mm.
+
+    Parameters
+    ----------
+    turn
+        (3, 3) offsets in the crop to offsets in the scan: a turn and a mirror; None to cut out whole voxels.
+    """
+    scan, size = background.case.scan, preset.crop_size
+    start, to_scan = crop_start(center_kji, preset), np.eye(4)
+    scale = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
+    location = crop_location(start, scan.image.shape, scale, preset)
+    if turn is None:
+        image, to_scan[:3, 3] = crop(scan.image, start, preset), start
+    else:
+        to_scan[:3, :3], to_scan[:3, 3] = turn, center_kji - turn @ np.full(3, (size - 1) / 2)
+        image = affine_transform(scan.image, turn, to_scan[:3, 3], (size,) * 3, order=1, cval=preset.crop_padding)
+    return image, location, scan.kji_to_lps @ to_scan
+
+
+def draw_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
+    """A turn by up to so many degrees about each axis and a random mirror, (3, 3)."""
+    mirror = np.diag(np.where(rng.random(3) < 0.5, -1.0, 1.0))
+    turn: np.ndarray = Rotation.from_rotvec(np.radians(rng.uniform(-degrees, degrees, 3))).as_matrix() @ mirror
+    return turn
+
+
+def resampled(image: np.ndarray, spacings: Sequence[float], phases: Sequence[float], filled: int) -> np.ndarray:
+    """An image (S, S, S) of 1 mm voxels as if it had been scanned with other ones, linear there and back.
+
+    Voxels of the value `filled` stay.
+    """
+    result = image.astype(np.float32)
+    for axis, (spacing, phase) in enumerate(zip(spacings, phases, strict=True)):
+        size = image.shape[axis]
+        coarse = np.arange(phase * spacing - spacing, size - 1 + 2 * spacing, spacing)
+        way = _linear(np.clip(coarse, 0, size - 1), size)
+        back = _linear((np.arange(size) - coarse[0]) / spacing, len(coarse))
+        result = np.moveaxis(np.tensordot(back @ way, result, axes=(1, axis)), 0, axis)
+    return np.where(image == filled, image, np.clip(np.rint(result), 0, 255)).astype(np.uint8)
+
+
+def _linear(positions: np.ndarray, size: int) -> np.ndarray:
+    """(P, size) float32 weights of linear interpolation at positions."""
+    below = np.clip(np.floor(positions).astype(int), 0, size - 2)
+    weights = np.zeros((len(positions), size), dtype=np.float32)
+    rows, share = np.arange(len(positions)), positions - below
+    weights[rows, below], weights[rows, below + 1] = 1 - share, share
+    return weights
+
+
+def target_of(malignancy: int, scale: float = 1.0) -> float:
+    """The suspicion of a nodule rated 1 to 5 that was made larger by a factor."""
+    logit = np.log(TARGETS[malignancy] / (1 - TARGETS[malignancy])) + SIZE_SLOPE * np.log(scale)
+    return float(1 / (1 + np.exp(-logit)))
+
+
+class RatedCrops:
+    """Draws crops for training.
+
+    Parameters
+    ----------
+    nodules
+        Of the bank, cubes among them.
+    shares
+        Of nodules, cubes, synthetic nodules, false alarms and plain lung.
+    preset
+        Its `crop_size` is that of the crops.
+    """
+
+    def __init__(
+        self,
+        backgrounds: Sequence[Background],
+        nodules: Sequence[BankNodule],
+        shares: tuple[float, float, float, float, float],
+        augmentation: CropAugmentation,
+        preset: Preset,
+        seed: int,
+    ) -> None:
+        self._backgrounds, self._augmentation, self._preset, self._seed = backgrounds, augmentation, preset, seed
+        self._nodules = [nodule for nodule in nodules if not nodule.is_cube]
+        self._cubes = [nodule for nodule in nodules if nodule.is_cube]
+        self._shares = np.cumsum(shares) / np.sum(shares)
+
+    def batch(self, step: int, numbers: range) -> Batch:
+        """image (B, 1, S, S, S) uint8, location (B, 3, S/4, S/4, S/4), target (B,) float32."""
+        return collate([self.item(step, number) for number in numbers])
+
+    def item(self, step: int, number: int) -> Rated:
+        """One crop."""
+        rng = np.random.default_rng([self._seed, step, number])
+        background = self._backgrounds[int(rng.integers(len(self._backgrounds)))]
+        kind = int(np.searchsorted(self._shares, rng.random(), side="right"))
+        found = None
+        if kind == 0:
+            found = self._with_nodule(rng, background)
+        elif kind == 1 and self._cubes:
+            found = self._of_cube(rng, background)
+        elif kind == 2:
+            found = self._synthetic(rng, background)
+        elif kind == 3 and len(background.false_alarms):
+            center = background.false_alarms[rng.integers(len(background.false_alarms))]
+            found = self._without_nodule(rng, background, center)
+        if found is None:
+            found = self._without_nodule(rng, background, draw_point(rng, background, 0.0, np.inf))
+        return found._replace(image=self._altered(rng, found.image))
+
+    def _cut(
+        self, rng: np.random.Generator, background: Background, center_kji: np.ndarray, radius: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        how = self._augmentation
+        shift = rng.uniform(-1, 1, 3) * (how.shift_voxels + how.shift_radii * radius)
+        turn = draw_turn(rng, how.turned_degrees) if rng.random() < how.turned_share else None
+        return cut(background, center_kji + shift, turn, self._preset)
+
+    def _with_nodule(self, rng: np.random.Generator, background: Background) -> Rated | None:
+        nodule = self._nodules[rng.integers(len(self._nodules))]
+        for _ in range(TRIES):
+            placed = place_real_nodule(rng, nodule, background.places, self._augmentation.scales)
+            if placed is not None:
+                center = center_of(placed, background)
+                image, location, affine = self._cut(rng, background, center, placed.diameter_mm / 2)
+                image = insert_real_nodules(image, affine, [placed], background.quality, self._preset)
+                return Rated(image, location, target_of(nodule.malignancy, placed.scale))
+        return None
+
+    def _of_cube(self, rng: np.random.Generator, background: Background) -> Rated:
+        nodule = self._cubes[rng.integers(len(self._cubes))]
+        turn = draw_turn(rng, self._augmentation.turned_degrees)
+        shift = rng.uniform(-1, 1, 3) * self._augmentation.shift_voxels
+        image = cube_crop(nodule, turn, shift, self._preset)
+        _, location, _ = self._cut(rng, background, draw_point(rng, background, 0.0, np.inf), 0.0)
+        return Rated(image, location, target_of(nodule.malignancy))
+
+    def _synthetic(self, rng: np.random.Generator, background: Background) -> Rated | None:
+        chances = np.array([row[0] for row in SYNTHETIC])
+        _, kind, margins, diameters, depths, target = SYNTHETIC[rng.choice(len(SYNTHETIC), p=chances / chances.sum())]
+        diameter = float(np.exp(rng.uniform(*np.log(diameters))))
+        center_kji = draw_point(rng, background, depths[0] * diameter / 2, depths[1] * diameter / 2)
+        center = as_point(index_to_world(background.case.scan.kji_to_lps, center_kji[None])[0])
+        margin, hu = margins[rng.integers(len(margins))], float(rng.uniform(*KINDS[kind][2]))
+        seed = int(rng.integers(2**31))
+        nodule = SyntheticNodule(center, diameter, hu, kind, margin, "pleura", bool(rng.random() < 0.5), seed)
+        image, location, affine = self._cut(rng, background, center_kji, diameter / 2)
+        image = insert_into_preprocessed(image, affine, [nodule], background.quality, self._preset)
+        return Rated(image, location, target)
+
+    def _without_nodule(self, rng: np.random.Generator, background: Background, center_kji: np.ndarray) -> Rated:
+        image, location, _ = self._cut(rng, background, center_kji, FALSE_ALARM_RADIUS)
+        return Rated(image, location, NO_NODULE)
+
+    def _altered(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+        """Resampled, mirrored, brighter or darker, noisier; filled voxels stay."""
+        how, filled = self._augmentation, image == self._preset.tissue_value
+        if rng.random() < how.resampled_share:
+            spacings = [rng.uniform(*how.resampled_mm_k), *rng.uniform(*how.resampled_mm_ji, 2)]
+            image = resampled(image, spacings, rng.random(3).tolist(), self._preset.tissue_value)
+        offset, contrast = rng.uniform(-1, 1) * how.grey_offset, 1 + rng.uniform(-1, 1) * how.contrast
+        noise = max(rng.uniform(-1, 1), 0) * how.noise_grey
+        changed = image * np.float32(contrast) + np.float32(offset)
+        if noise:
+            changed += np.float32(noise) * rng.standard_normal(image.shape, dtype=np.float32)
+        image = np.where(filled, image, np.clip(np.rint(changed), 0, 255)).astype(np.uint8)
+        flips = tuple(axis for axis in range(3) if rng.random() < 0.5)
+        return np.ascontiguousarray(np.flip(image, flips))
+
+
+def collate(rows: Sequence[Rated]) -> Batch:
+    """Crops as tensors."""
+    return {
+        "image": torch.from_numpy(np.stack([row.image for row in rows])[:, None]),
+        "location": torch.from_numpy(np.stack([row.location for row in rows])),
+        "target": torch.tensor([row.target for row in rows], dtype=torch.float32),
+    }
+
+
+def center_of(placed: PlacedNodule, background: Background) -> np.ndarray:
+    """A placed nodule's middle in working voxels, (3,)."""
+    center: np.ndarray = world_to_index(background.case.scan.kji_to_lps, np.array([placed.center_lps_mm]))[0]
+    return center
+
+
+def draw_point(rng: np.random.Generator, background: Background, low_mm: float, high_mm: float) -> np.ndarray:
+    """A random point (3,) in working voxels at a depth in the lungs, or as near to it as one of many points comes."""
+    places = background.places
+    points = rng.uniform(places.low_lps_mm, places.high_lps_mm, (POINTS, 3))
+    depth = places.depth_mm(points)
+    far = np.where(depth < 0, np.inf, np.maximum(low_mm - depth, 0) + np.maximum(depth - high_mm, 0))
+    point: np.ndarray = world_to_index(background.case.scan.kji_to_lps, points[np.argmin(far)][None])[0]
+    return point
+
+
+def cube_crop(nodule: BankNodule, turn: np.ndarray, shift: np.ndarray, preset: Preset) -> np.ndarray:
+    """A crop (S, S, S) of a cube, masked as preprocessing does it; beyond the cube there is tissue."""
+    hu, mask = nodule.decode()
+    grey, lungs = to_grey(hu, preset), (hu < LUNG_BELOW_HU) | binary_dilation(mask, iterations=2)
+    near = distance_transform_edt(~lungs) <= preset.dilation_voxels
+    grey = np.where(near & (lungs | (grey <= preset.bone_value)), grey, np.uint8(preset.tissue_value))
+    middle = np.argwhere(mask).mean(axis=0) + shift
+    offset = middle - turn @ np.full(3, (preset.crop_size - 1) / 2)
+    image: np.ndarray = affine_transform(grey, turn, offset, (preset.crop_size,) * 3, order=1, cval=preset.tissue_value)
+    return image
+
+
+class HeldOut(NamedTuple):
+    """Nodules that are not learned from, in a scan that is not learned from, each in the middle of a crop.
+
+    `resampled` shows the first of them sampled anew: shifted by half a voxel, turned by 10 degrees in the slice, in
+    voxels of 0.7 mm, and mirrored.
+    """
+
+    nodules: list[BankNodule]
+    crops: list[Rated]
+    resampled: list[list[Rated]]
+
+
+def held_out(
+    background: Background, nodules: Sequence[BankNodule], preset: Preset, seed: int, resampled_count: int = 40
+) -> HeldOut:
+    """The same crops for the same seed; nodules that find no place are left out."""
+    found = HeldOut([], [], [])
+    for number, nodule in enumerate(nodules):
+        rng = np.random.default_rng([seed, number, 77])
+        places = (place_real_nodule(rng, nodule, background.places, (1.0, 1.0)) for _ in range(TRIES))
+        placed = next((place for place in places if place is not None), None)
+        if placed is not None:
+            found.nodules.append(nodule)
+            found.crops.append(shown(placed, background, preset))
+            if len(found.resampled) < resampled_count:
+                found.resampled.append(_sampled_anew(placed, background, preset))
+    return found
+
+
+def shown(
+    placed: PlacedNodule,
+    background: Background,
+    preset: Preset,
+    center_kji: np.ndarray | None = None,
+    turn: np.ndarray | None = None,
+) -> Rated:
+    """A placed nodule as the classifier would see it, or with a crop of another middle and turn."""
+    center = center_of(placed, background) if center_kji is None else center_kji
+    image, location, affine = cut(background, center, turn, preset)
+    image = insert_real_nodules(image, affine, [placed], background.quality, preset)
+    return Rated(image, location, target_of(placed.nodule.malignancy, placed.scale))
+
+
+def without_nodule(background: Background, center_kji: np.ndarray, preset: Preset) -> Rated:
+    """A place of a scan as it is."""
+    image, location, _ = cut(background, center_kji, None, preset)
+    return Rated(image, location, NO_NODULE)
+
+
+def _sampled_anew(placed: PlacedNodule, background: Background, preset: Preset) -> list[Rated]:
+    straight = shown(placed, background, preset)
+    middle = crop_start(center_of(placed, background), preset) + (preset.crop_size - 1) / 2
+    turn: np.ndarray = Rotation.from_rotvec([np.radians(10.0), 0, 0]).as_matrix()
+    return [
+        shown(placed, background, preset, middle + 0.5, np.eye(3)),
+        shown(placed, background, preset, middle, turn),
+        straight._replace(image=resampled(straight.image, (0.7,) * 3, (0.3,) * 3, preset.tissue_value)),
+        straight._replace(image=np.ascontiguousarray(straight.image[:, :, ::-1])),
+    ]

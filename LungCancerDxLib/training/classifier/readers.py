@@ -1,0 +1,314 @@
+"""Recipe `readers`: C-Net learns how suspicious radiologists find nodules, from a bank of real ones.
+
+The whole backbone learns, from small crops that are put together while it does, with the batch norms as they are. Held
+out are a fold of the bank's patients and one background, so that neither nodule nor lungs have been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import rankdata, spearmanr
+from torch import nn
+from torch.nn import functional
+
+from ...datasets.nodule_bank import BankNodule
+from ...errors import UsageError
+from ...io.tables import write_table
+from ...models.bundle import Model, save_model
+from ...models.registry import MODEL_FOLDER
+from ...names import LEAKY_NOISY_OR
+from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
+from ...preset import Preset
+from ...runtime.device import Compute
+from ...runtime.progress import part
+from ..cases.store import CaseStore
+from ..detector.loss import Losses
+from ..engine.loop import Run, RunOptions, Task, train
+from ..engine.optimizer import OptimizerConfig
+from ..engine.precision import autocast
+from ..engine.validation import Validation
+from .network import seen
+from .proposals import find_proposals
+from .rated_cases import learned_leak
+from .rated_crops import (
+    Background,
+    CropAugmentation,
+    HeldOut,
+    Rated,
+    RatedCrops,
+    collate,
+    held_out,
+    without_nodule,
+)
+
+TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither learned from nor inserted into
+FALSE_ALARM_ABOVE_LOGIT = -2.5
+MIDDLE_SIZES_MM = (8.0, 20.0)
+LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
+SCORES_FILE = "held-out.csv"
+_FOUND_SHARE = 0.1  # of the progress
+
+
+_AUGMENTATION = CropAugmentation()
+_OPTIMIZER = OptimizerConfig("adamw", 4e-4, 0.01, cosine=True, warm_up_steps=150, clip_norm=1.0)
+
+
+@dataclass(frozen=True)
+class ReadersRecipe:
+    """The constants of the recipe.
+
+    Parameters
+    ----------
+    shares
+        Of nodules, cubes, synthetic nodules, false alarms and plain lung among the crops.
+    crop_size
+        Voxels; the preset's are used at test time.
+    """
+
+    name: str = "READERS"
+    crop_size: int = 64
+    batch: int = 8
+    steps: int = 4000
+    shares: tuple[float, float, float, float, float] = (0.68, 0.07, 0.08, 0.1, 0.07)
+    augmentation: CropAugmentation = _AUGMENTATION
+    optimizer: OptimizerConfig = _OPTIMIZER
+    check_every: int = 100
+
+
+READERS = ReadersRecipe()
+
+
+class RatedNodules(nn.Module):
+    """A batch of crops to the loss of their suspicion against soft targets; batch norm stays as it is."""
+
+    def __init__(self, net: CNet, preset: Preset) -> None:
+        super().__init__()
+        self.net, self.preset = net.requires_grad_(True), preset
+        net.NoduleNet.output.requires_grad_(False)
+        if net.join == LEAKY_NOISY_OR:
+            net.baseline.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> RatedNodules:
+        """Training mode, of all but the batch norms."""
+        super().train(mode)
+        self.net.NoduleNet.eval()
+        return self
+
+    def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B,) of each crop's suspicion, float32."""
+        image = seen(batch["image"], self.preset)
+        features = central_max(self.net.NoduleNet.features(image, batch["location"], CENTRAL_CELLS))
+        with torch.autocast(features.device.type, enabled=False):
+            hidden = torch.relu(self.net.fc1(self.net.dropout(features.float())))
+            logits: torch.Tensor = self.net.fc2(hidden)[:, 0]
+            return logits
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+        logits, target = self.logits(batch), batch["target"]
+        loss = functional.binary_cross_entropy_with_logits(logits, target)
+        least = functional.binary_cross_entropy(target, target)
+        error = (torch.sigmoid(logits.detach()) - target).abs().mean()
+        return {"loss": loss, "above_least": (loss - least).detach(), "error": error}
+
+
+def train_readers(
+    backgrounds: CaseStore,
+    bank: Sequence[BankNodule],
+    start: Model,
+    out: Path,
+    options: RunOptions,
+    *,
+    recipe: ReadersRecipe = READERS,
+    fold: int | None = None,
+    seed: int = 0,
+) -> Model:
+    """Train the classifier of a model on the readers' ratings and write the run and the new model into `out`.
+
+    Parameters
+    ----------
+    backgrounds
+        Scans whose lesions are regions to keep away from.
+    start
+        Its detector finds the false alarms and stays as it is; its classifier is what learning starts from.
+    fold
+        Of the bank, to be held out together with the background of that number; None to learn from all.
+
+    Raises
+    ------
+    UsageError
+        Where there is nothing to learn from or to check on, the store is of another preset, or `out` is taken.
+    TrainingFailed, Cancelled, OutputError
+        See `engine.train`.
+    """
+    preset = replace(start.preset, crop_size=recipe.crop_size)
+    known = [nodule for nodule in bank if nodule.patient not in TEST_ONLY]
+    learned = [nodule for nodule in known if nodule.fold != fold]
+    held = [nodule for nodule in known if nodule.fold == fold and not nodule.is_cube]
+    numbers = [n for n in range(len(backgrounds)) if n != fold]
+    _check(backgrounds, start, learned, numbers, held, fold)
+    compute, progress = options.compute, part(options.progress, 0.0, _FOUND_SHARE)
+    found = find_proposals(backgrounds, start.detector, start.sha256, start.preset, compute, progress)
+
+    def background(number: int) -> Background:
+        proposals = found[number]
+        alarms = proposals[proposals.logit > FALSE_ALARM_ABOVE_LOGIT]
+        return Background.of(backgrounds.case(number), alarms.center_kji, preset)
+
+    scans = [background(n) for n in numbers]
+    items = RatedCrops(scans, learned, recipe.shares, recipe.augmentation, preset, seed)
+    module = RatedNodules(start.classifier, preset)
+    checks = None
+    if fold is not None:
+        others = held_out(background(fold), held, preset, seed)
+        checks = Validation(
+            items, recipe.batch, 0, recipe.check_every, lambda _: measured(module, others, recipe.batch)
+        )
+    config = {
+        "task": "readers",
+        "preset": start.preset.name,
+        "recipe": asdict(recipe),
+        "start_sha256": start.sha256,
+        "backgrounds": [backgrounds.names[n] for n in numbers],
+        "nodules": len(learned),
+        "fold": fold,
+        "seed": seed,
+        "precision": compute.precision,
+    }
+    run = Run(out, config, recipe.optimizer, recipe.steps, seed, checks)
+    options = replace(options, progress=part(options.progress, _FOUND_SHARE, 1.0))
+    train(Task(module, items, recipe.batch), run, options)
+    if module.net.leak is not None:
+        alone = [nodule for nodule in learned if not nodule.is_cube]
+        _learn_leak(module, scans, alone, start.preset, recipe, compute, seed)
+    if fold is not None:
+        with autocast(next(module.parameters()).device, compute.dtype):
+            _write_scores(out / SCORES_FILE, module, held_out(background(fold), held, start.preset, seed, 0), recipe)
+    net = module.net.cpu().eval().requires_grad_(True)
+    trained_on = (
+        f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into {len(numbers)} "
+        f"scans, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; {start.trained_on}"
+    )
+    model = Model(out.resolve().name, start.preset, "readers", trained_on, start.detector, net)
+    if not (out / MODEL_FOLDER).exists():
+        save_model(model, out / MODEL_FOLDER, half_precision=True)
+    return model
+
+
+def _check(
+    backgrounds: CaseStore,
+    start: Model,
+    learned: Sequence[BankNodule],
+    numbers: Sequence[int],
+    held: Sequence[BankNodule],
+    fold: int | None,
+) -> None:
+    if backgrounds.preset != start.preset.name:
+        raise UsageError(
+            f"The cases in {backgrounds.folder} are of preset {backgrounds.preset}, model '{start.name}' of "
+            f"{start.preset.name}. Prepare the cases with --preset {start.preset.name}."
+        )
+    forbidden = sorted(set(backgrounds.names) & set(TEST_ONLY))
+    if forbidden:
+        raise UsageError(f"{', '.join(forbidden)} in {backgrounds.folder} is for tests only; prepare the others.")
+    if not learned or not numbers:
+        raise UsageError(
+            f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "
+            "nodules and the background of its number."
+        )
+    if fold is not None and (not held or fold >= len(backgrounds)):
+        raise UsageError(
+            f"Fold {fold} has {len(held)} nodules, and there are {len(backgrounds)} backgrounds; expected nodules in "
+            "the fold and a background of its number, counted from 0."
+        )
+
+
+def _learn_leak(
+    module: RatedNodules,
+    backgrounds: Sequence[Background],
+    nodules: Sequence[BankNodule],
+    preset: Preset,
+    recipe: ReadersRecipe,
+    compute: Compute,
+    seed: int,
+) -> None:
+    """Set the leak by cases of the patients that were learned from, as the classifier sees them at test time."""
+    rng = np.random.default_rng([seed, 5])
+    patients = np.unique([nodule.patient for nodule in nodules])
+    chosen = set(rng.permutation(patients)[:LEAK_PATIENTS])
+    some = [nodule for nodule in nodules if nodule.patient in chosen]
+    parts = [held_out(one, some[n :: len(backgrounds)], preset, seed, 0) for n, one in enumerate(backgrounds)]
+    alarms = [without_nodule(one, center, preset) for one in backgrounds for center in one.false_alarms[:LEAK_ALARMS]]
+    shown, crops = [n for part in parts for n in part.nodules], [crop for part in parts for crop in part.crops]
+    if not crops:
+        return
+    module.eval()
+    with autocast(next(module.parameters()).device, compute.dtype):
+        suspicion, of_alarms = (suspicions(module, these, recipe.batch) for these in (crops, alarms))
+    leak = learned_leak(
+        suspicion,
+        np.array([crop.target for crop in crops]),
+        np.array([nodule.diameter_mm for nodule in shown]),
+        [nodule.patient for nodule in shown],
+        of_alarms,
+        ALARMS_PER_CASE,
+        rng,
+    )
+    with torch.no_grad():
+        module.net.baseline.fill_(float(np.log(leak / (1 - leak))))
+
+
+def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: ReadersRecipe) -> None:
+    """The suspicion of every nodule held out, as the classifier sees it at test time: for calibration and figures."""
+    module.eval()
+    scores = suspicions(module, others.crops, recipe.batch)
+    rows = [(n.id, n.patient, n.malignancy, n.diameter_mm, p) for n, p in zip(others.nodules, scores, strict=True)]
+    write_table(path, ("id", "patient", "malignancy", "diameter_mm", "suspicion"), rows)
+
+
+@torch.no_grad()
+def suspicions(module: RatedNodules, crops: Sequence[Rated], batch: int) -> np.ndarray:
+    """(N,) of crops, in the module's precision."""
+    device = next(module.parameters()).device
+    rows = [torch.zeros(0)]
+    for first in range(0, len(crops), batch):
+        tensors = collate(crops[first : first + batch])
+        rows.append(module.logits({name: tensor.to(device) for name, tensor in tensors.items()}).cpu())
+    return torch.sigmoid(torch.cat(rows)).numpy().astype(float)
+
+
+def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, float]:
+    """How well suspicion follows the readers on nodules that are not learned from, and the diameter beside it.
+
+    `auc` tells ratings 4 and 5 from 1 and 2, `auc_middle` the same from 8 to 20 mm, `rank` is Spearman's with the
+    rating; `sd_resampled` is the mean standard deviation of a nodule's suspicion over its samplings.
+    """
+    module.eval()
+    suspicion = suspicions(module, others.crops, batch)
+    anew = [suspicions(module, crops, batch) for crops in others.resampled]
+    module.train()
+    target = np.array([crop.target for crop in others.crops])
+    rating = np.array([nodule.malignancy for nodule in others.nodules])
+    diameter = np.array([nodule.diameter_mm for nodule in others.nodules])
+    middle = (diameter >= MIDDLE_SIZES_MM[0]) & (diameter <= MIDDLE_SIZES_MM[1])
+    clipped = np.clip(suspicion, 1e-6, 1 - 1e-6)
+    spread = [np.std([one, *again]) for one, again in zip(suspicion, anew, strict=False)]
+    row = {"loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped)))}
+    for name, score in (("", suspicion), ("_diameter", diameter)):
+        row[f"auc{name}"] = auc(score, rating)
+        row[f"auc_middle{name}"] = auc(score[middle], rating[middle])
+        row[f"rank{name}"] = float(spearmanr(score, rating).statistic)
+    return {**row, "sd_resampled": float(np.mean(spread)) if spread else float("nan")}
+
+
+def auc(score: np.ndarray, rating: np.ndarray) -> float:
+    """Area under the ROC curve of ratings 4 and 5 against 1 and 2; NaN where one of the two is missing."""
+    high, low = score[rating >= 4], score[rating <= 2]
+    if len(high) == 0 or len(low) == 0:
+        return float("nan")
+    ranks = rankdata(np.concatenate([high, low]))[: len(high)]
+    return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(high) * len(low)))

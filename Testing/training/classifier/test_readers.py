@@ -1,0 +1,142 @@
+"""Recipe readers learns from crops that are put together alike for a seed, and holds out what it is checked on."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
+from LungCancerDxLib.detection.proposals import Proposals
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.models.bundle import load_model
+from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.runtime.device import choose_compute
+from LungCancerDxLib.training.cases.store import CaseStore, write_case
+from LungCancerDxLib.training.classifier import readers
+from LungCancerDxLib.training.classifier.rated_crops import (
+    Background,
+    CropAugmentation,
+    RatedCrops,
+    held_out,
+    resampled,
+    target_of,
+)
+from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, auc, measured, train_readers
+from LungCancerDxLib.training.engine.loop import RunOptions
+from Testing.real_nodules import write_bank
+from Testing.training.tiny import TINY, ball_case
+
+PRESET = replace(TINY, crop_size=32)
+ONLY = {"nodule": (1, 0, 0, 0, 0), "cube": (0, 1, 0, 0, 0), "synthetic": (0, 0, 1, 0, 0), "alarm": (0, 0, 0, 1, 0)}
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bank")
+    write_bank(folder)
+    return read_nodule_bank(folder)
+
+
+@pytest.fixture(scope="module")
+def case():
+    return ball_case("lung", boxes=(), shape=(84, 84, 84))
+
+
+@pytest.fixture(scope="module")
+def background(case):
+    return Background.of(case, np.array([[60.0, 60, 60]]), PRESET)
+
+
+def crops(background, bank, shares, augmentation=READERS.augmentation):
+    return RatedCrops([background], bank, shares, augmentation, PRESET, seed=0)
+
+
+@pytest.mark.parametrize("kind", ONLY)
+def test_a_crop_is_a_pure_function_of_seed_step_and_number(background, bank, kind):
+    one, again = (crops(background, bank, ONLY[kind]).item(3, 1) for _ in range(2))
+    np.testing.assert_array_equal(one.image, again.image)
+    assert one.image.shape == (32, 32, 32)
+    assert one.location.shape == (3, 8, 8, 8)
+    assert 0 < one.target < 1
+    assert not np.array_equal(one.image, crops(background, bank, ONLY[kind]).item(4, 1).image)
+
+
+def test_a_nodule_is_in_the_middle_of_its_crop_and_its_rating_is_the_target(background, bank):
+    plain = CropAugmentation(
+        (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, resampled_share=0.0, grey_offset=0, contrast=0, noise_grey=0
+    )
+    for number in range(4):
+        item = crops(background, bank[:1], ONLY["nodule"], augmentation=plain).item(0, number)
+        assert item.image[14:18, 14:18, 14:18].mean() > 130
+        assert item.target == pytest.approx(0.2)
+
+
+def test_a_larger_nodule_is_more_suspicious():
+    assert target_of(4, 1.25) > target_of(4) > target_of(4, 0.8) > target_of(3, 0.8)
+    assert [round(target_of(rating), 2) for rating in (1, 2, 3, 4, 5)] == [0.03, 0.2, 0.5, 0.8, 0.97]
+
+
+def test_proposals_near_known_lesions_are_no_false_alarms(case):
+    regions = np.array([[60.0, 60, 60, 10]])
+    centers = np.array([[60.0, 60, 65], [60, 60, 75]])
+    found = Background.of(replace(case, exclusion_regions=regions), centers, PRESET).false_alarms
+    np.testing.assert_array_equal(found, centers[1:])
+
+
+def test_voxels_of_the_same_size_change_nothing_and_others_smooth():
+    image = np.random.default_rng(0).integers(0, 160, (16, 16, 16)).astype(np.uint8)
+    np.testing.assert_array_equal(resampled(image, (1, 1, 1), (0, 0, 0), 170), image)
+    assert resampled(image, (1.5, 1.2, 1.2), (0.3, 0.4, 0.1), 170).std() < 0.8 * image.std()
+
+
+def test_auc_leaves_rating_three_out():
+    assert auc(np.array([0.1, 0.9, 0.2, 0.8, 0.5]), np.array([1, 5, 2, 4, 3])) == 1
+    assert auc(np.array([0.5, 0.5]), np.array([1, 5])) == 0.5
+    assert np.isnan(auc(np.array([0.5]), np.array([5])))
+
+
+def test_batch_norms_the_detectors_head_and_the_leak_stay(background, bank):
+    module = RatedNodules(untrained_model(PRESET).classifier, PRESET).train()
+    batch = crops(background, bank, ONLY["nodule"]).batch(0, range(2))
+    before = module.net.NoduleNet.preBlock[1].running_mean.clone()
+    module(batch)["loss"].backward()
+    torch.testing.assert_close(module.net.NoduleNet.preBlock[1].running_mean, before)
+    assert module.net.NoduleNet.preBlock[0].weight.grad.abs().sum() > 0
+    assert module.net.NoduleNet.output[0].weight.grad is None
+    assert module.net.baseline.grad is None
+
+
+def test_a_check_compares_with_the_diameter_on_the_same_nodules(background, bank):
+    module = RatedNodules(untrained_model(PRESET).classifier, PRESET)
+    numbers = measured(module, held_out(background, bank[:2], PRESET, seed=0), 2)
+    assert numbers["auc_diameter"] == 1
+    assert 0 <= numbers["auc"] <= 1
+    assert numbers["sd_resampled"] >= 0
+
+
+@pytest.mark.slow
+def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, bank, monkeypatch):
+    for name in ("one", "two"):
+        write_case(tmp_path / "cases", replace(case, name=name), "DEFAULT")
+    store = CaseStore(tmp_path / "cases")
+    nothing = Proposals.from_rows(np.zeros((0, 5)))
+    monkeypatch.setattr(readers, "find_proposals", lambda *_: [nothing, nothing])
+    start, recipe = untrained_model(), replace(READERS, crop_size=32, steps=1, batch=2, check_every=1)
+    options = RunOptions(choose_compute("cpu", "fp32"))
+    train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["backgrounds"], config["nodules"], config["fold"]) == (["two"], 2, 0)
+    assert (tmp_path / "run" / "validation.csv").read_text().count("\n") == 3
+    assert (tmp_path / "run" / "held-out.csv").read_text().splitlines()[1].startswith("a-1,P-1,2,")
+    model = load_model(tmp_path / "run" / "model")
+    assert model.outcome == "readers"
+    with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
+        train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
+
+
+def test_scans_for_tests_are_refused(tmp_path, case, bank):
+    write_case(tmp_path, replace(case, name="LIDC-IDRI-0001"), "DEFAULT")
+    with pytest.raises(UsageError, match=r"LIDC-IDRI-0001.* for tests only"):
+        train_readers(CaseStore(tmp_path), bank, untrained_model(), tmp_path / "run", RunOptions())

@@ -52,18 +52,15 @@ def run_list(arguments: argparse.Namespace, stop: Stop) -> str:
     if not installed:
         return "No models are installed. `lungcancerdx models fetch grt123` gets the published weights of 2017."
     rows: list[tuple[str, ...]] = [("NAME", "PRESET", "OUTCOME", "SHA256", "SIZE", "WHERE")]
-    rows += [_row(name, folder) for name, folder in installed.items()]
+    for name, folder in installed.items():
+        try:
+            card = read_card(folder)
+            said = (card.preset, card.outcome, card.sha256[:12])
+        except LungCancerDxError:
+            said = ("damaged", "-", "-")
+        rows.append((name, *said, _size(folder), str(folder)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-
-def _row(name: str, folder: Path) -> tuple[str, ...]:
-    try:
-        card = read_card(folder)
-        said = (card.preset, card.outcome, card.sha256[:12])
-    except LungCancerDxError:
-        said = ("damaged", "-", "-")
-    return (name, *said, _megabytes(_size(folder)), str(folder))
 
 
 def run_info(arguments: argparse.Namespace, stop: Stop) -> str:
@@ -85,7 +82,7 @@ def _described(model: Model, folder: Path | None) -> str:
         "join": model.join,
         "parameters": f"{parameters:,} in detector and classifier",
         "sha256": model.sha256,
-        **({"size": _megabytes(_size(folder)), "folder": str(folder)} if folder else {}),
+        **({"size": _size(folder), "folder": str(folder)} if folder else {}),
     }
     return "\n".join(f"{key + ':':<12}{value}" for key, value in lines.items())
 
@@ -110,8 +107,7 @@ def run_import(arguments: argparse.Namespace, stop: Stop) -> str:
 
 def run_fetch(arguments: argparse.Namespace, stop: Stop) -> str:
     """Download and make a model; returns the message for the terminal."""
-    from ..models.download import PUBLIC_ADDRESS, fetch_checkpoints
-    from ..models.published import import_published
+    from ..models.published import PUBLIC_ADDRESS, fetch_checkpoints, import_published
 
     target = _free_place(arguments.name)
     progress = stop.watched(make_progress(arguments.progress))
@@ -157,7 +153,7 @@ def run_remove(arguments: argparse.Namespace, stop: Stop) -> str:
             raise UsageError(f"'{name}' lies in {elsewhere}, not among your own models: remove it there by hand.")
         raise ModelError(f"No model '{name}' in {user_model_folder()}. `lungcancerdx models list` names those at hand.")
     link = folder.is_symlink()
-    freed = 0 if link else _size(folder)
+    freed = "0.0 MB" if link else _size(folder)
     try:
         if link:
             folder.unlink()
@@ -166,12 +162,9 @@ def run_remove(arguments: argparse.Namespace, stop: Stop) -> str:
                 pass  # away as a whole, then file by file
     except OSError as error:
         raise OutputError(f"{folder} cannot be removed ({error.strerror}).") from error
-    return f"Removed {folder}: {_megabytes(freed)} freed."
+    return f"Removed {folder}: {freed} freed."
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _megabytes(size: int) -> str:
+def _size(folder: Path) -> str:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return f"{size / 1e6:.1f} MB"

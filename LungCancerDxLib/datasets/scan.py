@@ -59,11 +59,7 @@ def nodule_labels(spheres: np.ndarray | None) -> tuple[NoduleLabel, ...]:
     return tuple(NoduleLabel((x, y, z), size) for x, y, z, size in ([] if spheres is None else spheres.tolist()))
 
 
-_DIGITS = tuple("0123456789")
-
-
 def natural_order(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     """A sorting key by which scan2 comes before scan10."""
-    return tuple(
-        (0, int(part), "") if part[:1] in _DIGITS else (1, 0, part) for part in re.split(r"([0-9]+)", text)
-    ), text
+    parts = re.split(r"([0-9]+)", text)
+    return tuple((0, int(part), "") if place % 2 else (1, 0, part) for place, part in enumerate(parts)), text

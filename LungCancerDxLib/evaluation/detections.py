@@ -95,12 +95,13 @@ def read_detections(
         if not known.all():
             remarks.append(f"{(~known).sum()} rows of {table.path.name} are on scans outside the list, left out.")
     marks, findings = kept[0], kept[1:]
+    box_mm = _optional(marks, "box_diameter_mm")  # the detector's own box where it is there, else what was measured
     return Detections(
         scans=len(listed),
         mark_scan=_scan_numbers(marks, number),
         mark_center_lps_mm=_centers(marks),
         mark_score=marks.numbers(*_SCORE),
-        mark_diameter_mm=_box_diameters(marks),
+        mark_diameter_mm=np.where(np.isnan(box_mm), _optional(marks, "diameter_mm"), box_mm),
         finding_scan=np.concatenate([_scan_numbers(table, number) for table in findings]),
         finding_center_lps_mm=np.concatenate([_centers(table) for table in findings]),
         finding_diameter_mm=np.concatenate([_finding_diameters(table) for table in findings]),
@@ -137,17 +138,10 @@ def _finding_diameters(table: Table) -> np.ndarray:
     diameter_mm = table.numbers("diameter_mm")
     for line, diameter in zip(table.lines, diameter_mm, strict=True):
         if diameter == 0:
-            raise UsageError(
-                f"{table.path}, line {line}, column diameter_mm: expected a diameter, or a negative number for "
-                "one that was not measured; got 0."
+            raise table.complaint(
+                line, "expected a diameter, or a negative number for one that was not measured; got 0.", "diameter_mm"
             )
     return np.where(diameter_mm < 0, _UNMEASURED_DIAMETER_MM, diameter_mm)
-
-
-def _box_diameters(table: Table) -> np.ndarray:
-    """The detector's own box where it is there, else the measured diameter."""
-    box_mm, measured_mm = _optional(table, "box_diameter_mm"), _optional(table, "diameter_mm")
-    return np.where(np.isnan(box_mm), measured_mm, box_mm)
 
 
 def _optional(table: Table, *names: str) -> np.ndarray:

@@ -100,7 +100,7 @@ def _ids(table: Table) -> list[str]:
     seen: set[str] = set()
     for line, case in zip(table.lines, ids, strict=True):
         if case in seen:
-            raise UsageError(f"{table.path}, line {line}: the case {case} is there twice.")
+            raise table.complaint(line, f"the case {case} is there twice.")
         seen.add(case)
     return ids
 
@@ -109,8 +109,6 @@ def _probabilities(table: Table, *names: str, empty_allowed: bool = False) -> np
     numbers = table.numbers(*names, empty_allowed=empty_allowed)
     for line, number in zip(table.lines, numbers, strict=True):
         if number < 0 or number > 1:
-            raise UsageError(
-                f"{table.path}, line {line}, column {table.name_of(*names)}: expected a probability within 0..1, got "
-                f"{number:g}."
-            )
+            message = f"expected a probability within 0..1, got {number:g}."
+            raise table.complaint(line, message, table.name_of(*names))
     return numbers

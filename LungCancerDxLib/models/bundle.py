@@ -69,7 +69,12 @@ def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
         Where the folder is taken or cannot be written.
     """
     tensors = _tensors(model)
-    weights = save(_halved(tensors) if half_precision else tensors)
+    if half_precision:
+        tensors = {key: value.half() if value.ndim > 1 else value for key, value in tensors.items()}
+        broken = next((key for key, value in tensors.items() if not torch.isfinite(value).all()), None)
+        if broken is not None:
+            raise ModelError(f"The weights {broken} do not fit into half precision; keep the model in float32.")
+    weights = save(tensors)
     digest = hashlib.sha256(weights).hexdigest()
     card = {
         "schema": SCHEMA,
@@ -142,14 +147,6 @@ def _tensors(model: Model) -> dict[str, torch.Tensor]:
         for key in backbone:
             del tensors[key]
     return tensors
-
-
-def _halved(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    halved = {key: value.half() if value.ndim > 1 else value for key, value in tensors.items()}
-    broken = next((key for key, value in halved.items() if not torch.isfinite(value).all()), None)
-    if broken is not None:
-        raise ModelError(f"The weights {broken} do not fit into half precision; keep the model in float32.")
-    return halved
 
 
 def _checked_preset(card: ModelCard, folder: Path) -> Preset:

@@ -44,18 +44,14 @@ def read_state_dict(content: bytes) -> dict[str, torch.Tensor]:
             checkpoint, storages = _read_zip(content)
         else:
             checkpoint, storages = _read_row_of_pickles(content)
-        return _tensors(checkpoint, storages)
+        state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+        if not isinstance(state, dict) or not all(
+            isinstance(name, str) and isinstance(entry, TensorEntry) for name, entry in state.items()
+        ):
+            raise ModelError("no 'state_dict' of tensors")
+        return {name: entry.of(storages) for name, entry in state.items()}
     except ModelError as error:
         raise ModelError(f"it holds {error}") from None
-
-
-def _tensors(checkpoint: object, storages: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(entry, TensorEntry) for name, entry in state.items()
-    ):
-        raise ModelError("no 'state_dict' of tensors")
-    return {name: entry.of(storages) for name, entry in state.items()}
 
 
 def _read_row_of_pickles(content: bytes) -> tuple[object, dict[str, torch.Tensor]]:

@@ -218,22 +218,30 @@ class _Machine:
                 self._push(tuple(self._above_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 self._push(tuple(self._pop(int(opcode[-1]))))
-            case "APPEND":
-                self._append(self._pop(1))
-            case "APPENDS":
-                self._append(self._above_mark())
-            case "SETITEM":
-                self._insert(self._pop(2))
-            case "SETITEMS":
-                self._insert(self._above_mark())
+            case "APPEND" | "APPENDS":
+                values = self._pop(1) if opcode == "APPEND" else self._above_mark()
+                if type(self._stack[-1]) is not list:
+                    raise ModelError("a pickle that appends to what is no list")
+                self._stack[-1].extend(values)
+            case "SETITEM" | "SETITEMS":
+                values = self._pop(2) if opcode == "SETITEM" else self._above_mark()
+                if not isinstance(self._stack[-1], dict):
+                    raise ModelError("a pickle that sets items of what is no dict")
+                _insert_items(self._stack[-1], zip(values[::2], values[1::2], strict=True))
             case "BINPUT" | "LONG_BINPUT":
                 self._memo[argument] = self._stack[-1]
             case "BINGET" | "LONG_BINGET":
                 self._push(self._memo[argument])
             case "GLOBAL":
-                self._push(_resolved(*argument.split(" ", 1)))
+                name = argument.replace(" ", ".", 1)
+                if name not in _NAMES:
+                    raise ModelError(f"a pickle that asks for '{name[:120]}', which no checkpoint needs")
+                self._push(_NAMES[name])
             case "BINPERSID":
-                self._push(self._stored(*self._pop(1)))
+                (identity,) = self._pop(1)
+                if self._find_storage is None or type(identity) is not tuple:
+                    raise ModelError("a reference to something outside the pickle")
+                self._push(self._find_storage(identity))
             case "REDUCE":
                 self._push(_reduced(*self._pop(2)))
             case "NEWOBJ":
@@ -257,29 +265,6 @@ class _Machine:
     def _above_mark(self) -> list[Any]:
         values, self._stack = self._stack, self._below_marks.pop()
         return values
-
-    def _append(self, values: list[Any]) -> None:
-        if type(self._stack[-1]) is not list:
-            raise ModelError("a pickle that appends to what is no list")
-        self._stack[-1].extend(values)
-
-    def _insert(self, values: list[Any]) -> None:
-        if not isinstance(self._stack[-1], dict):
-            raise ModelError("a pickle that sets items of what is no dict")
-        _insert_items(self._stack[-1], zip(values[::2], values[1::2], strict=True))
-
-    def _stored(self, identity: Any) -> StorageEntry:
-        if self._find_storage is None or type(identity) is not tuple:
-            raise ModelError("a reference to something outside the pickle")
-        return self._find_storage(identity)
-
-
-def _resolved(module: str, attribute: str) -> Name | torch.dtype:
-    """What a name stands for; ModelError for any that is not on the list."""
-    name = f"{module}.{attribute}"
-    if name not in _NAMES:
-        raise ModelError(f"a pickle that asks for '{name[:120]}', which no checkpoint needs")
-    return _NAMES[name]
 
 
 def _reduced(name: object, arguments: object) -> Any:

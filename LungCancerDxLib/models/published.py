@@ -1,4 +1,4 @@
-"""The weights that Liao et al. published in 2017, as a model of ours.
+"""The weights that Liao et al. published in 2017: fetched for this user, checked, and made a model of ours.
 
 Their two checkpoints are recognised by the id that git gives a file, read without running anything in them (see
 `legacy_checkpoint`), and put strictly into the networks of preset `GRT123`, whose state dicts have the same names.
@@ -7,9 +7,13 @@ Their two checkpoints are recognised by the id that git gives a file, read witho
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
+import pooch
 import torch
 from torch import nn
 
@@ -18,6 +22,8 @@ from ..names import LEAKY_NOISY_OR
 from ..networks.cnet import CNet
 from ..networks.nnet import NNet
 from ..preset import GRT123
+from ..runtime.atomic import cleanup_on_exit
+from ..runtime.progress import Progress, part
 from .bundle import Model, weights_digest
 from .legacy_checkpoint import MAX_FILE_BYTES, read_state_dict
 
@@ -32,6 +38,15 @@ PUBLISHED_IDS = {
 }
 """Git blob ids by the file's name in the authors' repository."""
 
+PUBLIC_ADDRESS = "https://raw.githubusercontent.com/lfz/DSB2017/0ac3eb9f383bf0127c587e0502c59ac84d9ba6a2/model"
+"""The folder of both files in the authors' repository (MIT licence), at a fixed commit."""
+
+BY_HAND = (
+    "Where this computer cannot reach it, download detector.ckpt and classifier.ckpt elsewhere and run "
+    "`lungcancerdx models import detector.ckpt classifier.ckpt`."
+)
+TIMEOUT_S = (10.0, 30.0)  # to connect, between two pieces
+_PIECE_BYTES = 2**14
 _TRAINED_ON = (
     "Data Science Bowl 2017 and LUNA16; the weights that the winning team grt123 (Liao et al.) published in 2017"
 )
@@ -126,9 +141,8 @@ def _fill(network: nn.Module, content: bytes, path: Path) -> None:
         state = {name.removeprefix("module."): tensor for name, tensor in read_state_dict(content).items()}
     except ModelError as error:
         raise ModelError(f"The checkpoint {path} cannot be read: {error}. Nothing in it was run.") from None
-    wanted = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(_COUNTER)}
-    counters = network.state_dict().keys() - wanted.keys()
-    state = {name: tensor for name, tensor in state.items() if name not in counters}
+    wanted, counters = network.state_dict(), {name for name in network.state_dict() if name.endswith(_COUNTER)}
+    wanted, state = ({k: v for k, v in tensors.items() if k not in counters} for tensors in (wanted, state))
     missing, foreign = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     if missing or foreign:
         raise ModelError(
@@ -148,3 +162,97 @@ def _fill(network: nn.Module, content: bytes, path: Path) -> None:
 
 def _some(names: list[str]) -> str:
     return f"{len(names)} tensors" + (f" ({', '.join(name[:60] for name in names[:3])}, ...)" if names else "")
+
+
+def fetch_checkpoints(source: str, progress: Progress, cache: Path | None = None) -> tuple[Path, Path]:
+    """The files of detector and classifier, from an address or a local folder.
+
+    Proxies and certificates are taken from the environment (`HTTPS_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`).
+
+    Parameters
+    ----------
+    source
+        The address or folder that holds both files.
+    cache
+        Where downloads are kept (default: the user's cache). A file that is there already is not downloaded again.
+
+    Raises
+    ------
+    ModelError
+        Where a file cannot be had or is not the published one; nothing of it is kept.
+    UsageError
+        Where the source is neither an address nor a folder.
+    """
+    if not source.lower().startswith(("http://", "https://")):
+        detector, classifier = Path(source) / DETECTOR_FILE, Path(source) / CLASSIFIER_FILE
+        if not (detector.is_file() and classifier.is_file()):
+            raise UsageError(
+                f"{source} is neither an http(s) address nor a folder with {DETECTOR_FILE} and {CLASSIFIER_FILE}."
+            )
+        return detector, classifier
+    cache, address = cache or Path(pooch.os_cache("LungCancerDx")), source.rstrip("/")
+    detector = _fetch(f"{address}/{DETECTOR_FILE}", cache / DETECTOR_FILE, part(progress, 0.0, 0.5))
+    return detector, _fetch(f"{address}/{CLASSIFIER_FILE}", cache / CLASSIFIER_FILE, part(progress, 0.5, 1.0))
+
+
+def _fetch(url: str, kept: Path, progress: Progress) -> Path:
+    try:
+        if not kept.is_file() or not _is_published(kept):
+            _download(url, kept, progress)
+    except OSError as error:
+        if error.errno is not None:  # of the disk; those of the network have none
+            raise ModelError(f"{url} cannot be kept in {kept.parent} ({error.strerror}). {BY_HAND}") from error
+        raise ModelError(
+            f"{url} cannot be fetched ({_reason(error)}): is there a network, and a proxy to be named in HTTPS_PROXY? "
+            f"{BY_HAND}"
+        ) from error
+    progress(f"fetching {kept.name}", 1.0)
+    return kept
+
+
+def _download(url: str, kept: Path, progress: Progress) -> None:
+    pooch.get_logger().setLevel(logging.WARNING)  # it announces every download; progress does that here
+    with cleanup_on_exit(kept.with_name(f".{kept.name}.{uuid.uuid4().hex[:8]}")) as staging:
+        downloader = pooch.HTTPDownloader(
+            progressbar=_Report(staging, f"fetching {kept.name}", progress), chunk_size=_PIECE_BYTES, timeout=TIMEOUT_S
+        )
+        path = Path(pooch.retrieve(url, known_hash=None, fname=kept.name, path=staging, downloader=downloader))
+        if not _is_published(path):
+            raise ModelError(
+                f"What {url} gave is not the published file: damaged on the way, or the answer of a proxy. {BY_HAND}"
+            )
+        os.replace(path, kept)
+
+
+def _is_published(path: Path) -> bool:
+    return git_blob_id(path.read_bytes()) in PUBLISHED_IDS[path.name]
+
+
+class _Report:
+    """What pooch takes for a progress bar: it sets `total` and calls `update` after each piece."""
+
+    total = 0
+
+    def __init__(self, folder: Path, stage: str, progress: Progress) -> None:
+        self._folder = folder
+        self._stage = stage
+        self._progress = progress
+
+    def update(self, count: int) -> None:
+        size = sum(path.stat().st_size for path in self._folder.iterdir())
+        if size > MAX_FILE_BYTES:
+            raise ModelError(f"The server gives more than {MAX_FILE_BYTES // 2**20} MiB, far too much. {BY_HAND}")
+        self._progress(self._stage, min(size / self.total, 1.0) if self.total else 0.0)
+
+    def reset(self) -> None:
+        """Nothing is counted."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, which says it shortest."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error)[:200] or type(error).__name__

@@ -77,12 +77,14 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     plot = pyplot()
     drawn = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
     rows = max(len(drawn), 2)
-    figure = plot.figure(figsize=(15, 1.9 + 3.0 * rows), facecolor=BACKGROUND)
-    grid = figure.add_gridspec(
-        rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.5 / (1.9 + 3.0 * rows), bottom=0.03
-    )
+    height = 1.9 + 3.0 * rows
+    figure = plot.figure(figsize=(15, height), facecolor=BACKGROUND)
+    grid = figure.add_gridspec(rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.5 / height, bottom=0.03)
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
-    _headline(figure, result)
+    headline = f"Case: {result.case.score:.3f}   {result.case.score_name}"
+    figure.text(0.02, 0.985, headline, color=TEXT, fontsize=19, va="top")
+    line = f"Research use only. Not for diagnosis.   |   {result.model_description}"
+    figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
     for row, nodule in enumerate(drawn):
         for column, (plane, directions) in enumerate(PLANES.items()):
             axes = figure.add_subplot(grid[row, column])
@@ -100,14 +102,6 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     _draw_map(figure.add_subplot(grid[:, 4]), volume, result)
     figure.savefig(path, dpi=70, facecolor=BACKGROUND)
     plot.close(figure)
-
-
-def _headline(figure: Any, result: CaseResult) -> None:
-    case = result.case
-    figure.text(0.02, 0.985, f"Case: {case.score:.3f}   {case.score_name}", color=TEXT, fontsize=19, va="top")
-    line = f"Research use only. Not for diagnosis.   |   {result.model_description}"
-    height = figure.get_size_inches()[1]
-    figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
 
 
 def _description(nodule: Nodule, score_name: str) -> str:

@@ -106,20 +106,15 @@ def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented 
         outline = outline_nodule(patch, box_mm / 2, sphere_mm)
         if outline is None or outline.mask.sum() * block.step_mm**3 < smallest_mm3:
             return None
-        if not _touches_border(outline.mask, outline.from_center_mm, sphere_mm, block.step_mm):
+        surface = outline.mask & ~ndimage.binary_erosion(outline.mask)
+        at_border = surface & (outline.from_center_mm > sphere_mm - 1.5 * block.step_mm)
+        if at_border.sum() <= _WIDEST_TOUCH * surface.sum():
             if _is_filament(outline.mask):
                 return None
             size_mm3 = volume_mm3(patch, outline)
             return _Segmented(block, patch, fitted(patch, outline, size_mm3), size_mm3)
         sphere_mm *= _GROWTH
     return None
-
-
-def _touches_border(mask: np.ndarray, from_center_mm: np.ndarray, sphere_mm: float, step_mm: float) -> bool:
-    """Whether a non-empty mask lies against the border of the sphere it was looked for in with much of its surface."""
-    surface = mask & ~ndimage.binary_erosion(mask)
-    at_border = surface & (from_center_mm > sphere_mm - 1.5 * step_mm)
-    return bool(at_border.sum() > _WIDEST_TOUCH * surface.sum())
 
 
 def _is_filament(mask: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from LungCancerDxLib.cli import main
-from LungCancerDxLib.models import download, published, registry
+from LungCancerDxLib.models import published, registry
 from LungCancerDxLib.models.bundle import save_model
 from LungCancerDxLib.models.find import find_model, untrained_model
 from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
@@ -143,7 +143,7 @@ def test_names_that_are_none_are_refused(say, files, name, own):
 
 def test_a_taken_name_is_refused_before_any_work(say, saved, own, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "import_published", lambda *_: pytest.fail("the files were read"))
-    monkeypatch.setattr(download, "fetch_checkpoints", lambda *_: pytest.fail("something was fetched"))
+    monkeypatch.setattr(published, "fetch_checkpoints", lambda *_: pytest.fail("something was fetched"))
     for place in (own, tmp_path / "named"):
         shutil.copytree(saved, place / "grt123")
         for command in (("import", "x", "y"), ("fetch",)):

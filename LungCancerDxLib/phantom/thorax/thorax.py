@@ -135,7 +135,13 @@ def build_thorax(body: Body) -> Thorax:
     middle = np.full(tx.shape, 60.0, dtype=np.float32)
     middle[near] = np.minimum(organs, pad)
 
-    abdomen = smooth_union(_domes(body), tx, ty, tz, 9.0, endless_below=True)
+    rise, right = body.dome_rise_mm, body.right_dome_rise_mm
+    domes = [  # the diaphragm's two halves and its middle
+        Ellipsoid((-64.0, -10.0, -172.0), (72.0, 92.0, 76.0 + rise + right)),
+        Ellipsoid((64.0, -8.0, -174.0), (70.0, 90.0, 76.0 + rise)),
+        Ellipsoid((0.0, -8.0, -180.0), (64.0, 74.0, 66.0 + rise)),
+    ]
+    abdomen = smooth_union(domes, tx, ty, tz, 9.0, endless_below=True)
     low = SULCUS_Z - SULCUS_SLOPE * ty - tz
     apex = Ellipsoid((53.0, 16.0, -60.0), (92.0, 112.0, APEX_Z + 60.0))
     top = apex.field(np.abs(tx), ty, np.maximum(tz, np.float32(-60.0)))
@@ -150,16 +156,6 @@ def _paravertebral(x: Any, y: Any, spine: Any) -> Any:
     body = oval(x, y - spine, np.float32(18.5), np.float32(15.0), 0.2)
     wedge = (np.abs(x) - 16.0 - 0.85 * np.maximum(y - spine - 3.0, 0.0)) / np.float32(1.25)
     return np.minimum(body, np.maximum(wedge, spine - y))
-
-
-def _domes(body: Body) -> list[Solid]:
-    """The diaphragm's two halves and its middle."""
-    rise, right = body.dome_rise_mm, body.right_dome_rise_mm
-    return [
-        Ellipsoid((-64.0, -10.0, -172.0), (72.0, 92.0, 76.0 + rise + right)),
-        Ellipsoid((64.0, -8.0, -174.0), (70.0, 90.0, 76.0 + rise)),
-        Ellipsoid((0.0, -8.0, -180.0), (64.0, 74.0, 66.0 + rise)),
-    ]
 
 
 def _fissures(x: Any, y: Any, z: Any) -> tuple[Any, Any]:

@@ -11,9 +11,8 @@ import pooch
 import pytest
 
 from LungCancerDxLib.errors import Cancelled, ModelError, UsageError
-from LungCancerDxLib.models import download
-from LungCancerDxLib.models.download import PUBLIC_ADDRESS, fetch_checkpoints
-from LungCancerDxLib.models.published import PUBLISHED_IDS, git_blob_id
+from LungCancerDxLib.models import published
+from LungCancerDxLib.models.published import PUBLIC_ADDRESS, PUBLISHED_IDS, fetch_checkpoints, git_blob_id
 from LungCancerDxLib.runtime.progress import silent
 from Testing.models.http_folder import http_folder
 
@@ -107,7 +106,7 @@ def test_a_corrupted_file_is_refused_and_not_kept(server, cache):
 
 
 def test_a_slow_server_is_waited_for_and_a_silent_one_not(server, cache, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT_S", (1.0, 0.3))
+    monkeypatch.setattr(published, "TIMEOUT_S", (1.0, 0.3))
     server.pause_s = 0.002
     fetched(server, cache)
     for path in cache.iterdir():
@@ -153,7 +152,7 @@ def test_no_server_and_no_network_are_said(cache):
 
 
 def test_a_server_that_never_ends_is_left(server, cache, monkeypatch):
-    monkeypatch.setattr(download, "MAX_FILE_BYTES", 50_000)
+    monkeypatch.setattr(published, "MAX_FILE_BYTES", 50_000)
     assert "far too much" in refusal(server, cache)
     assert server.requests == [DETECTOR]
 

@@ -146,6 +146,7 @@ def _local_workers(workers: int) -> Iterator[Any]:
                 host="127.0.0.1",
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 memory_limit=None,
+                security=True,  # keys of its own: nobody else on this machine can send it work
                 preload=[__name__],
                 silence_logs=logging.CRITICAL,
             )

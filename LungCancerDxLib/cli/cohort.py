@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..names import RESEARCH_USE_ONLY, describe_model
@@ -14,10 +12,6 @@ from ..options import ScoreOptions, add_model_options
 from ..runtime.interruption import Stop
 from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, count, path
 from .terminal import make_progress
-
-if TYPE_CHECKING:
-    from ..datasets.folder import Entry
-    from ..models.bundle import Model
 
 _TABLES_S = 10.0  # allowed after Ctrl-C to bring the tables of many cases up to date
 
@@ -56,7 +50,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     stop.message = "Stopped. The same command goes on from here."
 
     from .. import __version__
-    from ..cohorts.run import Settings, check_run, run_cohort, score_ct
+    from ..cohorts.run import CASES_TABLE, DONE, FAILED, NODULES_TABLE, Settings, check_run, run_cohort, score_ct
     from ..datasets.folder import list_scans
     from ..models.find import find_model
     from ..runtime.device import choose_compute
@@ -96,12 +90,6 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         progress=make_progress(arguments.progress),
         asked_to_stop=asked_to_stop,
     )
-    return _summary(entries, statuses, out, model)
-
-
-def _summary(entries: tuple[Entry, ...], statuses: Counter[str], out: Path, model: Model) -> str:
-    from ..cohorts.run import CASES_TABLE, DONE, FAILED, NODULES_TABLE
-
     lines = ["", f"{statuses[DONE]} of {len(entries)} scans scored, {statuses[FAILED]} failed."]
     if statuses[FAILED]:
         lines.append(f"Why is in the column reason of {out / CASES_TABLE}; --retry-failed does them again.")

@@ -146,7 +146,11 @@ def _write_patient(patient: _Patient) -> None:
 def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, Any]]) -> None:
     """The tables of the format, and what is known of patients and nodules: `truth.csv` and `nodule_labels.csv`."""
     is_luna16 = plan.format == "luna16"
-    scans = [_scan(record, LUNA16 if is_luna16 else DSB2017, folder) for record in records]
+    scans = []
+    for record in records:
+        nodules = tuple(NoduleLabel(tuple(n["center_lps_mm"]), n["diameter_mm"]) for n in record["nodules"])
+        source = LUNA16 if is_luna16 else DSB2017
+        scans.append(CohortScan(record["id"], folder, record["label"], nodules, source))
     (write_luna16_tables if is_luna16 else write_dsb2017_tables)(folder, scans)
     patients = [{**record, "nodule_count": len(record["nodules"])} for record in records]
     write_table(folder / TRUTH, _PATIENT_COLUMNS, [[known[name] for name in _PATIENT_COLUMNS] for known in patients])
@@ -156,11 +160,6 @@ def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, An
         for nodule in record["nodules"]
     ]
     write_table(folder / NODULES, (*NODULE_COLUMNS, *_NODULE_COLUMNS), rows)
-
-
-def _scan(record: dict[str, Any], source: str, folder: Path) -> CohortScan:
-    nodules = tuple(NoduleLabel(tuple(n["center_lps_mm"]), n["diameter_mm"]) for n in record["nodules"])
-    return CohortScan(record["id"], folder, record["label"], nodules, source)
 
 
 def _check_plan(plan: CohortPlan, folder: Path) -> None:

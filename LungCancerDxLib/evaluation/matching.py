@@ -84,7 +84,8 @@ def match(detections: Detections, rules: RulesName) -> Matching:
     rank = np.full(len(counts), np.inf)
     wrong = np.zeros(len(detections.mark_score), dtype=bool)
     ignored = double = 0
-    for marks, findings in _by_scan(detections):
+    for scan in range(detections.scans):
+        marks, findings = (np.flatnonzero(of == scan) for of in (detections.mark_scan, detections.finding_scan))
         marks = marks[np.argsort(-detections.mark_score[marks], kind="stable")]
         counting, excluded = findings[counts[findings]], findings[~counts[findings]]
         hits = _hits(detections, marks, counting, rules)
@@ -111,15 +112,6 @@ def match(detections: Detections, rules: RulesName) -> Matching:
         ignored,
         double,
     )
-
-
-def _by_scan(detections: Detections) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The row numbers of the marks and of the findings of every scan."""
-    groups = []
-    for scan in (detections.mark_scan, detections.finding_scan):
-        order = np.argsort(scan, kind="stable")
-        groups.append(np.split(order, np.searchsorted(scan[order], np.arange(1, detections.scans))))
-    return list(zip(*groups, strict=True))
 
 
 def _hits(detections: Detections, marks: np.ndarray, findings: np.ndarray, rules: RulesName) -> np.ndarray:

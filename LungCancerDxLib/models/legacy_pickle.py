@@ -22,8 +22,7 @@ from ..errors import ModelError
 MAX_INSTRUCTIONS = 50_000  # a checkpoint of ours has about 10 000
 _MAX_CHARACTERS = 2**20
 _MAX_DIMENSIONS = 8
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY = {"EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_DICT": dict}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _DTYPES = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -203,7 +202,7 @@ class _Machine:
             case "MARK":
                 self._below_marks.append(self._stack)
                 self._stack = []
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
+            case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_TUPLE":
                 self._push(_CONSTANTS[opcode])
             case "INT" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 self._push(argument)
@@ -212,8 +211,8 @@ class _Machine:
                 if self._characters > _MAX_CHARACTERS:
                     raise ModelError(f"a pickle with more than {_MAX_CHARACTERS} characters of text")
                 self._push(argument)
-            case "EMPTY_LIST" | "EMPTY_TUPLE" | "EMPTY_DICT":
-                self._push(_EMPTY[opcode]())
+            case "EMPTY_LIST" | "EMPTY_DICT":
+                self._push([] if opcode == "EMPTY_LIST" else {})
             case "TUPLE":
                 self._push(tuple(self._above_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
@@ -245,7 +244,10 @@ class _Machine:
             case "REDUCE":
                 self._push(_reduced(*self._pop(2)))
             case "NEWOBJ":
-                self._push(_new_object(*self._pop(2)))
+                name, arguments = self._pop(2)
+                if not isinstance(name, Name) or name != _OPTIONS or arguments != ():
+                    raise ModelError("a new object of a kind that no checkpoint has")
+                self._push(Options())
             case "BUILD":
                 (state,) = self._pop(1)
                 _set_state(self._stack[-1], state)
@@ -283,13 +285,6 @@ def _reduced(name: object, arguments: object) -> Any:
             raise ModelError("an ordered dict that is not made of pairs")
         _insert_items(ordered, pairs)
     return ordered
-
-
-def _new_object(name: object, arguments: object) -> Options:
-    """The new object of a class: only the options are one."""
-    if not isinstance(name, Name) or name != _OPTIONS or not isinstance(arguments, tuple) or arguments:
-        raise ModelError("a new object of a kind that no checkpoint has")
-    return Options()
 
 
 def _set_state(target: object, state: object) -> None:

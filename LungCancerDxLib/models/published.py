@@ -202,9 +202,12 @@ def _fetch(url: str, kept: Path, progress: Progress) -> Path:
     except OSError as error:
         if error.errno is not None:  # of the disk; those of the network have none
             raise ModelError(f"{url} cannot be kept in {kept.parent} ({error.strerror}). {BY_HAND}") from error
+        innermost: BaseException = error  # says it shortest
+        while (inner := innermost.__cause__ or innermost.__context__) is not None:
+            innermost = inner
+        reason = str(innermost)[:200] or type(innermost).__name__
         raise ModelError(
-            f"{url} cannot be fetched ({_reason(error)}): is there a network, and a proxy to be named in HTTPS_PROXY? "
-            f"{BY_HAND}"
+            f"{url} cannot be fetched ({reason}): is there a network, and a proxy to be named in HTTPS_PROXY? {BY_HAND}"
         ) from error
     progress(f"fetching {kept.name}", 1.0)
     return kept
@@ -244,15 +247,7 @@ class _Report:
             raise ModelError(f"The server gives more than {MAX_FILE_BYTES // 2**20} MiB, far too much. {BY_HAND}")
         self._progress(self._stage, min(size / self.total, 1.0) if self.total else 0.0)
 
-    def reset(self) -> None:
-        """Nothing is counted."""
-
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing is open, and nothing counted."""
 
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which says it shortest."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return str(error)[:200] or type(error).__name__
+    reset = close

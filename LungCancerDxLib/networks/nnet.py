@@ -65,7 +65,6 @@ def upsampling(channels: int) -> nn.Sequential:
 
 
 STRIDE = 4  # voxels per output cell
-DEEPEST_STRIDE = 16
 FEATURE_CHANNELS = 128
 ENTRY_HALO = 2  # voxels that an output of `entry` may see beyond its own: two convolutions
 BOX_FIELDS = 5  # logit, dz, dy, dx, log(d / anchor)

@@ -27,7 +27,7 @@ from LungCancerDxLib.io.result_folder import write_result
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import find_model
 from LungCancerDxLib.networks.cnet import CENTRAL_CELLS
-from LungCancerDxLib.networks.nnet import DEEPEST_STRIDE, STRIDE, NNet
+from LungCancerDxLib.networks.nnet import STRIDE, NNet
 from LungCancerDxLib.options import ScoreOptions, add_model_options
 from LungCancerDxLib.pipeline import score_file
 from LungCancerDxLib.preset import Preset
@@ -105,7 +105,7 @@ def counting() -> Iterator[Counted]:
 
 def detector_flop(preset: Preset, shape_kji: tuple[int, ...]) -> float:
     """Operations of N-Net over a box of voxels, each computed once and nothing beside it."""
-    size = 2 * DEEPEST_STRIDE
+    size = 8 * STRIDE
     return _flop_of_cube(preset, size, None) / size**3 * float(np.prod(shape_kji))
 
 

@@ -21,6 +21,7 @@ from .trees import TRACHEA, chain_of_tubes
 
 WALL_HU, LUMEN_HU, HOLE_HU, SCAR_HU = 10.0, -995.0, -965.0, 15.0
 TRACHEA_WALL_MM = 1.4
+WALL_MM, WALL_SHARE = 0.45, 0.10  # a bronchus' wall is WALL_MM and a share of the lumen's radius
 TABLE_BEND_MM, TABLE_HALF_THICKNESS_MM, TABLE_HU = 900.0, 1.5, -150.0  # a shallow carbon trough
 FINEST_PX = 0.22  # vessels of a smaller radius than this share of a pixel are left out
 _FISSURE_NEAR_MM = 3.0  # from the horizontal fissure to a slice that may show it
@@ -223,9 +224,10 @@ def _paint_lung_contents(canvas: Canvas, anatomy: Anatomy, blood: Blood) -> None
             if vessels is not None:
                 paint_strands(canvas, vessels.pick(vessels.start_radius > finest), blood.left_hu, around)
     trachea, trees = chain_of_tubes(anatomy.thorax.body, *TRACHEA), anatomy.trees.values()
-    walls = joined([trachea.grown(TRACHEA_WALL_MM), *(tree.walls() for tree in trees)])
-    paint_strands(canvas, walls, WALL_HU, around)
-    paint_strands(canvas, joined([trachea, *(tree.lumens for tree in trees)]), LUMEN_HU, WALL_HU)
+    lumens = joined(tree.lumens for tree in trees)
+    walls = lumens.grown(WALL_MM + WALL_SHARE * lumens.start_radius)
+    paint_strands(canvas, joined([trachea.grown(TRACHEA_WALL_MM), walls]), WALL_HU, around)
+    paint_strands(canvas, joined([trachea, lumens]), LUMEN_HU, WALL_HU)
     for mark in anatomy.marks:
         patch, x, y, z = canvas.patch(mark.bounds())
         if patch.size:  # as far as it lies in the lungs

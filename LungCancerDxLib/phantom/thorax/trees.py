@@ -27,7 +27,6 @@ SPRIG_RADIUS_MM = 0.40
 FISSURE_FREE_MM = 2.5
 AIRWAY_SHARE = 0.92  # a bronchus' lumen against the artery beside it
 THINNEST_LUMEN_MM = 0.85
-WALL_MM, WALL_SHARE = 0.45, 0.10  # a wall is WALL_MM and a share of the lumen's radius
 
 TRACHEA = ([(0, 2, 190), (0, 4, 150), (0, 10, 60), (-1, 17, 0)], [8.6, 8.6, 8.6, 8.2])
 MAIN_BRONCHI = {  # the right one short and steep, the left one long and flat
@@ -62,10 +61,6 @@ class LungTree:
     vessels: Strands
     sprigs: Strands | None
     bronchus_points: np.ndarray  # (M, 4) x, y, z and radius of the lobar and main bronchi
-
-    def walls(self) -> Strands:
-        """The bronchi with their walls."""
-        return self.lumens.grown(WALL_MM + WALL_SHARE * self.lumens.start_radius)
 
 
 def grow_lung_tree(rng: np.random.Generator, thorax: Thorax, side: float, *, sprigs: bool) -> LungTree:

@@ -1,25 +1,33 @@
-"""A case as files that Slicer opens, by way of a scene outside the application."""
+"""A case as files that Slicer opens, and rendered, by way of a scene outside the application."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
+import textwrap
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ...case import CaseResult
 from ...io.image_file import utf8_path
+from ...names import RESEARCH_USE_ONLY
 from ...volume import CTVolume
-from .build import show_case
+from .build import CaseNodes, show_case
 from .ct import volume_node
-from .views import render_views, show_in_views
+from .text import case_result
 
 MARKUPS_FILE = "nodules.mrk.json"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"
@@ -138,3 +146,188 @@ def _is_whole(path: Path) -> bool:
     except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile):
         return False
     return path.is_file()
+
+
+SLICE_VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
+"""Slicer's own slice views and their orientation."""
+
+_PIXELS, _GAP_PIXELS, _GAP_GREY = 640, 4, 96
+_ROWS = (("Axial", "3D"), ("Coronal", "Sagittal"))
+_EDGES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # what is left and right in the picture
+_BACKGROUND_3D = [18, 20, 26]
+_CHARACTERS = 96  # of a line at the foot of the 3D view
+_PROBE = (
+    "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.SetSize(8, 8); "
+    "w.AddRenderer(vtk.vtkRenderer()); raise SystemExit(0 if w.SupportsOpenGL() else 1)"
+)
+_PROBE_SECONDS = 60
+
+
+def show_in_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes) -> None:
+    """Add the nodes of the views to a scene of our own, showing a case. Inside the application its views are there."""
+    for name, orientation in SLICE_VIEWS.items():
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLScene(scene)
+        slice_node = logic.AddSliceNode(name)
+        slice_node.SetOrientation(orientation)
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(nodes.ct.GetID())
+        logic.FitSliceToBackground()
+        jump_to_first_nodule(slice_node, nodes)
+        logic.SetMRMLScene(None)
+    layout = slicer.vtkMRMLLayoutLogic()
+    layout.SetMRMLScene(scene)
+    layout.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    layout.SetMRMLScene(None)
+    scene.GetFirstNodeByClass("vtkMRMLSelectionNode").SetActiveVolumeID(nodes.ct.GetID())
+
+
+def jump_to_first_nodule(slice_node: slicer.vtkMRMLSliceNode, nodes: CaseNodes) -> None:
+    """Move a slice view to the plane of the first nodule, where there is one."""
+    if nodes.markups.GetNumberOfControlPoints():
+        world = [0.0, 0.0, 0.0]
+        nodes.markups.GetNthControlPointPositionWorld(0, world)
+        slice_node.JumpSliceByOffsetting(*world)
+
+
+@contextmanager
+def case_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes) -> Iterator[dict[str, Any]]:
+    """Views by name ("Axial", "Coronal", "Sagittal", "3D"), ready to be rendered.
+
+    The nodes that they add to the scene are removed when the block ends.
+    """
+    from trame_slicer import views as trame
+    from trame_slicer.views.render_scheduler import NoScheduleRendering
+
+    before = _node_ids(scene)
+    views: dict[str, Any] = {}
+    with _application(scene) as application:
+        try:
+            for name in _EDGES:
+                views[name] = trame.SliceView(scene, application, _tag(name), NoScheduleRendering())
+                _prepare_slice(views[name], name, nodes)
+            views["3D"] = trame.ThreeDView(scene, application, _tag("3D"), NoScheduleRendering())
+            _prepare_3d(views["3D"], nodes)
+            yield views
+        finally:
+            for view in views.values():
+                view.set_view_node(None)
+                view.finalize()
+            for logic in (*application.GetSliceLogics(), *application.GetViewLogics()):
+                logic.SetMRMLScene(None)  # or it would bring back what is removed
+            for node_id in _node_ids(scene) - before:
+                scene.RemoveNode(scene.GetNodeByID(node_id))
+
+
+@contextmanager
+def _application(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkSlicerApplicationLogic]:
+    """The logics that views need."""
+    application = slicer.vtkSlicerApplicationLogic()
+    application.SetMRMLScene(scene)
+    application.SetSliceLogics(vtk.vtkCollection())
+    application.SetViewLogics(vtk.vtkCollection())
+    markups = slicer.vtkSlicerMarkupsLogic()
+    markups.SetMRMLScene(scene)
+    markups.SetMRMLApplicationLogic(application)
+    application.SetModuleLogic("Markups", markups)  # points are drawn with it
+    try:
+        yield application
+    finally:
+        markups.SetMRMLScene(None)
+        application.SetMRMLScene(None)
+
+
+def _node_ids(scene: slicer.vtkMRMLScene) -> set[str]:
+    return {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
+
+
+def _tag(name: str) -> str:
+    """The views' nodes are others than those of the application."""
+    return f"LungCancerDx{name}"
+
+
+def _prepare_slice(view: Any, orientation: str, nodes: CaseNodes) -> None:
+    _prepare(view)
+    view.set_orientation(orientation)
+    view.set_background_volume_id(nodes.ct.GetID())
+    view.fit_view_to_content()
+    jump_to_first_nodule(view.get_view_node(), nodes)
+    corner = vtk.vtkCornerAnnotation
+    left, right = _EDGES[orientation]
+    _caption(view, {corner.UpperLeft: orientation, corner.LeftEdge: left, corner.RightEdge: right})
+
+
+def _prepare_3d(view: Any, nodes: CaseNodes) -> None:
+    _prepare(view)
+    view.set_background_color(_BACKGROUND_3D)
+    view.set_box_visible(False)
+    view.fit_view_to_content()
+    view.zoom(0.2)
+    corner = vtk.vtkCornerAnnotation
+    score = f"Case score {nodes.case.GetDescription()}"
+    model = textwrap.fill(case_result(nodes.case).model_description, _CHARACTERS)
+    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: f"{model}\n{RESEARCH_USE_ONLY}"})
+
+
+def _prepare(view: Any) -> None:
+    view.set_mapped_in_layout(True)
+    view.render_window().SetMultiSamples(0)  # translucent surfaces cannot be had with it off screen
+    view.render_window().SetSize(_PIXELS, _PIXELS)
+
+
+def _caption(view: Any, texts: dict[int, str]) -> None:
+    """Texts by their corner of a `vtkCornerAnnotation`."""
+    annotation = vtk.vtkCornerAnnotation()
+    for corner, text in texts.items():
+        annotation.SetText(corner, text)
+    annotation.SetMaximumFontSize(16)
+    annotation.GetTextProperty().SetShadow(True)
+    view.renderer().AddViewProp(annotation)
+
+
+def render_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes, path: Path) -> str | None:
+    """Render a case into a PNG of 2 x 2 views: axial and 3D above, coronal and sagittal below.
+
+    Nodes that the views need are in the scene only meanwhile.
+
+    Returns
+    -------
+    A warning where no picture could be had; None where it was written.
+    """
+    from matplotlib.image import imsave
+
+    if find_spec("trame_slicer") is None:
+        return "The rendered view was left out: trame-slicer is not installed."
+    if not _has_opengl():
+        return "The rendered view was left out: there is no OpenGL here to render off screen with."
+    with case_views(scene, nodes) as views:
+        tiles = {name: _picture(view.render_window()) for name, view in views.items()}
+    step = _PIXELS + _GAP_PIXELS
+    picture = np.full((2 * step - _GAP_PIXELS, 2 * step - _GAP_PIXELS, 3), _GAP_GREY, np.uint8)
+    for row, names in enumerate(_ROWS):
+        for column, name in enumerate(names):
+            picture[row * step :, column * step :][:_PIXELS, :_PIXELS] = tiles[name]
+    imsave(path, picture)
+    return None
+
+
+def _has_opengl() -> bool:
+    """Ask another process: where OpenGL is broken, asking can end the process that asks."""
+    try:
+        probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return probe.returncode == 0
+
+
+def _picture(window: vtk.vtkRenderWindow) -> np.ndarray:
+    """What a window shows, (row, column, RGB), first row on top."""
+    window.Render()
+    grabber = vtk.vtkWindowToImageFilter()
+    grabber.SetInput(window)
+    grabber.ReadFrontBufferOff()
+    grabber.ShouldRerenderOff()
+    grabber.Update()
+    image = grabber.GetOutput()
+    columns, rows, _ = image.GetDimensions()
+    pixels: np.ndarray = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3)
+    return pixels[::-1].copy()

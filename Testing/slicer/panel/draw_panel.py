@@ -55,7 +55,7 @@ def draw_sample(folder: Path) -> None:
 
     with SlicerApplication(main_window=True) as app:
         widget = app.load_module(MODULE)
-        from LungCancerDxLib.slicer.scene.views import render_views
+        from LungCancerDxLib.slicer.scene.files import render_views
 
         draw_panel(
             app,

@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 import SimpleITK as sitk
 
-from LungCancerDxLib.slicer.scene import views as render
+from LungCancerDxLib.slicer.scene import files as render
 from LungCancerDxLib.slicer.scene.build import show_case
 from LungCancerDxLib.slicer.scene.ct import volume_node
-from LungCancerDxLib.slicer.scene.views import render_views
+from LungCancerDxLib.slicer.scene.files import render_views
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import made_case
 

@@ -32,8 +32,11 @@ PRESET_NAMES = ("DEFAULT", "PAPER", "GRT123")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
-LEFT, RIGHT = 1, 2
-"""Labels of the lungs, the patient's own sides."""
+LEFT, RIGHT, UNKNOWN_SIDE = 1, 2, 3
+"""Labels of the lungs, the patient's own sides; the last is a lung of which the image does not tell."""
+
+SIDES = {LEFT: "left", RIGHT: "right", UNKNOWN_SIDE: "unknown"}
+"""What `Nodule.side` says of a lung's label."""
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NoLungsError
-from ..names import LEFT, RIGHT
+from ..names import SIDES
 from ..preset import Preset
 from ..runtime.progress import Progress, silent
 from ..volume import CTVolume
@@ -63,7 +63,7 @@ def preprocess(
     if not lungs.mask.any():
         raise NoLungsError("The lung labels of this scan hold no lung.")
     progress("masking", 0.7)
-    hulls = hull_lung(lungs.labels == LEFT, preset) | hull_lung(lungs.labels == RIGHT, preset)
+    hulls = np.logical_or.reduce([hull_lung(lungs.labels == label, preset) for label in SIDES])
     dilated = dilate_lungs(hulls, spacing, preset)
     if within is not None:
         dilated &= within

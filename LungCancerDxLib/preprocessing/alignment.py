@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..volume import CTVolume, index_to_world
-from .lungs import TISSUE_ABOVE_HU
+from .landmarks import TISSUE_ABOVE_HU
 
 _STRAIGHT_WITHIN_DEGREES = 1.0
 _AIR_AROUND_MM = 15.0

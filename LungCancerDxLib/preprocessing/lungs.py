@@ -1,4 +1,9 @@
-"""Left and right lung of a CT: the published steps in order, and ours for what they lose."""
+"""Left and right lung of a CT: the published steps in order, and ours for what they lose or mistake.
+
+Ours apply where the preset says so. Air is lung where it is denser than gas, lies in the body, and shares its height
+with the lungs above it. Which lung is which is decided by the spine or, where that is not in view, by the body's
+outline; where neither tells, the side is unknown rather than wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,92 +11,28 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ..errors import NoLungsError
-from ..names import LEFT, RIGHT
+from ..names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
 from ..preset import Preset
-from .lung_mask import FACE_NEIGHBOURS, air_components, fill_holes, lung_components
+from .landmarks import Body, contact
+from .lung_mask import air_components, fill_holes, lung_components
 from .lung_split import clean_lung, fill_slice_holes, split_lungs
+from .runs import FACES, Runs
 
-_COARSE_MM = 3.0
-TISSUE_ABOVE_HU = -500
-_PURE_AIR_BELOW_HU = -970
 _SMALLEST_LUNG_L = 0.1
-_LEAST_SHARE_OF_A_SIDE = 0.05
-
-
-def body_mask(hu: np.ndarray, spacing_mm_kji: np.ndarray) -> np.ndarray:
-    """The patient with everything inside, slice by slice, coarse to about 3 mm in plane.
-
-    Returns
-    -------
-    (K, J, I) bool; empty where the image holds no tissue.
-    """
-    coarse = _coarse(spacing_mm_kji)
-    labels, count = ndimage.label(hu[coarse] > TISSUE_ABOVE_HU, FACE_NEIGHBOURS)
-    if count == 0:
-        return np.zeros(hu.shape, dtype=bool)
-    body = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
-    body = np.stack([ndimage.binary_fill_holes(body_slice) for body_slice in body])
-    fine = body.repeat(coarse[1].step, axis=1).repeat(coarse[2].step, axis=2)
-    return fine[:, : hu.shape[1], : hu.shape[2]]
-
-
-def lost_lungs(
-    hu: np.ndarray,
-    air: np.ndarray,
-    found: np.ndarray,
-    body: np.ndarray,
-    spacing_mm_kji: np.ndarray,
-    preset: Preset,
-) -> np.ndarray:
-    """Lung-like air components inside the body that are not among those found.
-
-    Parameters
-    ----------
-    hu
-        (K, J, I) Hounsfield units.
-    air, found, body
-        (K, J, I) bool: thresholded air, the lungs found so far, the filled body.
-    """
-    candidates = air & body & ~found
-    _, largest_l = preset.volume_range_l
-    coarse = _coarse(spacing_mm_kji)
-    coarse_spacing = spacing_mm_kji * [part.step or 1 for part in coarse]
-    if not _lung_like(hu[coarse], candidates[coarse], coarse_spacing, _SMALLEST_LUNG_L / 2, largest_l).any():
-        return np.zeros_like(air)  # the common case, seen at a glance
-    return _lung_like(hu, candidates, spacing_mm_kji, _SMALLEST_LUNG_L, largest_l)
-
-
-def _lung_like(
-    hu: np.ndarray, candidates: np.ndarray, spacing_mm_kji: np.ndarray, smallest_l: float, largest_l: float
-) -> np.ndarray:
-    labels, count = ndimage.label(candidates, FACE_NEIGHBOURS)
-    size_l = np.bincount(labels.ravel(), minlength=count + 1) * float(np.prod(spacing_mm_kji)) / 1e6
-    candidate = (size_l >= smallest_l) & (size_l <= largest_l)
-    candidate[0] = False
-    boxes = ndimage.find_objects(labels)
-    lung_like = np.zeros_like(candidates)
-    for label in np.flatnonzero(candidate):
-        box = boxes[label - 1]
-        component = labels[box] == label
-        if np.median(hu[box][component]) > _PURE_AIR_BELOW_HU:
-            lung_like[box] |= component
-    return lung_like
-
-
-def _coarse(spacing_mm_kji: np.ndarray) -> tuple[slice, slice, slice]:
-    """Every slice, and in plane one pixel in about 3 mm."""
-    j, i = (slice(None, None, max(int(_COARSE_MM / spacing), 1)) for spacing in spacing_mm_kji[1:])
-    return slice(None), j, i
+_LEAST_SHARED_HEIGHT = 1 / 3  # of a lung, with the others
+_ONE_LUNG_CONTACT, _HALVED_LUNG_CONTACT = 0.8, 1.1  # see `landmarks.contact`; of parts, of what lies beside a plane
+_CENTRED_MM = 10.0  # a lung whose middle is so near the median plane may be either
+_SIDE_BY_SIDE_MM = 60.0
 
 
 @dataclass(frozen=True, eq=False)
 class CTLungs:
     """The lungs on a CT's own grid, in its own order.
 
-    `labels` is a label map (K, J, I) uint8, 1 left lung, 2 right lung; `kji_to_lps` is the CT's affine.
+    `labels` is a label map (K, J, I) uint8, 1 left lung, 2 right lung, 3 a lung of unknown side; `kji_to_lps` is the
+    CT's affine.
     """
 
     labels: np.ndarray
@@ -104,14 +45,14 @@ class CTLungs:
 
 @dataclass(frozen=True, eq=False)
 class Lungs:
-    """Label map (K, J, I) uint8 on the grid that was searched, 1 left lung, 2 right lung, and messages for the user."""
+    """Label map (K, J, I) uint8 as in `CTLungs`, on the grid that was searched, and messages for the user."""
 
     labels: np.ndarray
     warnings: tuple[str, ...] = ()
 
     @property
     def mask(self) -> np.ndarray:
-        """Either lung, (K, J, I) bool."""
+        """Any lung, (K, J, I) bool."""
         return self.labels > 0
 
 
@@ -130,16 +71,12 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
     NoLungsError
         Where no part of the image looks like lung.
     """
-    warnings = []
     air = air_components(hu, spacing_mm_kji, preset)
     mask = lung_components(air, spacing_mm_kji, preset)
-    body = body_mask(hu, spacing_mm_kji)
-    if preset.recover_lost_lungs and body.any():
-        lost = lost_lungs(hu, air, mask, body, spacing_mm_kji, preset)
-        if lost.any():
-            litres = lost.sum() * float(np.prod(spacing_mm_kji)) / 1e6
-            warnings.append(f"{litres:.1f} L of lung that the published lung mask drops was recovered.")
-            mask |= lost
+    body = Body.of(hu, spacing_mm_kji)
+    warnings: list[str] = []
+    if preset.recover_lost_lungs and body.tissue.any():
+        mask, warnings = _lungs_in_body(air, mask, body, spacing_mm_kji, preset)
     if not mask.any():
         extent = " x ".join(f"{mm:.0f}" for mm in np.multiply(hu.shape, spacing_mm_kji))
         raise NoLungsError(
@@ -149,48 +86,172 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
         )
     mask = fill_holes(mask)
     labels = np.zeros(hu.shape, dtype=np.uint8)
-    sides = _left_and_right(mask, body, spacing_mm_kji, preset)
+    sides = _by_side(mask, body, spacing_mm_kji, preset)
     for label, lung in sides.items():
         labels[clean_lung(lung, preset) if len(sides) == 2 else fill_slice_holes(lung)] = label
+    if len(sides) == 1:
+        warnings.append(_one_lung_warning(next(iter(sides)), body.cut_off(mask)))
     return Lungs(labels, tuple(warnings))
 
 
-def _left_and_right(
-    mask: np.ndarray, body: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset
-) -> dict[int, np.ndarray]:
-    """The two lungs by label. i grows to the patient's left."""
-    middle_i = _center_i(body) if body.any() else (mask.shape[2] - 1) / 2
+# ---------------------------------------------------------------------- which air is lung
+
+
+def _lungs_in_body(
+    air: np.ndarray, published: np.ndarray, body: Body, spacing_mm_kji: np.ndarray, preset: Preset
+) -> tuple[np.ndarray, list[str]]:
+    """What is lung of the published mask and of all other air in the body (K, J, I) bool; messages."""
+    found = _lung_like(published, body, spacing_mm_kji, preset)
+    inside = body.inside()
+    lost = []
+    if _any_large(body.coarse(air) & inside & ~body.coarse(published), body):
+        lost = _lung_like(air & body.fine(inside) & ~published, body, spacing_mm_kji, preset)
+    candidates = [_Candidate.of(part, body, lost=False) for part in found]
+    candidates += [_Candidate.of(part, body, lost=True) for part in lost]
+    lungs = _of_one_height(candidates)
+    recovered = sum(lung.volume_l for lung in lungs if lung.lost)
+    elsewhere = sum(candidate.volume_l for candidate in candidates) - sum(lung.volume_l for lung in lungs)
+    warnings = []
+    if recovered:
+        warnings.append(f"{recovered:.1f} L of lung that the published lung mask drops was recovered.")
+    if elsewhere:
+        warnings.append(f"{elsewhere:.1f} L of air above or below the lungs, as in bowel, was not taken for lung.")
+    mask = np.zeros_like(air)
+    for lung in lungs:
+        mask |= lung.mask
+    return mask, warnings
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """Air that may be a lung, (K, J, I) bool: its volume and weight, first and last slice, and whether it was lost."""
+
+    mask: np.ndarray
+    volume_l: float
+    weight_kg: float
+    first: int
+    last: int
+    lost: bool
+
+    @staticmethod
+    def of(mask: np.ndarray, body: Body, *, lost: bool) -> _Candidate:
+        coarse = body.coarse(mask)
+        slices = np.flatnonzero(coarse.any(axis=(1, 2)))
+        litres = np.count_nonzero(coarse) * float(np.prod(body.spacing_mm_kji)) / 1e6
+        weight_kg = litres * (1 + float(body.hu[coarse].mean()) / 1000)
+        return _Candidate(mask, litres, weight_kg, int(slices[0]), int(slices[-1]), lost)
+
+
+def _of_one_height(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Those that share height with the heaviest or with what does: bowel lies below, and weighs little for its size."""
+    kept, first, last = [], 0, 0
+    for other in sorted(candidates, key=lambda candidate: -candidate.weight_kg):
+        shared = min(other.last, last) - max(other.first, first) + 1
+        if not kept or shared >= _LEAST_SHARED_HEIGHT * (other.last - other.first + 1):
+            first, last = (min(first, other.first), max(last, other.last)) if kept else (other.first, other.last)
+            kept.append(other)
+    return kept
+
+
+def _lung_like(candidates: np.ndarray, body: Body, spacing_mm_kji: np.ndarray, preset: Preset) -> list[np.ndarray]:
+    """The components (K, J, I) of a mask that have the size, density and surroundings of a lung, without bowel."""
+    components = Runs.of(candidates).components(FACES)
+    size_l = components.size * float(np.prod(spacing_mm_kji)) / 1e6
+    lungs = []
+    for number in np.flatnonzero((size_l >= _SMALLEST_LUNG_L) & (size_l <= preset.volume_range_l[1])).tolist():
+        lung = components.mask(np.arange(components.count) == number)
+        coarse = body.coarse(lung)
+        if not coarse.any() or body.is_pure_air(coarse) or not body.surrounds(coarse):
+            continue
+        pockets = body.gas_pockets(coarse)
+        lungs.append(lung & ~body.fine(pockets) if pockets.any() else lung)
+    return lungs
+
+
+def _any_large(coarse: np.ndarray, body: Body) -> bool:
+    """Whether any component on the coarse grid may be a lung: no in nearly every scan, seen at a glance."""
+    largest = Runs.of(coarse).components(FACES).size.max(initial=0)
+    return bool(largest * float(np.prod(body.spacing_mm_kji)) / 1e6 >= _SMALLEST_LUNG_L / 2)
+
+
+# ---------------------------------------------------------------------- which lung is which
+
+
+def _by_side(mask: np.ndarray, body: Body, spacing_mm_kji: np.ndarray, preset: Preset) -> dict[int, np.ndarray]:
+    """The lungs of a mask by label."""
     parts = [part for part in split_lungs(mask, spacing_mm_kji, preset) if part.any()]
-    centers_i = [_center_i(part) for part in parts]
-    if len(parts) == 2 and preset.recover_lost_lungs and (min(centers_i) > middle_i or max(centers_i) < middle_i):
-        parts = [mask]  # one lung that broke in two
+    middle_i = _middle_i(mask, body)
+    if not preset.recover_lost_lungs:
+        parts = sorted(parts, key=_center_i)
+        middle_i = middle_i or (mask.shape[2] - 1) / 2
+        return {RIGHT: parts[0], LEFT: parts[1]} if len(parts) == 2 else {_side(mask, middle_i, 0.0): mask}
+    if len(parts) == 2 and not _are_two_lungs(parts, middle_i, spacing_mm_kji):
+        parts = [mask]
+    if len(parts) == 1 and middle_i is not None:
+        on_the_right = np.arange(mask.shape[2]) < middle_i
+        halves = [mask & on_the_right, mask & ~on_the_right]
+        smaller_l = min(map(np.count_nonzero, halves)) * float(np.prod(spacing_mm_kji)) / 1e6
+        if smaller_l >= _SMALLEST_LUNG_L and contact(halves[0], halves[1], spacing_mm_kji) < _HALVED_LUNG_CONTACT:
+            parts = halves
     if len(parts) == 2:
         right, left = sorted(parts, key=_center_i)
         return {LEFT: left, RIGHT: right}
-    if preset.recover_lost_lungs and _on_both_sides(mask, middle_i):
-        on_the_right = np.arange(mask.shape[2]) < middle_i
-        return {LEFT: mask & ~on_the_right, RIGHT: mask & on_the_right}
-    return {LEFT if _center_i(mask) > middle_i else RIGHT: mask}
+    if middle_i is not None:
+        return {_side(mask, middle_i, _CENTRED_MM / float(spacing_mm_kji[2])): mask}
+    side_by_cut = {(True, False): LEFT, (False, True): RIGHT}  # an image that ends inside the body on the other side
+    return {side_by_cut.get(body.cut_off(mask), UNKNOWN_SIDE): mask}
+
+
+def _middle_i(mask: np.ndarray, body: Body) -> float | None:
+    """The i index of the median plane: the spine, or the middle of a body that the image shows whole; else None."""
+    if not body.tissue.any():
+        return None
+    spine_i = body.spine_i(mask)
+    if spine_i is not None or any(body.cut_off(mask)):
+        return spine_i
+    return _center_i(body.tissue) * body.step[1]
+
+
+def _are_two_lungs(parts: list[np.ndarray], middle_i: float | None, spacing_mm_kji: np.ndarray) -> bool:
+    """Whether two parts of a mask are the two lungs rather than one lung that broke in two."""
+    if contact(parts[0], parts[1], spacing_mm_kji) >= _ONE_LUNG_CONTACT:
+        return False
+    first_i, second_i = sorted(map(_center_i, parts))
+    if middle_i is not None:
+        return first_i <= middle_i <= second_i
+    heights = [part.any(axis=(1, 2)) for part in parts]
+    shared = np.count_nonzero(heights[0] & heights[1]) / min(map(np.count_nonzero, heights))
+    return bool((second_i - first_i) * spacing_mm_kji[2] >= _SIDE_BY_SIDE_MM and shared >= 0.5)
+
+
+def _side(mask: np.ndarray, middle_i: float, within: float) -> int:
+    """The side of the median plane that a lung lies on; unknown within some pixels of it."""
+    offset = _center_i(mask) - middle_i
+    return UNKNOWN_SIDE if abs(offset) < within else LEFT if offset > 0 else RIGHT
 
 
 def _center_i(mask: np.ndarray) -> float:
-    """The i index of a mask's centre of mass; the body's is taken for its median plane."""
+    """The i index of a mask's centre of mass."""
     columns = mask.sum(axis=(0, 1), dtype=float)
     return float(columns @ np.arange(len(columns)) / columns.sum())
 
 
-def _on_both_sides(mask: np.ndarray, middle_i: float) -> bool:
-    """Whether a mask has a share worth naming on either side of the median plane."""
-    right_share = mask[:, :, : round(middle_i)].sum(dtype=float) / mask.sum(dtype=float)
-    return bool(_LEAST_SHARE_OF_A_SIDE < right_share < 1 - _LEAST_SHARE_OF_A_SIDE)
+# ---------------------------------------------------------------------- what to tell the user
+
+
+def _one_lung_warning(label: int, cut_off: tuple[bool, bool]) -> str:
+    """What to say of a scan with one lung; `cut_off` as `Body.cut_off` gives it."""
+    if label == UNKNOWN_SIDE:
+        return "Only one lung was found, and the image does not tell which: its side, and that of nodules, is unknown."
+    side, missing = SIDES[label], SIDES[LEFT + RIGHT - label]
+    if cut_off[0 if missing == SIDES[RIGHT] else 1]:
+        return f"The image shows the {side} lung only; the {missing} lung lies outside it and was not searched."
+    return f"Only one lung was found; the {missing} lung is missing from the mask and was not searched."
 
 
 def lung_warnings(labels: np.ndarray) -> list[str]:
     """What to tell the user of a lung label map (K, J, I) on the scan's grid in canonical order."""
     messages = []
-    for label, side in ((LEFT, "left"), (RIGHT, "right")):
-        if not (labels == label).any():
-            messages.append(f"Only one lung was found; the {side} lung is missing from the mask and was not searched.")
     for end, where in ((-1, "top"), (0, "bottom")):
         if labels[end].any():
             messages.append(f"The lungs are cut off at the {where} of the image; what lies beyond it is unknown.")

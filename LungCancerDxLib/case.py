@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from .errors import LungCancerDxError, UsageError
-from .names import FEATURE_COMBINING, MAX_P, NODULE_SCORES, SHORT_NODULE_SCORES, describe_model
+from .names import (
+    FEATURE_COMBINING,
+    MAX_P,
+    NODULE_SCORES,
+    SHORT_NODULE_SCORES,
+    SIDES,
+    UNKNOWN_SIDE,
+    describe_model,
+)
 from .volume import CTVolume
 
 SCHEMA = "lungcancerdx/case/1"
@@ -83,7 +91,8 @@ class Nodule:
 
     `box_diameter_mm` is the detector's box, `diameter_mm` the measured one (the box's where no mask was made),
     `confidence` the logistic of the detector's `logit`, `malignancy` the classifier's P_i and `contribution` the
-    nodule's share of the case's evidence. Only `scored` nodules count in the case's score.
+    nodule's share of the case's evidence. Only `scored` nodules count in the case's score. `side` is "left", "right" or
+    "unknown", where the image does not tell which lung it shows.
     """
 
     rank: int
@@ -103,6 +112,11 @@ class Nodule:
     malignancy: float | None = None
     contribution: float | None = None
     scored: bool = False
+
+    @property
+    def lung(self) -> str:
+        """The lung that it lies in, for people: "left lung"; empty where it lies in none."""
+        return "side unknown" if self.side == SIDES[UNKNOWN_SIDE] else f"{self.side} lung" if self.side else ""
 
 
 @dataclass(frozen=True)
@@ -126,7 +140,8 @@ class CaseResult:
 
     `model`, `run`, `input`, `lungs` and `timing_s` are the tables of `case.json`. `lung_labels` (1 left lung, 2 right
     lung) and `nodule_labels` (label = rank) are label maps (K, J, I) uint8 on the CT's own grid; they go to files of
-    their own.
+    their own. `unreliable` says why the score is not reliable, that is, what of the scan lies outside what models know;
+    the first of the `warnings` then says so, too.
     """
 
     software: dict[str, str]
@@ -138,9 +153,15 @@ class CaseResult:
     nodules: tuple[Nodule, ...]
     timing_s: dict[str, float]
     warnings: tuple[str, ...]
+    unreliable: tuple[str, ...] = ()
     volume: CTVolume | None = field(default=None, compare=False, repr=False)
     lung_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
     nodule_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def score_label(self) -> str:
+        """What the case's score is called, and whether it is reliable."""
+        return self.case.score_name + (", not reliable" if self.unreliable else "")
 
     @property
     def model_description(self) -> str:
@@ -220,6 +241,7 @@ class CaseResult:
                     "case": Case(**content["case"]),
                     "nodules": nodules,
                     "warnings": tuple(content["warnings"]),
+                    "unreliable": tuple(content.get("unreliable", ())),
                 }
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

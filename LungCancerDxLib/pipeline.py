@@ -26,14 +26,14 @@ from .io import read_ct
 from .io.points import read_points
 from .models.bundle import Model
 from .models.find import find_model
-from .names import LEFT, OUTCOMES, RIGHT
+from .names import LEFT, OUTCOMES, RIGHT, UNKNOWN_SIDE
 from .options import ScoreOptions
 from .preprocessing import CTLungs, WorkingScan, preprocess
 from .runtime.device import Compute, choose_compute
 from .runtime.memory import PeakMemory
 from .runtime.progress import Progress, part, silent
 from .segmentation.nodules import SegmentedNodules, segment_nodules
-from .suitability import suitability_warnings
+from .suitability import findings
 from .volume import CTVolume, index_to_world, world_to_index
 
 Output = TypeVar("Output")
@@ -159,9 +159,12 @@ def detect_and_score(
         )
         nodules = _detected_nodules(working, proposals, scored) + _user_nodules(points, len(proposals), scored)
         segmented = stage("segmentation", lambda report: segment_nodules(volume, scan.lungs, nodules, report))
+    unusual = findings(volume, scan.lungs.labels)
+    unreliable = tuple(finding.text for finding in unusual if finding.serious)
     warnings = (
+        *([f"The score is not reliable: {'; '.join(unreliable)}."] if unreliable else []),
         *volume.warnings,
-        *suitability_warnings(volume),
+        *(f"{finding.text[0].upper()}{finding.text[1:]}." for finding in unusual if not finding.serious),
         *scan.warnings,
         *detected.warnings,
         *scored.warnings,
@@ -169,7 +172,8 @@ def detect_and_score(
         *segmented.warnings,
         *_beyond_the_limit(memory.gb, compute),
     )
-    return _case_result(volume, scan.lungs, scored, segmented, model, detected.compute, stage.seconds, warnings)
+    result = _case_result(volume, scan.lungs, scored, segmented, model, detected.compute, stage.seconds, warnings)
+    return replace(result, unreliable=unreliable)
 
 
 class _Stages:
@@ -252,7 +256,7 @@ def _case_result(
             blank_share=scored.evidence.blank_share,
             scored_nodules=scored.scored,
         ),
-        lungs={"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)},
+        lungs=_lung_volumes_ml(lungs),
         nodules=segmented.nodules,
         timing_s=timing_s,
         warnings=warnings,
@@ -260,6 +264,12 @@ def _case_result(
         lung_labels=lungs.labels,
         nodule_labels=segmented.labels,
     )
+
+
+def _lung_volumes_ml(lungs: CTLungs) -> dict[str, float]:
+    volumes = {"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)}
+    unknown_ml = lungs.volume_ml(UNKNOWN_SIDE)
+    return {**volumes, "unknown_side_volume_ml": unknown_ml} if unknown_ml else volumes
 
 
 def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCase) -> tuple[Nodule, ...]:

@@ -26,7 +26,7 @@ COARSE = {"spacing_mm_kji": (5.0, 2.0, 2.0)}
 SLAB = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (-60.0, 0.0)}  # 24 slices through both lungs
 
 CASE_KEYS = {
-    "": "schema software model run input case lungs nodules timing_s warnings",
+    "": "schema software model run input case lungs nodules timing_s warnings unreliable",
     "software": "name version",
     "model": "name sha256 preset outcome trained_on",
     "run": "device precision torch",

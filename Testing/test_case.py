@@ -83,6 +83,18 @@ def test_what_radiologists_suspect_is_never_called_a_probability():
     assert result.nodule_score_name == result.case.score_name
 
 
+def test_a_score_that_is_not_reliable_says_so_in_its_name():
+    assert _case().score_label == OUTCOMES["none"]
+    assert replace(_case(), unreliable=("slices are 5.0 mm apart",)).score_label == f"{OUTCOMES['none']}, not reliable"
+
+
+@pytest.mark.parametrize(
+    ("side", "lung"), [("left", "left lung"), ("right", "right lung"), ("unknown", "side unknown"), (None, "")]
+)
+def test_a_nodule_names_its_lung_where_the_side_is_known(side, lung):
+    assert replace(_nodule(1), side=side).lung == lung
+
+
 # ---------------------------------------------------------------------- ticking
 
 
@@ -167,10 +179,16 @@ def test_a_case_without_nodules_comes_back():
     assert CaseResult.from_json(empty.to_json()) == empty
 
 
+def test_a_case_written_before_reliability_was_judged_is_read():
+    content = json.loads(_case().to_json())
+    del content["unreliable"]
+    assert CaseResult.from_json(json.dumps(content)).unreliable == ()
+
+
 def test_the_json_has_the_tables_of_the_schema():
     content = json.loads(_case().to_json())
     assert content["schema"] == SCHEMA == "lungcancerdx/case/1"
-    tables = {"software", "model", "run", "input", "case", "lungs", "nodules", "timing_s", "warnings"}
+    tables = {"software", "model", "run", "input", "case", "lungs", "nodules", "timing_s", "warnings", "unreliable"}
     assert set(content) == {"schema"} | tables
     assert content["nodules"][3] == {**asdict(_nodule(4)), "center_lps_mm": [4.0, -2.5, 0.001]}
     assert content["nodules"][3]["malignancy"] is None

@@ -1,13 +1,13 @@
-"""Warnings where a scan is outside what the method was made for."""
+"""What lies outside of what the method was made for is said, and makes the score unreliable where it is serious."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from LungCancerDxLib.suitability import suitability_warnings
+from LungCancerDxLib.suitability import findings, soft_tissue_noise_hu
 from LungCancerDxLib.volume import CTVolume
-from Testing.helpers import reoriented
+from Testing.helpers import chest, reoriented, slab
 
 
 def scan(slice_mm=1.0, **info):
@@ -16,37 +16,97 @@ def scan(slice_mm=1.0, **info):
     )
 
 
-@pytest.mark.parametrize(("slice_mm", "warned"), [(0.6, False), (3.0, False), (3.1, True), (5.0, True)])
-def test_slices_over_3_mm_apart_are_warned_of(slice_mm, warned):
-    assert any(f"{slice_mm:.1f} mm apart" in message for message in suitability_warnings(scan(slice_mm))) is warned
+def of(volume, lungs=None):
+    """Clauses that make the score unreliable, and those that do not."""
+    found = findings(volume, np.zeros(volume.shape_kji, np.uint8) if lungs is None else lungs)
+    return [f.text for f in found if f.serious], [f.text for f in found if not f.serious]
+
+
+# ---------------------------------------------------------------------- slices and kernel
+
+
+@pytest.mark.parametrize(
+    ("slice_mm", "said", "serious"),
+    [(0.6, False, False), (3.0, False, False), (3.1, True, False), (4.0, True, False), (5.0, True, True), (8.0, 1, 1)],
+)
+def test_slices_over_3_mm_apart_are_named_and_those_over_4_make_the_score_unreliable(slice_mm, said, serious):
+    unreliable, warned = of(scan(slice_mm))
+    assert any(f"{slice_mm:.1f} mm apart" in text for text in unreliable) == bool(serious)
+    assert any(f"{slice_mm:.1f} mm apart" in text for text in warned) == (bool(said) and not serious)
 
 
 def test_thick_slices_are_found_whichever_axis_they_lie_along():
     thick = reoriented(scan(5.0), (2, 0, 1), (False, True, False))
-    assert any("5.0 mm apart" in message for message in suitability_warnings(thick))
+    assert any("5.0 mm apart" in text for text in of(thick)[0])
 
 
 def test_thick_slices_that_overlap_are_thick():
     overlapping = scan(2.5)
     overlapping.info["slice_thickness_mm"] = 5.0
-    assert any("5.0 mm thick" in message for message in suitability_warnings(overlapping))
+    assert any("5.0 mm thick" in text for text in of(overlapping)[0])
 
 
 def test_coarse_pixels_are_no_thick_slices():
     coarse_in_plane = replace(scan(), kji_to_lps=scan().kji_to_lps @ np.diag([1, 5, 5, 1]))
-    assert suitability_warnings(coarse_in_plane) == []
+    assert of(coarse_in_plane) == ([], [])
 
 
 @pytest.mark.parametrize("kernel", ["B80f", "B75f", "Br76d", "BONEPLUS", "BONE", "EDGE", "Ultra"])
 def test_a_very_sharp_kernel_is_named(kernel):
-    (message,) = suitability_warnings(scan(kernel=kernel))
-    assert f"very sharp kernel ({kernel})" in message
+    unreliable, (text,) = of(scan(kernel=kernel))
+    assert f"very sharp kernel ({kernel})" in text
+    assert unreliable == []
 
 
 @pytest.mark.parametrize("kernel", ["B30f", "B70f", "Br40d", "STANDARD", "LUNG", "FC51", "C", "", None])
 def test_a_usual_or_unknown_kernel_is_no_reason_to_warn(kernel):
-    assert suitability_warnings(scan(kernel=kernel)) == []
+    assert of(scan(kernel=kernel)) == ([], [])
 
 
-def test_a_scan_of_unknown_kernel_is_not_warned_of():
-    assert suitability_warnings(scan()) == []
+# ---------------------------------------------------------------------- noise and lungs
+
+
+def test_an_ordinary_chest_is_no_reason_to_warn():
+    patient = chest(spacing_mm_kji=(2.5, 2.0, 2.0))
+    assert of(patient.volume, patient.lungs) == ([], [])
+
+
+@pytest.mark.parametrize(("noise_hu", "serious"), [(20, False), (70, False), (130, True)])
+def test_noise_is_measured_and_makes_the_score_unreliable_beyond_that_of_low_dose(noise_hu, serious):
+    hu = np.random.default_rng(0).normal(40, noise_hu, (6, 80, 80))
+    assert soft_tissue_noise_hu(hu) == pytest.approx(noise_hu, rel=0.1)
+    volume = CTVolume(hu.astype(np.int16), scan().kji_to_lps)
+    assert any("very noisy" in text for text in of(volume)[0]) == serious
+
+
+def test_an_image_without_soft_tissue_has_no_noise_to_measure():
+    assert soft_tissue_noise_hu(np.full((4, 50, 50), -1000)) is None
+
+
+@pytest.mark.parametrize(("median_hu", "said"), [(-850, None), (-790, "warned"), (-760, "serious"), (-690, "serious")])
+def test_lungs_as_dense_as_after_breathing_out_make_the_score_unreliable(median_hu, said):
+    patient = slab()
+    hu, lungs = patient.volume.voxels.copy(), patient.lungs
+    hu[lungs > 0] += np.int16(median_hu - np.median(hu[lungs > 0]))
+    unreliable, warned = of(replace(patient.volume, voxels=hu), lungs)
+    assert any("denser than after breathing in" in text for text in unreliable) == (said == "serious")
+    assert any("denser than after breathing in" in text for text in warned) == (said == "warned")
+
+
+def test_small_lungs_a_single_lung_and_lungs_that_are_cut_off_make_the_score_unreliable():
+    patient = chest(spacing_mm_kji=(2.5, 2.0, 2.0))
+    small = replace(patient.volume, kji_to_lps=patient.volume.kji_to_lps @ np.diag([0.6, 0.6, 0.6, 1]))
+    assert any("lungs are small" in text for text in of(small, patient.lungs)[0])
+    for label, side in ((1, "the left lung"), (2, "the right lung"), (3, "one lung")):
+        one = np.where(patient.lungs == 1, label, 0).astype(np.uint8)
+        assert any(text == f"only {side} was searched" for text in of(patient.volume, one)[0])
+    middle = np.flatnonzero((patient.lungs > 0).any(axis=(1, 2))).mean().astype(int)
+    for part, where in ((slice(None, middle), "top"), (slice(middle, None), "bottom")):
+        cut = replace(patient.volume, voxels=patient.volume.voxels[part])
+        assert any(f"cut off at the {where}" in text for text in of(cut, patient.lungs[part])[0])
+
+
+def test_a_little_cut_off_the_bases_does_not_make_the_score_unreliable():
+    patient = chest(spacing_mm_kji=(2.5, 2.0, 2.0))
+    bottom = np.flatnonzero((patient.lungs > 0).any(axis=(1, 2)))[0] + 4
+    assert of(replace(patient.volume, voxels=patient.volume.voxels[bottom:]), patient.lungs[bottom:]) == ([], [])

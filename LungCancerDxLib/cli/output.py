@@ -91,11 +91,15 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
     """The case as text and a table; `remarks` are on the files, not on the case."""
     case = result.case
     lines = [""]
+    if result.unreliable:
+        lines += result.warnings[:1]
     if result.model["outcome"] == "none":
         lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
-    lines += [f"Case score {case.score:.3f}  ({case.score_name})", result.model_description]
-    lungs = result.lungs
-    lines.append(f"Lungs: left {lungs['left_volume_ml']:.0f} mL, right {lungs['right_volume_ml']:.0f} mL")
+    lines += [f"Case score {case.score:.3f}  ({result.score_label})", result.model_description]
+    sides = {"left": "left", "right": "right", "side unknown": "unknown_side"}
+    lungs = {side: result.lungs.get(f"{key}_volume_ml", 0.0) for side, key in sides.items()}
+    shown = [f"{side} {volume:.0f} mL" for side, volume in lungs.items() if volume or side != "side unknown"]
+    lines.append(f"Lungs: {', '.join(shown)}")
     if result.nodules:
         lines.append("")
         score = f"{result.short_nodule_score_name:>10}"
@@ -106,7 +110,7 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
     others = [("leak", case.leak_share), (f"{case.blank_count} blanks", case.blank_share)]
     lines += [f"      share of the {name}: {share:.1%}" for name, share in others if share is not None]
     lines.append("")
-    lines += [f"Warning: {warning}" for warning in result.warnings]
+    lines += [f"Warning: {warning}" for warning in result.warnings[bool(result.unreliable) :]]
     if asked_for_scene is None and not scene_is_wanted(None):
         lines.append(f"The MRML scene and the pictures were left out: they need {_INSTALL}.")
     lines += remarks

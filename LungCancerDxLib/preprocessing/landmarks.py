@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-
 TISSUE_ABOVE_HU = -500
 
 _COARSE_MM = 3.0
@@ -134,7 +133,7 @@ class Body:
         spacing = self.spacing_mm_kji[1:]
         bone = ndimage.uniform_filter(self.hu[slices, behind:].astype(np.float32), (0, 2, 2)) > _BONE_ABOVE_HU
         persistence = ndimage.gaussian_filter(bone.mean(axis=0), _SPINE_SMOOTHING_MM / spacing, mode="nearest")
-        j, i = np.unravel_index(np.argmax(persistence), persistence.shape)
+        j, i = (int(place) for place in np.unravel_index(np.argmax(persistence), persistence.shape))
         if persistence[j, i] < _LEAST_PERSISTENCE:
             return None
         reach = int(_SPINE_REACH_MM / spacing[1])
@@ -161,4 +160,4 @@ def contact(first: np.ndarray, second: np.ndarray, spacing_mm_kji: np.ndarray) -
         faces = np.count_nonzero(a[1:] & b[:-1]) + np.count_nonzero(b[1:] & a[:-1])
         area_mm2 += faces * float(np.prod(np.delete(spacing_mm_kji, axis)))
     smaller_mm3 = min(np.count_nonzero(first), np.count_nonzero(second)) * float(np.prod(spacing_mm_kji))
-    return area_mm2 / max(smaller_mm3, 1.0) ** (2 / 3)
+    return float(area_mm2 / max(smaller_mm3, 1.0) ** (2 / 3))

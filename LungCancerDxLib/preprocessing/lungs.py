@@ -144,7 +144,8 @@ class _Candidate:
 
 def _of_one_height(candidates: list[_Candidate]) -> list[_Candidate]:
     """Those that share height with the heaviest or with what does: bowel lies below, and weighs little for its size."""
-    kept, first, last = [], 0, 0
+    kept: list[_Candidate] = []
+    first = last = 0
     for other in sorted(candidates, key=lambda candidate: -candidate.weight_kg):
         shared = min(other.last, last) - max(other.first, first) + 1
         if not kept or shared >= _LEAST_SHARED_HEIGHT * (other.last - other.first + 1):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
-from ..names import LEFT, RIGHT
+from ..names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
 from ..preprocessing import preprocess
 from ..preprocessing.alignment import aligned_to_patient, labels_onto
 from ..preprocessing.hull import dilate_lungs, hull_lung
@@ -31,7 +31,7 @@ _PANELS = (
 )
 _LUNG_WINDOW_HU = (-1350, 150)
 _HEIGHTS = (0.2, 0.45, 0.75)  # of the lungs, from their base
-_COLOURS = {LEFT: (1.0, 0.55, 0.0), RIGHT: (0.1, 0.5, 1.0)}
+_COLOURS = {LEFT: (1.0, 0.55, 0.0), RIGHT: (0.1, 0.5, 1.0), UNKNOWN_SIDE: (0.6, 0.6, 0.6)}
 
 
 def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Sequence[int] | None = None) -> None:
@@ -56,8 +56,8 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
     lungs = find_lungs(ct.voxels, spacing, preset)
     if within is not None:
         lungs.labels[~within] = 0
-    hulls = [hull_lung(lungs.labels == label, preset) for label in (LEFT, RIGHT)]
-    hull_labels = np.select(hulls, [LEFT, RIGHT], 0).astype(np.uint8)
+    hulls = [hull_lung(lungs.labels == label, preset) for label in SIDES]
+    hull_labels = np.select(hulls, list(SIDES), 0).astype(np.uint8)
     dilated = dilate_lungs(hull_labels > 0, spacing, preset)
     grey = to_grey(ct.voxels, preset)
     masked = np.where(dilated, grey, np.uint8(preset.tissue_value))
@@ -79,7 +79,9 @@ def save_step_figure(volume: CTVolume, preset: Preset, path: Path, slices: Seque
                     margins = [round(preset.crop_margin_low / s) for s in spacing[1:]]
                     box = [slice(max(c.start - m, 0), c.stop + m) for c, m in zip(crop, margins, strict=True)]
                     shown = shown[tuple(box)]
-                top = 2 if step.dtype == np.uint8 and step.max() <= RIGHT else 255 if step.dtype == np.uint8 else 1
+                top = (
+                    2 if step.dtype == np.uint8 and step.max() <= UNKNOWN_SIDE else 255 if step.dtype == np.uint8 else 1
+                )
                 axes.imshow(
                     shown, cmap="gray", vmin=0, vmax=top, aspect=spacing[1] / spacing[2], interpolation="nearest"
                 )
@@ -117,6 +119,7 @@ def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], pr
                 axes.contour(border, [0.5], colors="yellow", linewidths=0.8)
                 axes.set_title(f"slice {index}" if axis == 0 else f"coronal {index}", fontsize=9)
                 axes.set_axis_off()
-            litres = [(labels == label).sum() * np.prod(spacing) / 1e6 for label in (LEFT, RIGHT)]
-            title = f"{scan_path.stem}: left {litres[0]:.2f} L, right {litres[1]:.2f} L"
+            litres = {side: scan.lungs.volume_ml(label) / 1e3 for label, side in SIDES.items()}
+            shown_l = (f"{side} {volume:.2f} L" for side, volume in litres.items() if volume)
+            title = f"{scan_path.stem}: {', '.join(shown_l)}"
             axes_row[0].text(0, 1.12, title, transform=axes_row[0].transAxes, fontsize=11)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..names import LEFT, RIGHT
+from ..names import SIDES
 from ..preprocessing import CTLungs
 from ..preprocessing.lung_mask import bounding_box
 from ..runtime.progress import in_threads
 from ..volume import CTVolume, index_to_world, world_to_index
 
-_SIDES = {LEFT: "left", RIGHT: "right"}
 _THIRDS = ("lower", "middle", "upper")
 
 _STEP_MM = 1.5
@@ -197,7 +196,7 @@ class Lung:
 
     @property
     def side(self) -> str:
-        return _SIDES[self.label]
+        return SIDES[self.label]
 
     def away_mm(self, point_lps_mm: np.ndarray) -> float:
         """How far a point lies outside the lung; zero inside, infinite where it is too far to tell."""
@@ -235,6 +234,11 @@ class Lung:
         lung = block.bears(self.label, self.lungs)
         return np.asarray((block.sample(depth_mm, window.kji_to_lps, -1.0) >= _WITHIN_MM) | lung)
 
+    def meets(self, other: Lung, block: Block) -> bool:
+        """Whether both lungs lie in the block and touch there."""
+        here, there = (block.bears(lung.label, lung.lungs) for lung in (self, other))
+        return bool(here.any() and (ndimage.binary_dilation(there) & here).any())
+
     def _closed_depth_mm(self, point_lps_mm: np.ndarray, half_mm: float, closing_mm: float) -> tuple[Block, np.ndarray]:
         """How deep the voxels around a point lie in the closed lung, mm, negative outside; with their block.
 
@@ -253,8 +257,17 @@ def lungs_of(volume: CTVolume, lungs: CTLungs) -> list[Lung]:
     """Each lung of a scan; raises ValueError where they are not on the scan's grid."""
     if lungs.labels.shape != volume.shape_kji:
         raise ValueError(f"lungs {lungs.labels.shape} are not on the grid of the CT {volume.shape_kji}")
-    present = [side for side in _SIDES if (lungs.labels == side).any()]
+    present = [side for side in SIDES if (lungs.labels == side).any()]
     return list(in_threads(lambda side: Lung.of(side, lungs), present))
+
+
+def region_of(lung: Lung, lungs: list[Lung], block: Block, closing_mm: float) -> np.ndarray:
+    """`lung.region`, and that of another lung where the two meet in the block: their border may be a wrong one."""
+    region = lung.region(block, closing_mm)
+    for other in lungs:
+        if other is not lung and other.meets(lung, block):
+            region |= other.region(block, closing_mm)
+    return region
 
 
 def nearest_lung(point_lps_mm: np.ndarray, lungs: list[Lung]) -> Lung | None:

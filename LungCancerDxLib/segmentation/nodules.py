@@ -14,7 +14,7 @@ from ..case import Nodule
 from ..preprocessing import CTLungs
 from ..runtime.progress import Progress, in_threads, silent
 from ..volume import CTVolume, index_to_world
-from .lung_region import Block, Lung, Patch, lungs_of, mask_onto, nearest_lung
+from .lung_region import Block, Lung, Patch, lungs_of, mask_onto, nearest_lung, region_of
 from .outline import LUNG_HU, Outline, outline_nodule
 
 _SMALLEST_DIAMETER_MM = 2.0  # equivalent sphere; smaller findings are below what CT measures
@@ -74,9 +74,10 @@ def segment_nodules(
     nodules
         Proposals; one without `box_diameter_mm` is a point that the user set.
     """
-    lungs_by_side = lungs_of(volume, lungs)
-    nearest = [nearest_lung(np.array(nodule.center_lps_mm), lungs_by_side) for nodule in nodules]
-    with closing(in_threads(lambda pair: _segment(volume, *pair), zip(nodules, nearest, strict=True))) as outlining:
+    by_side = lungs_of(volume, lungs)
+    nearest = [nearest_lung(np.array(nodule.center_lps_mm), by_side) for nodule in nodules]
+    to_outline = zip(nodules, nearest, strict=True)
+    with closing(in_threads(lambda pair: _segment(volume, *pair, by_side), to_outline)) as outlining:
         segmented: list[_Segmented | None] = []
         for outlined in outlining:
             progress("outlining nodules", len(segmented) / len(nodules))
@@ -93,7 +94,7 @@ def segment_nodules(
     return SegmentedNodules(labels, measured, (warning,))
 
 
-def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented | None:
+def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None, lungs: list[Lung]) -> _Segmented | None:
     """The nodule in the smallest sphere that holds it; None where none does or nothing there is like a nodule."""
     if lung is None:
         return None
@@ -102,7 +103,7 @@ def _segment(volume: CTVolume, nodule: Nodule, lung: Lung | None) -> _Segmented 
     largest_mm = max(sphere_mm * _GROWN_DETECTED, 0 if nodule.box_diameter_mm else _GROWN_USER_MM)
     smallest_mm3 = np.pi / 6 * max(_SMALLEST_DIAMETER_MM, _SMALLEST_OF_BOX * (nodule.box_diameter_mm or 0.0)) ** 3
     while sphere_mm <= largest_mm:
-        block, patch = _cut_patch(volume, nodule, lung, sphere_mm)
+        block, patch = _cut_patch(volume, nodule, lung, lungs, sphere_mm)
         outline = outline_nodule(patch, box_mm / 2, sphere_mm)
         if outline is None or outline.mask.sum() * block.step_mm**3 < smallest_mm3:
             return None
@@ -126,12 +127,14 @@ def _is_filament(mask: np.ndarray) -> bool:
     return bool(spread[2] > _LONGEST_TO_MIDDLE * spread[1])
 
 
-def _cut_patch(volume: CTVolume, nodule: Nodule, lung: Lung, sphere_mm: float) -> tuple[Block, Patch]:
+def _cut_patch(
+    volume: CTVolume, nodule: Nodule, lung: Lung, lungs: list[Lung], sphere_mm: float
+) -> tuple[Block, Patch]:
     half_mm = sphere_mm + _AROUND_MM
     step_mm = float(np.clip(2 * sphere_mm / (1.5 * _STEPS_PER_DIAMETER), *_STEP_MM))
     block = Block.around(np.array(nodule.center_lps_mm), half_mm, step_mm)
     closing_mm = min(_CLOSING_SHARE * sphere_mm, _WIDEST_CLOSING_MM)
-    region = lung.region(block, closing_mm)
+    region = region_of(lung, lungs, block, closing_mm)
     blur_kji = np.maximum(volume.canonical_spacing_mm(), 1.0)
     return block, Patch(block.hounsfield(volume, LUNG_HU), region, block.distance_mm(), step_mm, blur_kji)
 

@@ -80,6 +80,20 @@ def test_an_untrained_model_is_told_first():
     assert not any("NO TRAINED MODEL" in line for line in lines(result()))
 
 
+def test_a_score_that_is_not_reliable_is_said_to_be_so_in_the_first_line_and_once():
+    why = "The score is not reliable: slices are 5.0 mm apart."
+    unreliable = replace(result(), warnings=(why, "Something else."), unreliable=("slices are 5.0 mm apart",))
+    assert lines(unreliable)[1] == why
+    assert lines(unreliable).count("Warning: Something else.") == 1
+    assert "\n".join(lines(unreliable)).count("slices are 5.0 mm apart") == 1
+    assert "Case score 0.300  (model score (simulated outcomes), not reliable)" in lines(unreliable)
+
+
+def test_a_lung_of_unknown_side_is_listed_as_such():
+    one = replace(result(), lungs={"left_volume_ml": 0.0, "right_volume_ml": 0.0, "unknown_side_volume_ml": 1800.0})
+    assert "Lungs: left 0 mL, right 0 mL, side unknown 1800 mL" in lines(one)
+
+
 def test_a_case_without_nodules_says_so():
     assert "No nodules were found." in lines(result(nodules=()))
 

@@ -160,6 +160,23 @@ def test_place_in_the_lung():
     assert upper.distance_to_pleura_mm == pytest.approx(40 - 25 - 5, abs=1.2)  # to the upper end
 
 
+def test_a_wrong_border_between_lungs_does_not_cut_a_nodule(plain_scan):
+    volume, lungs = plain_scan
+    _, whole = segment_one(volume, lungs, proposal(CENTER, 12))
+    halved = lungs.copy()
+    halved[:, :, : lungs.shape[2] // 2] *= 2  # a plane through the nodule's middle
+    result, nodule = segment_one(volume, halved, proposal(CENTER, 12))
+    assert nodule.volume_mm3 == pytest.approx(whole.volume_mm3, rel=0.03)
+    assert set(np.unique(halved[result.labels == 1])) == {1, 2}
+
+
+def test_a_lung_of_unknown_side_is_searched_and_measured_like_any(plain_scan):
+    volume, lungs = plain_scan
+    _, known = segment_one(volume, lungs, proposal(CENTER, 12))
+    _, unknown = segment_one(volume, 3 * lungs, proposal(CENTER, 12))
+    assert unknown == replace(known, side="unknown")
+
+
 def test_the_better_rank_keeps_the_voxels_that_two_masks_share(plain_scan):
     volume, lungs = plain_scan
     result = segment(volume, lungs, [proposal(CENTER, 12, 4), proposal(np.add(CENTER, 1), 12, 2)])

@@ -101,7 +101,7 @@ class ResultView:
             return
         case = result.case
         self._ui.scoreLabel.text = f"{case.score:.3f}"
-        self._ui.scoreNameLabel.text = _capitalised(case.score_name)
+        self._ui.scoreNameLabel.text = _capitalised(result.score_label)
         self._ui.scoreBar.value = round(_BAR_STEPS * case.score)
         self._ui.overruledLabel.visible = by_model is not None
         self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)

@@ -117,7 +117,7 @@ def row_texts(nodule: Nodule) -> list[str]:
     return [
         _figure(nodule.malignancy, ".3f"),
         _figure(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
-        " ".join(part for part in (nodule.side, nodule.third) if part),
+        " ".join(part for part in (nodule.lung.removesuffix(" lung"), nodule.third) if part),
         nodule.type or "",
         _figure(nodule.diameter_mm, ".1f", " mm"),
         _figure(nodule.volume_mm3, ".0f", " mm³"),

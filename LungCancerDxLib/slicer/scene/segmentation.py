@@ -11,18 +11,22 @@ import slicer.util
 import vtk
 
 from ...case import CaseResult
-from ...names import LEFT, RIGHT
+from ...names import LEFT, RIGHT, UNKNOWN_SIDE
 from .nodules import Colour, malignancy_colour
 
-LUNG_SEGMENTS = ("LeftLung", "RightLung")
-_LEFT_COLOUR: Colour = (0.77, 0.65, 0.57)
-_RIGHT_COLOUR: Colour = (0.57, 0.69, 0.77)
+_LUNGS: dict[str, tuple[str, int, Colour, str]] = {
+    "LeftLung": ("Left lung", LEFT, (0.77, 0.65, 0.57), "SCT^7771000^Left"),
+    "RightLung": ("Right lung", RIGHT, (0.57, 0.69, 0.77), "SCT^24028007^Right"),
+    "Lung": ("Lung, side unknown", UNKNOWN_SIDE, (0.67, 0.67, 0.67), "^^"),
+}
+"""Segments of lungs by their id: name, label, colour and the modifier of their terminology."""
+
+LUNG_SEGMENTS = tuple(_LUNGS)
 _TERMINOLOGY = (
     "Segmentation category and type - DICOM master list~{category}~{type}~{modifier}"
     "~Anatomic codes - DICOM master list~{region}~^^"
 )
 _LUNG = "SCT^39607008^Lung"
-_SIDES = {"Left": "SCT^7771000^Left", "Right": "SCT^24028007^Right"}
 _LUNG_OPACITY_3D = 0.18
 
 
@@ -46,12 +50,12 @@ def add_segmentation(
     nodule_labels: np.ndarray,
     name: str,
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Add left lung, right lung and each nodule that has voxels, with closed surfaces, in the CT's own frame.
+    """Add each lung and each nodule that has voxels, with closed surfaces, in the CT's own frame.
 
     Parameters
     ----------
     lungs
-        (K, J, I) uint8 on the CT's grid: 1 left lung, 2 right lung.
+        (K, J, I) uint8 on the CT's grid: 1 left lung, 2 right lung, 3 a lung of unknown side.
     nodule_labels
         (K, J, I) uint8 on the CT's grid: the nodule's rank. A nodule may overlap a lung.
     """
@@ -60,7 +64,7 @@ def add_segmentation(
     node.GetDisplayNode().SetVisibility2DFill(False)  # an outline hides nothing of what it encloses
     node.GetDisplayNode().SetSliceIntersectionThickness(2)
     node.SetReferenceImageGeometryParameterFromVolumeNode(ct_node)
-    _add_segments(node, ct_node, lungs, [_lung("Left", LEFT, _LEFT_COLOUR), _lung("Right", RIGHT, _RIGHT_COLOUR)])
+    _add_segments(node, ct_node, lungs, [_lung(segment_id) for segment_id in LUNG_SEGMENTS])
     _add_segments(node, ct_node, nodule_labels, _nodules(result))
     if node.GetSegmentation().GetNumberOfSegments():
         node.CreateClosedSurfaceRepresentation()
@@ -80,11 +84,12 @@ def nodule_segment_id(rank: int) -> str:
     return f"Nodule_{rank}"
 
 
-def _lung(side: str, label: int, colour: Colour) -> _Segment:
+def _lung(segment_id: str) -> _Segment:
+    name, label, colour, side = _LUNGS[segment_id]
     terminology = _TERMINOLOGY.format(
-        category="SCT^123037004^Anatomical Structure", type=_LUNG, modifier=_SIDES[side], region="^^"
+        category="SCT^123037004^Anatomical Structure", type=_LUNG, modifier=side, region="^^"
     )
-    return _Segment(f"{side}Lung", f"{side} lung", label, colour, terminology, _LUNG_OPACITY_3D)
+    return _Segment(segment_id, name, label, colour, terminology, _LUNG_OPACITY_3D)
 
 
 def _nodules(result: CaseResult) -> list[_Segment]:

@@ -23,7 +23,7 @@ def nodule_description(nodule: Nodule, score_name: str) -> str:
     parts = [
         "size unknown" if diameter is None else f"{diameter:.1f} mm",
         nodule.type or "type unknown",
-        f"{nodule.side} lung" if nodule.side else "",
+        nodule.lung,
         f"{nodule.third} third" if nodule.third else "",
         "not classified" if nodule.malignancy is None else f"{score_name} {nodule.malignancy:.2f}",
         "" if nodule.contribution is None else f"{100 * nodule.contribution:.0f} % of the case's evidence",
@@ -35,7 +35,7 @@ def nodule_description(nodule: Nodule, score_name: str) -> str:
 
 def case_headline(result: CaseResult) -> str:
     """The case's score with its name: "0.71 - model score (simulated outcomes)"."""
-    return f"{result.case.score:.2f} - {result.case.score_name}"
+    return f"{result.case.score:.2f} - {result.score_label}"
 
 
 def case_summary(result: CaseResult) -> str:

@@ -20,7 +20,7 @@ from ..preset import Preset
 from ..runtime.progress import in_threads
 from ..volume import CTVolume
 from .canvas import Canvas
-from .fields import Reader
+from .fields import Lattice, Reader
 from .nodules.nodule import SyntheticNodule
 from .nodules.population import Population, draw_nodules
 from .scanner.acquisition import (
@@ -91,11 +91,13 @@ def draw_patient(
     spacing_mm_kji: tuple[float, float, float] | None,
     nodules: Sequence[SyntheticNodule] | None,
     population: Population | None,
+    left_lung: bool = True,
+    right_lung: bool = True,
 ) -> DrawnPatient:
     """Everything that chance decides; see `synthetic_chest`."""
     anatomy_rng, acquisition_rng, nodule_rng, noise_rng = rng.spawn(4)
     sprigs = spacing_mm_kji is None or max(spacing_mm_kji[1:]) < SPRIGS_BELOW_MM
-    anatomy = draw_anatomy(anatomy_rng, sprigs=sprigs)
+    anatomy = draw_anatomy(anatomy_rng, left_lung=left_lung, right_lung=right_lung, sprigs=sprigs)
     if spacing_mm_kji is None:
         acquisition = draw_acquisition(acquisition_rng, body_width_mm(anatomy.thorax.body))
     else:
@@ -112,12 +114,14 @@ def synthetic_chest(
     spacing_mm_kji: tuple[float, float, float] | None = (2.5, 0.75, 0.75),
     nodules: Sequence[SyntheticNodule] | None = None,
     population: Population | None = None,
+    left_lung: bool = True,
+    right_lung: bool = True,
     z_range_mm: tuple[float, float] | None = None,
 ) -> SyntheticPatient:
     """A chest CT of a synthetic adult.
 
     The patient depends on the generator alone: the same generator state gives the same anatomy on any grid, with any
-    nodules, and the same noise on the same grid. Only the finest vessels are left out where a
+    lung absent and with any nodules, and the same noise on the same grid. Only the finest vessels are left out where a
     given voxel size is too coarse to show them.
 
     Parameters
@@ -129,6 +133,8 @@ def synthetic_chest(
         Instead of drawn ones; an empty sequence for none.
     population
         Whose nodules are drawn, by number and size. Without one the patient is a sample, with three or four nodules.
+    left_lung, right_lung
+        An absent lung is soft tissue.
     z_range_mm
         Image only the slices of the whole scan whose centres lie in this range of heights (LPS z, mm).
 
@@ -137,7 +143,8 @@ def synthetic_chest(
     ValueError
         Where no slice lies in `z_range_mm`.
     """
-    return scanned(draw_patient(rng, spacing_mm_kji, nodules, population), z_range_mm)
+    drawn = draw_patient(rng, spacing_mm_kji, nodules, population, left_lung, right_lung)
+    return scanned(drawn, z_range_mm)
 
 
 def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) -> SyntheticPatient:
@@ -145,10 +152,7 @@ def scanned(drawn: DrawnPatient, z_range_mm: tuple[float, float] | None = None) 
     anatomy, acquisition = drawn.anatomy, drawn.acquisition
     spacing = acquisition.spacing_mm_kji
     outer = build_outer(anatomy.thorax.body, anatomy.thorax.cage)
-    skin = outer[0].field
-    columns = np.argwhere((skin.values < 0).any(axis=0))[:, ::-1]
-    ends = np.array([columns.min(axis=0), columns.max(axis=0)])
-    low_xy, high_xy = (ends + skin.first_zyx[:0:-1]) * skin.step_mm
+    low_xy, high_xy = _body_box(outer[0].field)
     x, y, all_z = _grid(acquisition, anatomy, low_xy, high_xy)
     lowest, highest = z_range_mm or (-np.inf, np.inf)
     imaged = np.flatnonzero((all_z >= lowest) & (all_z <= highest))
@@ -195,6 +199,14 @@ def grid_affine(spacing_mm_kji: Sequence[float], first_lps_mm: Sequence[float]) 
     kji_to_lps[[2, 1, 0], [0, 1, 2]] = spacing_mm_kji
     kji_to_lps[:, 3] = *first_lps_mm, 1
     return kji_to_lps
+
+
+def _body_box(skin: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x, y of the body."""
+    inside = np.argwhere((skin.values < 0).any(axis=0))
+    _, y, x = skin.node_mm
+    low, high = (np.array([x[i], y[j]]) for j, i in (inside.min(axis=0), inside.max(axis=0)))
+    return low, high
 
 
 def _grid(

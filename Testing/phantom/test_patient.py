@@ -141,6 +141,21 @@ def test_a_patient_is_the_same_on_a_finer_grid(patient):
         assert 2 * np.count_nonzero(here & there) / (here.sum() + there.sum()) > 0.95
 
 
+def test_an_absent_lung_is_soft_tissue_and_the_other_is_untouched(patient):
+    without_left = chest(left_lung=False)
+    was_left = patient.lungs == LEFT
+    assert not np.any(without_left.lungs == LEFT)
+    np.testing.assert_array_equal(without_left.lungs == RIGHT, patient.lungs == RIGHT)
+    assert np.mean(without_left.volume.voxels[was_left] > -150) > 0.95
+    assert all(nodule.center_lps_mm[0] < 0 for nodule in without_left.nodules)
+
+
+def test_without_lungs_there_are_no_nodules():
+    neither = chest(left_lung=False, right_lung=False)
+    assert neither.nodules == ()
+    assert not neither.lungs.any()
+
+
 @pytest.mark.parametrize("z_range_mm", [(20.0, 200.0), (-60.0, 10.0), (-300.0, -80.0)])
 def test_a_slab_is_the_same_scan_cut(patient, z_range_mm):
     slab = chest(z_range_mm=z_range_mm)

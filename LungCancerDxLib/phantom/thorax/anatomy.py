@@ -90,14 +90,14 @@ class Anatomy:
     disease: Disease
     holes: Strands
     marks: list[Ellipsoid]
-    trees: dict[float, LungTree]  # by side
-    low_lps_mm: Point  # lowest and highest corner of the box that holds both lungs
+    trees: dict[float, LungTree]  # of the lungs that are there, by side
+    low_lps_mm: Point  # lowest and highest corner of the box that holds both lungs, whether they are there or not
     high_lps_mm: Point
 
     @cached_property
     def vessels(self) -> np.ndarray:
-        """(M, 4) x, y, z, radius in mm of the vessels within the lungs, without the finest."""
-        found = []
+        """(M, 4) x, y, z, radius in mm of the vessels within the lungs that are there, without the finest."""
+        found = [np.empty((0, 4))]
         for tree in self.trees.values():
             strands = tree.vessels
             middle = (strands.start + strands.end) / 2
@@ -108,11 +108,20 @@ class Anatomy:
     @cached_property
     def bronchi(self) -> np.ndarray:
         """(M, 4) the same of the main and lobar bronchi."""
-        return np.vstack([tree.bronchus_points for tree in self.trees.values()])
+        return np.vstack([np.empty((0, 4)), *(tree.bronchus_points for tree in self.trees.values())])
+
+    @property
+    def absent_sides(self) -> set[float]:
+        """The sides without a lung."""
+        return {LEFT, RIGHT} - set(self.trees)
 
     def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) to the way to the pleura, negative outside the lungs, (N,)."""
-        return np.asarray(-self.thorax.lungs.at(points).astype(float))
+        """Points (N, 3) to the way to the pleura, negative outside the lungs that are there, (N,)."""
+        depth = -self.thorax.lungs.at(points).astype(float)
+        side = self.thorax.side.at(points)
+        for absent in self.absent_sides:
+            depth = np.where(side * absent > 0, -100.0, depth)
+        return depth
 
     def upper(self, points: np.ndarray) -> np.ndarray:
         """Points (N, 3) to whether each lies in an upper lobe, (N,) bool."""
@@ -131,7 +140,7 @@ class Anatomy:
         }
 
 
-def draw_anatomy(rng: np.random.Generator, *, sprigs: bool) -> Anatomy:
+def draw_anatomy(rng: np.random.Generator, *, left_lung: bool, right_lung: bool, sprigs: bool) -> Anatomy:
     """Draw a patient; without `sprigs` (the finest vessels) all else is the same."""
     body_rng, tissue_rng, disease_rng, change_rng, left_rng, right_rng = rng.spawn(6)
     thorax = build_thorax(draw_body(body_rng))
@@ -146,8 +155,8 @@ def draw_anatomy(rng: np.random.Generator, *, sprigs: bool) -> Anatomy:
     points = ((inside + lungs.first_zyx) * STEP_MM)[:, ::-1]
     holes = _draw_holes(hole_rng, disease.emphysema, thorax, points)
     marks = _draw_marks(mark_rng, disease, thorax, points, -lungs.values[tuple(inside.T)])
-    sides = ((LEFT, left_rng), (RIGHT, right_rng))
-    trees = {side: grow_lung_tree(own, thorax, side, sprigs=sprigs) for side, own in sides}
+    sides = ((LEFT, left_lung, left_rng), (RIGHT, right_lung, right_rng))
+    trees = {side: grow_lung_tree(own, thorax, side, sprigs=sprigs) for side, there, own in sides if there}
     return Anatomy(thorax, parenchyma, disease, holes, marks, trees, low, high)
 
 

@@ -15,10 +15,11 @@ from ..fields import Ellipsoid, Point, Reader, Solid, as_point, oval, profile, t
 from ..nodules.nodule import SyntheticNodule, paint_nodules
 from .anatomy import Anatomy
 from .body import LEFT, RIGHT, Body
-from .soft_tissue import CAGE_MUSCLE_MM, Blood, Layer
+from .soft_tissue import CAGE_MUSCLE_MM, MUSCLE_HU, Blood, Layer
 from .thorax import RIB_ORIGIN_Y, RIB_SLOPE, RIB_STEP_MM, spine_y, wall_front
 from .trees import TRACHEA, chain_of_tubes
 
+LUNG_LABELS = {LEFT: names.LEFT, RIGHT: names.RIGHT}
 WALL_HU, LUMEN_HU, HOLE_HU, SCAR_HU = 10.0, -995.0, -965.0, 15.0
 TRACHEA_WALL_MM = 1.4
 WALL_MM, WALL_SHARE = 0.45, 0.10  # a bronchus' wall is WALL_MM and a share of the lumen's radius
@@ -86,12 +87,13 @@ def lung_labels(anatomy: Anatomy, reader: Reader, z: float, depth_mm: float = 0.
     if box is not None:
         inside = reader.read(thorax.lungs, z, box) < -depth_mm
         side = reader.read(thorax.side, z, box)
-        labels[box][inside] = np.where(side[inside] > 0, names.LEFT, names.RIGHT)
+        for sign in anatomy.trees:
+            labels[box][inside & ((side > 0) == (sign == LEFT))] = LUNG_LABELS[sign]
     return labels
 
 
 def _paint_lungs(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edge: float) -> None:
-    """The lung tissue with its fissures."""
+    """The lung tissue with its fissures; soft tissue where a lung is absent."""
     thorax, tissue = anatomy.thorax, anatomy.parenchyma
     box = reader.window(thorax.lungs, z, edge / 2)
     if box is None:
@@ -105,6 +107,8 @@ def _paint_lungs(hu: np.ndarray, reader: Reader, anatomy: Anatomy, z: float, edg
     if level.min() < _FISSURE_NEAR_MM and level.max() > -_FISSURE_NEAR_MM:
         horizontal = reader.read(thorax.horizontal, z, box)
         tissue.add_fissure(lung, horizontal, x, y, edge, (side < 0) & (oblique > 0))
+    for absent in anatomy.absent_sides:
+        lung[side * absent > 0] = MUSCLE_HU
     blend(hu[box], field, lung, edge)
 
 

@@ -100,6 +100,7 @@ def test_another_precision_does_not_reuse_the_proposals(tmp_path, calls):
     assert calls == {"preprocess": 1, "detect": 2}
 
 
+@pytest.mark.slow
 def test_a_preset_with_another_constant_reuses_nothing(tmp_path, calls):
     ask(tmp_path)
     model = tiny_model()
@@ -107,6 +108,7 @@ def test_a_preset_with_another_constant_reuses_nothing(tmp_path, calls):
     assert calls == {"preprocess": 2, "detect": 2}
 
 
+@pytest.mark.slow
 def test_a_scan_at_another_place_or_with_another_voxel_reuses_nothing(tmp_path, calls):
     volume = slab().volume
     moved = replace(volume, kji_to_lps=affine(np.eye(3), np.array([0, 0, 1])) @ volume.kji_to_lps)

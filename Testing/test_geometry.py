@@ -11,6 +11,8 @@ from LungCancerDxLib.preset import DEFAULT, GRT123
 from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
 from Testing.helpers import affine, chest, reoriented, rotated, rotation
 
+pytestmark = pytest.mark.slow
+
 TILT = rotation(15, (1, 2, 3))
 UNEVEN_SLAB = {"spacing_mm_kji": (3.0, 1.7, 2.2), "z_range_mm": (-60.0, 0.0)}
 BLOB_LPS_MM = np.array([73.3, 11.9, -31.4])  # in the left lung
@@ -51,7 +53,6 @@ def test_a_spot_in_the_lung_is_found_at_its_place_on_the_working_grid(stored, pr
     np.testing.assert_allclose(center_of_change_lps_mm(*scans), BLOB_LPS_MM, atol=0.15)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123], ids=lambda preset: preset.name)
 def test_a_spot_in_an_oblique_scan_is_found_at_its_place_on_the_working_grid(preset):
     volume = chest(nodules=()).volume

@@ -21,6 +21,8 @@ from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.helpers import SLAB, chest, reoriented, slab, tiny_model
 
+pytestmark = pytest.mark.slow
+
 IN_THE_LEFT_LUNG = (80.25, 10.125, -30.0625)  # LPS mm
 OUTSIDE_THE_LUNGS = (0.0, 90.0, -30.0)
 CENTERS_KJI = [(9.0, 22.0, 19.0), (8.0, 21.0, 52.0), (7.0, 25.0, 15.0), (8.0, 19.0, 45.0), (6.0, 22.0, 22.0)]

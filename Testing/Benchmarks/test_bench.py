@@ -13,6 +13,8 @@ from Testing.Benchmarks import bench
 from Testing.Benchmarks.bench import Benchmark, Stage, counting, crop_flop, detector_flop
 from Testing.helpers import slab, tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_operations_of_a_convolution_are_two_a_multiply_add():
     with counting() as counted:

@@ -7,6 +7,8 @@ from LungCancerDxLib.evaluation.outcomes import read_predictions
 from Testing.Benchmarks import held_out
 from Testing.helpers import tiny_model
 
+pytestmark = pytest.mark.slow
+
 SEED = 5
 
 

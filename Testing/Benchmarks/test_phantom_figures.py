@@ -11,10 +11,11 @@ from Testing.Benchmarks import phantom_figures
 from Testing.Benchmarks.phantom_figures import draw_likeness, main
 from Testing.helpers import slab
 
+pytestmark = pytest.mark.slow
+
 pixels = pytest.importorskip("matplotlib.image")
 
 
-@pytest.mark.slow
 def test_synthetic_patients_are_drawn_beside_real_ones_a_row_for_each(tmp_path, monkeypatch):
     drawn = []
 

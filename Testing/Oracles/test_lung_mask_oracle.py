@@ -80,6 +80,7 @@ def test_central_distance_is_in_mm_and_averaged_over_the_big_slices():
     assert lung_mask.mean_central_distance_mm(mask, np.array([1.0, 1.0, 2.0]), LUNG_SIZED) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("touched", [(0, 0, 0), (0, 0, 59), (0, 59, 30), (0, 0, 30), (19, 59, 59), (19, 59, 0)])
 def test_components_at_corners_and_mid_column_edges_are_outer_air(touched):
     assert preprocessing.lung_components(bridged_to(touched), UNIT, LOOSE).sum() == 0

@@ -52,6 +52,7 @@ def real_net():
 # ---------------------------------------------------------------------- what the network is shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "seen"), [(GRT123, 200.0), (PAPER, 0.5625), (DEFAULT, 0.5625)], ids=["GRT123", "PAPER", "DEFAULT"]
 )

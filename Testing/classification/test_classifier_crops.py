@@ -36,6 +36,7 @@ def test_the_crop_of_2017_is_cut_from_the_padded_image(center):
     np.testing.assert_allclose(location, coordinates, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 96])
 @pytest.mark.parametrize("start", [(0, 0, 0), (-10, 20, 40), (100, -90, 60), (120, 0, 0), (-96, 0, 0), (-130, 150, 0)])
 def test_the_crop_of_the_paper_has_tissue_beyond_the_image(start, size):

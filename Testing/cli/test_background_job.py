@@ -12,6 +12,8 @@ from LungCancerDxLib.cli import main
 from Testing.cli.files import names
 from Testing.helpers import COMMAND, TINY_PROGRAM, environment
 
+pytestmark = pytest.mark.slow
+
 ALLOWED_S = 2.5  # a second is promised; a busy machine may take longer
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="POSIX process groups")
 CALLER = """

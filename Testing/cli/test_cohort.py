@@ -48,6 +48,7 @@ def scans(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_cohort_is_scored_as_its_scans_are_and_goes_on_only_with_the_same_options(
     command, scans, tmp_path, no_outlines
 ):

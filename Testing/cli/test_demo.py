@@ -8,6 +8,8 @@ from LungCancerDxLib import pipeline
 from LungCancerDxLib.cli import main
 from Testing.helpers import check_case_contract, slab, tiny_model
 
+pytestmark = pytest.mark.slow
+
 FILES = ["case.json", "lungs.nrrd", "nodules.nrrd", "synthetic-ct.nrrd"]
 
 

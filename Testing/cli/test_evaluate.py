@@ -73,6 +73,7 @@ def check_pictures(folder, names):
             assert (np.ptp(picture, axis=-1) > 0.2).mean() > 0.002, f"{name} has no coloured lines"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", ["luna16", "paper"])
 def test_a_detector_is_evaluated_into_a_folder(tmp_path, marks_and_nodules, rules):
     out = tmp_path / "out"
@@ -104,6 +105,7 @@ def test_a_negative_seed_is_refused(tmp_path, capsys):
     assert "expected zero or more, got -1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_case_scores_are_evaluated_into_a_folder(tmp_path, scores_labels_truth):
     out = tmp_path / "out"
     scores, labels, truth = scores_labels_truth

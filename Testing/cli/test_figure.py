@@ -26,6 +26,7 @@ def test_the_figure_is_drawn(tmp_path, ct, capsys):
     assert f"Figure in {out}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
     from matplotlib.image import imread
 
@@ -41,6 +42,7 @@ def test_the_masks_of_several_scans_are_drawn(tmp_path, ct):
     assert ((blue > green + 0.1) & (green > red + 0.1)).mean() > 0.005  # the right lung, blue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("out", "options", "code", "message"),
     [

@@ -15,6 +15,8 @@ from LungCancerDxLib.preset import GRT123
 from Testing.models.http_folder import http_folder
 from Testing.models.old_files import old_file
 
+pytestmark = pytest.mark.slow
+
 DETECTOR, CLASSIFIER = "detector.ckpt", "classifier.ckpt"
 
 

@@ -15,6 +15,8 @@ from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.io.result_folder import RESULT_FILES
 from Testing.helpers import slab, tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def installed(monkeypatch):

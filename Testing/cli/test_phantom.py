@@ -17,6 +17,8 @@ from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.volume import world_to_index
 from Testing.Benchmarks.phantom_figures import PlainLungs
 
+pytestmark = pytest.mark.slow
+
 COARSE = ("--spacing", "5", "2.5", "2.5")
 FILES = ["ct.nrrd", "lungs.nrrd", "nodules.nrrd", "truth.json"]
 

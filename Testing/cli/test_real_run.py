@@ -15,6 +15,8 @@ from LungCancerDxLib.runtime.device import choose_compute
 from Testing.cli.files import FILES, case, names
 from Testing.helpers import check_case_contract, chest, run_command
 
+pytestmark = pytest.mark.slow
+
 APICES = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (62.0, 120.0)}
 
 

@@ -18,6 +18,8 @@ from LungCancerDxLib.preset import DEFAULT, GRT123
 from Testing.cli.files import head, names, write_ct
 from Testing.helpers import run_command
 
+pytestmark = pytest.mark.slow
+
 # Exit codes and errors
 
 

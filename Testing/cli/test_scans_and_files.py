@@ -11,6 +11,8 @@ from LungCancerDxLib.io.image_file import write_volume
 from Testing.cli.files import FILES, case, head, names, write_ct
 from Testing.helpers import chest, run_tiny
 
+pytestmark = pytest.mark.slow
+
 LOWER = {"spacing_mm_kji": (5.0, 2.0, 2.0), "z_range_mm": (-190.0, -85.0)}
 
 

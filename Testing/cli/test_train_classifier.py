@@ -17,6 +17,8 @@ from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from Testing.training.classifier_tiny import SMALLEST, labelled_store, tiny_detector
 from Testing.training.tiny import ball_case, quiet, store_of
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--steps", 1, "--batch", 2, "--precision", "fp32", "--progress", "none", "--seed", 5)
 
 
@@ -95,7 +97,6 @@ def all_of(store, out, *more):
     return run_train("all", "--data", store, "--out", out, "--outcome", "synthetic", *steps, *more)
 
 
-@pytest.mark.slow
 def test_both_networks_are_trained_by_one_command(folder, tmp_path):
     message = all_of(folder / "store", tmp_path / "run", "--join", "noisy-or", "--partly-described")
     assert str(tmp_path / "run-detector" / "model") in message

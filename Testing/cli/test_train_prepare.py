@@ -18,6 +18,8 @@ from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import CaseStore, read_case
 from Testing.helpers import chest, slab, tiny
 
+pytestmark = pytest.mark.slow
+
 LUNA16 = {"1.2.9": "subset0", "1.2.10": "subset1", "1.2.11": "subset1"}
 BOWL = {"aa": True, "ab": False, "ac": True, "ad": False, "va": True}
 SMALL, LARGE = NoduleLabel((60.0, 0.0, -20.0), 5.9), NoduleLabel((-60.0, 10.0, -40.0), 9.0)
@@ -185,7 +187,6 @@ def test_a_run_that_was_stopped_goes_on_and_leaves_what_is_there(bowl, tmp_path,
     assert outcomes(data)["va"] == "1"
 
 
-@pytest.mark.slow
 def test_training_and_validation_are_split_anew_and_train_a_detector(bowl, tmp_path):
     for part in ("training", "validation"):
         prepare(tmp_path / part, "--dataset", bowl, "--resplit", "--seed", 2, "--part", part)

@@ -17,6 +17,8 @@ from LungCancerDxLib.runtime.progress import available_processors
 from Testing.cohorts.stand_ins import die_at, note_share, small_volume, wait_long
 from Testing.helpers import environment
 
+pytestmark = pytest.mark.slow
+
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 STOPS_S = 2.5  # a second is promised; a busy machine may take longer
 WORKS = """
@@ -28,7 +30,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 def test_processes_share_the_processors_and_leave_nothing_behind(tmp_path):
     before, children = dict(os.environ), multiprocessing.active_children()
     folders = set(Path(tempfile.gettempdir()).glob("lungcancerdx-*"))
@@ -47,7 +48,6 @@ def test_processes_share_the_processors_and_leave_nothing_behind(tmp_path):
     assert set(Path(tempfile.gettempdir()).glob("lungcancerdx-*")) <= folders
 
 
-@pytest.mark.slow
 @POSIX_ONLY
 def test_a_task_that_kills_its_process_is_tried_again_alone_and_costs_no_other(tmp_path):
     tasks = [tmp_path / name for name in ("a", "deadly", "b", "c", "once", "d")]

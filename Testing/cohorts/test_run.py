@@ -14,6 +14,8 @@ from LungCancerDxLib.options import ScoreOptions
 from Testing.cohorts.runs import rows, run_here, tables, write_scans
 from Testing.cohorts.stand_ins import SETTINGS, Settings, deadly_work, no_room, quick_work, small_lungs
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("scan2", "scan10", "scan1")
 
 
@@ -98,7 +100,6 @@ def test_a_result_of_another_scan_of_the_same_name_is_refused(run, tmp_path):
         run_here(others, run, never)
 
 
-@pytest.mark.slow
 def test_a_scan_that_kills_its_process_twice_is_a_row_and_costs_no_other(tmp_path):
     folder = write_scans(tmp_path / "scans", ["a", "deadly", "z"])
     assert run_cohort(list_scans(folder), tmp_path / "out", SETTINGS, deadly_work) == {"done": 2, "failed": 1}
@@ -117,7 +118,6 @@ def test_a_run_that_is_asked_to_stop_stops_with_its_tables_up_to_date(scans, tmp
     assert [row["status"] for row in rows(tmp_path)] == ["waiting"] * 3
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
 def test_names_whose_bytes_are_not_utf8_are_worked_on_as_any_other(tmp_path):
     latin_1 = os.fsdecode(b"J\xfcrgen")

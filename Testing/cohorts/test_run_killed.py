@@ -14,6 +14,8 @@ from Testing.cohorts.runs import done, rows, run_here, tables, write_scans
 from Testing.cohorts.stand_ins import SETTINGS, killed_once_work
 from Testing.helpers import environment
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"scan{n}" for n in range(1, 13)]
 UNDER_WAY = """
 import sys
@@ -61,7 +63,6 @@ def ended_run(scans, out, workers, at_least, end):
         return process.stdout.read()
 
 
-@pytest.mark.slow
 @POSIX_ONLY
 def test_a_run_killed_twice_ends_with_the_tables_of_an_undisturbed_one(scans, tmp_path):
     out = tmp_path / "killed"
@@ -77,7 +78,6 @@ def test_a_run_killed_twice_ends_with_the_tables_of_an_undisturbed_one(scans, tm
     assert sorted(path.name for path in (out / "cases").iterdir()) == sorted([*NAMES, "broken"])
 
 
-@pytest.mark.slow
 @POSIX_ONLY
 def test_ctrl_c_stops_at_once_with_one_sentence_and_the_tables_up_to_date(scans, tmp_path):
     start = []
@@ -94,7 +94,6 @@ def test_ctrl_c_stops_at_once_with_one_sentence_and_the_tables_up_to_date(scans,
     assert list((tmp_path / "out" / "cases").glob(".*")) == []
 
 
-@pytest.mark.slow
 @POSIX_ONLY
 def test_on_a_cluster_the_scans_of_a_killed_worker_go_to_another(scans, tmp_path):
     distributed = pytest.importorskip("distributed")

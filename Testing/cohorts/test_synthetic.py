@@ -34,6 +34,7 @@ def cohort(request, tmp_path_factory):
     return request.param, folder
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_byte_for_byte_also_where_it_was_made_in_two_goes(cohort, tmp_path):
     format, folder = cohort
     assert build(tmp_path, 1, format) == (1, 0)

@@ -61,6 +61,7 @@ def test_parts_may_be_folds_and_a_part_without_a_scan_is_refused():
         in_parts(scans, ["training", "test"])
 
 
+@pytest.mark.slow
 def test_data_sets_are_read_without_torch():
     program = "import sys; import LungCancerDxLib.datasets.folder, LungCancerDxLib.datasets.folder; print(*sys.modules)"
     done = subprocess.run(

@@ -45,6 +45,7 @@ def _stem(preset, shape, slab, dtype):
 # ---------------------------------------------------------------------- the stem
 
 
+@pytest.mark.slow
 @PRESETS
 @pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 1e-4), (torch.float64, 1e-9)], ids=str)
 @pytest.mark.parametrize("slab", [4, 20, 100])

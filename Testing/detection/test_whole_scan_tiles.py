@@ -17,6 +17,7 @@ def _tiled(preset, image, net, **options):
     return tiled_output(net, image, scale, preset, Compute(), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(150, 100, 300), (144, 288, 144), (145, 3, 7)])
 def test_the_grid_of_2017_gives_the_published_cells(shape):
     image, net = grey_image(shape), StandIn()

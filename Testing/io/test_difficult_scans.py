@@ -9,6 +9,8 @@ from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.volume import world_to_index
 
+pytestmark = pytest.mark.slow
+
 NODULE_LPS_MM, NODULE_MM = (60.7, 59.3, 0.4), 13.9  # of the patient from whom these scans are made
 GRID = (90, 126, 162)
 

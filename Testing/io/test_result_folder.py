@@ -38,6 +38,7 @@ def result(lung_labels=None):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", STORED)
 def test_the_lungs_file_has_the_scans_geometry_with_the_left_lung_at_positive_x(tmp_path, stored):
     patient = chest()
@@ -56,6 +57,7 @@ def test_the_lungs_file_has_the_scans_geometry_with_the_left_lung_at_positive_x(
         assert sign * point[0] > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", STORED)
 @pytest.mark.parametrize("name", ["ct.nrrd", "ct.nii.gz", "ct.mha"])
 def test_a_written_scan_is_read_as_the_same_scan(tmp_path, stored, name):

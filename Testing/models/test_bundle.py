@@ -51,6 +51,7 @@ def change_card(folder, **entries):
     (folder / CARD_FILE).write_text(json.dumps({**card, **entries}))
 
 
+@pytest.mark.slow
 def test_a_saved_model_comes_back_bit_for_bit(model, saved):
     again = load_model(saved)
     assert (again.name, again.preset, again.join) == (model.name, model.preset, model.join)
@@ -65,6 +66,7 @@ def test_a_saved_model_comes_back_bit_for_bit(model, saved):
     assert torch.equal(again.classifier.leak, model.classifier.leak)
 
 
+@pytest.mark.slow
 def test_the_cards_sha256_is_that_of_the_file_and_of_the_model(model, saved):
     card = json.loads((saved / CARD_FILE).read_text())
     digest = hashlib.sha256((saved / WEIGHTS_FILE).read_bytes()).hexdigest()
@@ -195,6 +197,7 @@ def test_another_kind_of_file_is_no_weights_file(bundle):
     assert "copy or download the bundle again" in said
 
 
+@pytest.mark.slow
 def test_weights_of_another_architecture_do_not_fit(bundle, tmp_path):
     save_model(untrained_model(GRT123), tmp_path / "other")
     replace_weights(bundle, (tmp_path / "other" / WEIGHTS_FILE).read_bytes())
@@ -204,6 +207,7 @@ def test_weights_of_another_architecture_do_not_fit(bundle, tmp_path):
     assert "Use the bundle" in said
 
 
+@pytest.mark.slow
 def test_weights_with_a_tensor_missing_do_not_fit(bundle, tmp_path):
     tensors = load_file(bundle / WEIGHTS_FILE)
     del tensors["classifier.fc2.weight"]
@@ -212,6 +216,7 @@ def test_weights_with_a_tensor_missing_do_not_fit(bundle, tmp_path):
     assert "does not fit" in refusal(bundle)
 
 
+@pytest.mark.slow
 def test_half_precision_weights_are_read_as_float32(bundle, tmp_path):
     tensors = {key: value.half() for key, value in load_file(bundle / WEIGHTS_FILE).items()}
     save_file(tensors, tmp_path / "half")
@@ -223,6 +228,7 @@ def test_the_presets_of_this_version_fit_their_own_bundles(saved):
     assert load_model(saved).preset is DEFAULT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["classifier.fc2.bias", "classifier.baseline", "detector.preBlock.0.weight"])
 def test_weights_that_are_not_finite_are_refused_at_once(bundle, key):
     tensors = load_file(bundle / WEIGHTS_FILE)
@@ -238,6 +244,7 @@ def with_one_backbone(model):
     return replace(model, classifier=classifier)
 
 
+@pytest.mark.slow
 def test_a_backbone_that_both_networks_have_is_stored_once(model, tmp_path):
     shared = with_one_backbone(model)
     save_model(shared, tmp_path / "shared")

@@ -12,6 +12,8 @@ from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.runtime.device import Compute
 from Testing.helpers import ROOT, SLAB, chest, slab
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT / "Resources" / "Models" / DEFAULT_MODEL
 
 
@@ -42,7 +44,6 @@ def test_its_card_is_for_people_too():
         assert message in card
 
 
-@pytest.mark.slow
 def test_it_finds_the_nodule_of_a_thin_patient_first(model):
     nodule = replace(slab().nodules[0], center_lps_mm=(-95.0, 15.0, -30.0), diameter_mm=14.0, place="isolated")
     first, *_ = detect_and_score(chest(**SLAB, nodules=(nodule,)).volume, model, Compute()).nodules

@@ -99,6 +99,7 @@ def test_an_untrained_model_says_what_it_is(name):
     assert (model.outcome, model.trained_on) == ("none", "nothing")
 
 
+@pytest.mark.slow
 def test_the_leak_starts_where_the_preset_says():
     assert untrained_model().classifier.leak.item() == pytest.approx(torch.sigmoid(torch.tensor(-4.6)).item())
     assert untrained_model(GRT123).classifier.leak.item() < 1e-12

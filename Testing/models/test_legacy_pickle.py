@@ -153,6 +153,7 @@ def test_a_far_place_in_the_memory_of_the_pickle_costs_nothing():
     assert read_pickle(io.BytesIO(program(b"K\x01r" + struct.pack("<I", 2**32 - 1)))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [b"]", b"(", b"N", b"K\x01q\x00", b"N\x85", b"]q\x00h\x00a", b"}U\x01a", b"\x80\x02"])
 def test_a_pickle_without_end_is_stopped(piece):
     assert f"more than {MAX_INSTRUCTIONS} instructions" in refusal_alone(program(piece * MAX_INSTRUCTIONS))
@@ -163,6 +164,7 @@ def test_text_without_end_is_stopped():
     assert "characters of text" in refusal_alone(program((b"T" + struct.pack("<i", 10**5) + b"x" * 10**5) * 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", [b"\x85", b"q\x00h\x00\x86"])
 def test_nested_or_multiplied_tuples_are_never_hashed(one):
     """As a key they would overflow the machine's stack, or take 2 ** 100 steps."""

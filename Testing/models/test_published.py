@@ -84,6 +84,7 @@ def test_outputs_are_those_of_the_source_bit_for_bit(source, folder, monkeypatch
     assert equal(load_model(tmp_path / "bundle"), source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("counters", "prefix"), [(True, ""), (False, "module."), (True, "module.")])
 def test_counters_and_the_prefix_of_parallel_training_change_nothing(source, tmp_path, counters, prefix):
     for role, net in ((DETECTOR, source.detector), (CLASSIFIER, source.classifier)):
@@ -91,6 +92,7 @@ def test_counters_and_the_prefix_of_parallel_training_change_nothing(source, tmp
     assert equal(imported(tmp_path, accept_unknown=True)[0], source)
 
 
+@pytest.mark.slow
 def test_files_saved_anew_by_todays_torch_are_read(source, tmp_path):
     for role, net in ((DETECTOR, source.detector), (CLASSIFIER, source.classifier)):
         torch.save({"epoch": 1, "state_dict": net.state_dict(), "save_dir": LONG_TEXT}, tmp_path / role)
@@ -127,6 +129,7 @@ def test_unknown_files_are_refused_with_their_ids(folder):
     assert "--accept-unknown" in said
 
 
+@pytest.mark.slow
 def test_accepted_unknown_files_have_no_outcome_unless_stated(folder):
     model, (warning,) = imported(folder, accept_unknown=True)
     assert model.outcome == "none"
@@ -137,6 +140,7 @@ def test_accepted_unknown_files_have_no_outcome_unless_stated(folder):
     assert (stated.outcome, "'clinical'" in warning) == ("clinical", True)
 
 
+@pytest.mark.slow
 def test_one_unknown_file_is_enough_for_the_warning(folder, monkeypatch):
     monkeypatch.setitem(PUBLISHED_IDS, DETECTOR, (git_blob_id((folder / DETECTOR).read_bytes()),))
     model, (warning,) = imported(folder, accept_unknown=True)
@@ -145,6 +149,7 @@ def test_one_unknown_file_is_enough_for_the_warning(folder, monkeypatch):
     assert "detector.ckpt" not in warning
 
 
+@pytest.mark.slow
 def test_the_published_files_keep_their_outcome(folder, monkeypatch):
     know(monkeypatch, folder)
     assert imported(folder, accept_unknown=True)[0].outcome == "clinical"
@@ -182,6 +187,7 @@ def spoiled(folder, tmp_path, change, **options):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

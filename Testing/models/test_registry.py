@@ -97,6 +97,7 @@ def test_a_damaged_model_is_not_available(locations):
     assert list(available_models()) == UNTRAINED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNTRAINED)
 def test_the_card_of_an_untrained_model_says_what_the_model_is(locations, name):
     card = available_models()[name]

@@ -20,6 +20,7 @@ from Testing.helpers import tiny
 from Testing.networks.random_nets import randomised
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [NNet, CNet])
 def test_with_folded_batch_norm_the_output_is_the_same(network):
     net = randomised(network(tiny()).double())

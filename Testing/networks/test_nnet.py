@@ -90,6 +90,7 @@ def test_a_state_dict_of_2017_without_batch_counters_loads_strictly():
 # ---------------------------------------------------------------------- wiring
 
 
+@pytest.mark.slow
 @PRESETS
 def test_the_forward_pass_is_that_of_the_published_layers(preset):
     net, image, location = _net(preset), seeded(1, 1, 16, 16, 32), seeded(1, 3, 4, 4, 8, seed=1)
@@ -173,6 +174,7 @@ def test_the_halos_of_both_stages_add_up_to_what_a_stem_cell_sees(units, reach):
     assert ENTRY_HALO + 2 * descent_halo(NNet(_with_units(units))) == reach
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells", [4, 12])
 def test_the_middle_alone_is_the_middle_of_the_whole_map(cells):
     """Also where the crop is smaller than what back2 sees."""

@@ -24,6 +24,7 @@ def risk(**what):
     return bayes_probabilities([nodule(**what)], emphysema=False)[1][0]
 
 
+@pytest.mark.slow
 def test_the_bayes_probability_is_the_mean_of_many_drawn_labels():
     nodules = [nodule(11.0, margin="spiculated"), nodule(10.0, kind="part-solid", upper_lobe=True)]
     rng = np.random.default_rng(0)

@@ -7,6 +7,8 @@ from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
+pytestmark = pytest.mark.slow
+
 COARSE = (5.0, 2.0, 2.0)
 LEFT, RIGHT = 1, 2
 

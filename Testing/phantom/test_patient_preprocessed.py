@@ -27,6 +27,7 @@ def both():
     return fast(12)[:2], preprocess(scan.volume, COARSE).working
 
 
+@pytest.mark.slow
 def test_both_roads_see_the_same_lungs_at_the_same_place(both):
     (quick, lungs), slow = both
     indices = np.moveaxis(np.indices(quick.image.shape), 0, -1)
@@ -50,6 +51,7 @@ def test_the_fast_image_is_tissue_outside_the_dilated_mask_and_holds_both_lungs(
     np.testing.assert_array_equal(quick.lung_ends_kji, [ends.min(axis=0), ends.max(axis=0)])
 
 
+@pytest.mark.slow
 def test_the_same_generator_state_gives_the_same_image_and_a_record_in_terms_of_json(both):
     quick, _, nodules, record = fast(12)
     np.testing.assert_array_equal(quick.image, both[0][0].image)

@@ -13,6 +13,8 @@ from LungCancerDxLib.preprocessing.alignment import aligned_to_patient
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
+pytestmark = pytest.mark.slow
+
 
 def oblique(volume, degrees, axis):
     """The scan resampled (linear) onto a grid turned about its centre, large enough to hold all of the body."""
@@ -41,20 +43,17 @@ def least_dice(volume, turned):
     return min(2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in sides)
 
 
-@pytest.mark.slow
 def test_an_oblique_synthetic_chest_has_the_same_lungs():
     volume = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.5, 1.5, 1.5)).volume
     assert least_dice(volume, oblique(volume, 15, (1, 0.5, 0))) >= 0.98
 
 
-@pytest.mark.slow
 def test_an_oblique_real_scan_has_the_same_lungs(real_scan_path):
     scan = read_ct(real_scan_path("CMB-CRC-MSB-01068"))
     volume = CTVolume(scan.voxels[:, ::2, ::2].copy(), scan.kji_to_lps @ np.diag([1, 2, 2, 1]))  # in seconds
     assert least_dice(volume, oblique(volume, 12, (2, 1, 1))) >= 0.97  # 0.98 at full resolution
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [3, 15])
 def test_an_oblique_slab_keeps_the_lungs_that_it_cuts_off(degrees):
     patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(3, 2, 2), z_range_mm=(-60.0, 40.0))

@@ -31,6 +31,7 @@ def dice(a, b):
     return 2 * (a & b).sum() / (a.sum() + b.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123], ids=lambda preset: preset.name)
 def test_left_and_right_are_the_patients(preset):
     patient = chest()
@@ -49,6 +50,7 @@ def test_a_single_lung_keeps_its_side_and_its_absence_is_said(there, label, miss
     assert any(f"the {missing} lung is missing" in words for words in lungs.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("z_range_mm", "cut"), [((20.0, 90.0), "bottom"), ((-130.0, -60.0), "top")])
 def test_a_slab_that_ends_inside_the_lungs_is_recovered_with_a_warning(z_range_mm, cut):
     patient = chest(z_range_mm=z_range_mm)
@@ -75,6 +77,7 @@ def test_a_lung_too_small_for_the_published_rules_comes_back_only_where_asked_fo
     assert not (published.labels[left_alone] > 0).mean() > 0.05
 
 
+@pytest.mark.slow
 def test_a_lung_that_is_open_to_the_outside_is_recovered():
     """A drain through the chest wall joins the right lung to the air around the patient."""
     patient = chest()

@@ -45,6 +45,7 @@ def orange_share(picture):
     return (np.abs(picture - ORANGE).max(axis=-1) < 0.1).mean()
 
 
+@pytest.mark.slow
 def test_a_nodule_with_a_mask_is_outlined_and_one_without_is_not(patient, labels, tmp_path):
     center = patient.nodules[0].center_lps_mm
     nodule = Nodule(1, "detected", center, diameter_mm=18.0, malignancy=0.4, contribution=0.9, scored=True)
@@ -53,6 +54,7 @@ def test_a_nodule_with_a_mask_is_outlined_and_one_without_is_not(patient, labels
     assert orange_share(with_mask) > 2 * orange_share(without)
 
 
+@pytest.mark.slow
 def test_there_is_a_row_for_each_nodule_that_counts(patient, labels, tmp_path):
     nodules = [Nodule(rank, "detected", patient.nodules[0].center_lps_mm, scored=True) for rank in (1, 2, 3)]
     three = drawn(case_of(nodules), patient, labels, tmp_path / "three.png")

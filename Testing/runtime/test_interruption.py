@@ -13,6 +13,8 @@ from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.runtime.interruption import Stop, run_until_stopped
 from Testing.helpers import COMMAND, chest, environment
 
+pytestmark = pytest.mark.slow
+
 ALLOWED_S = 2.5  # a second is promised; a busy machine may take longer
 CANNOT_STOP = """
 import sys, time

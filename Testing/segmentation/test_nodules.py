@@ -53,6 +53,7 @@ def test_a_ball_of_30_mm_in_thick_slices_too(hu):
     assert nodule.volume_mm3 == pytest.approx(ball_mm3(30), rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("box_diameter_mm", [8.4, 15.6, None])
 @pytest.mark.parametrize("off_mm", [(3, 0, 0), (0, -2.1, 2.1)])
 def test_a_proposal_that_is_off_or_of_wrong_size_or_without_size_finds_the_nodule(plain_scan, box_diameter_mm, off_mm):
@@ -61,12 +62,14 @@ def test_a_proposal_that_is_off_or_of_wrong_size_or_without_size_finds_the_nodul
     assert nodule.volume_mm3 == pytest.approx(ball_mm3(12), rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_users_point_grows_to_a_large_nodule():
     volume, lungs = Scene((2.0, 0.8, 0.8), 30, 27).ball(CENTER, 24).scan()
     _, nodule = segment_one(volume, lungs, proposal(CENTER, None))
     assert nodule.volume_mm3 == pytest.approx(ball_mm3(24), rel=0.05)
 
 
+@pytest.mark.slow
 def test_part_solid_is_measured_with_its_ground_glass():
     scene = Scene(half_mm=26, wall_y_mm=23).ball(CENTER, 20, GLASS_HU).ball(CENTER, 11)
     volume, lungs = scene.scan()
@@ -75,6 +78,7 @@ def test_part_solid_is_measured_with_its_ground_glass():
     assert nodule.volume_mm3 == pytest.approx(ball_mm3(20), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_vessel_through_ground_glass_does_not_make_it_solid():
     scene = Scene(half_mm=26, wall_y_mm=23).ball(CENTER, 18, GLASS_HU).vessel(CENTER, (1, 0.3, 0.5), 2.5)
     volume, lungs = scene.scan()
@@ -83,6 +87,7 @@ def test_a_vessel_through_ground_glass_does_not_make_it_solid():
     assert dice(result.labels == 1, scene.mask(volume)) > 0.85
 
 
+@pytest.mark.slow
 def test_calcium_is_recognised(plain_scan):
     volume, lungs = Scene(half_mm=20, wall_y_mm=17).ball(CENTER, 10, 450.0).scan()
     _, nodule = segment_one(volume, lungs, proposal(CENTER, 10))
@@ -90,6 +95,7 @@ def test_calcium_is_recognised(plain_scan):
     assert nodule.mean_hu > 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hu", [SOLID_HU, GLASS_HU])
 @pytest.mark.parametrize(("diameter_mm", "sunk_mm"), [(8, 0.5), (14, 3), (20, 2)])
 def test_the_chest_wall_is_cut_off_a_nodule_on_the_pleura(diameter_mm, sunk_mm, hu):
@@ -106,6 +112,7 @@ def test_the_chest_wall_is_cut_off_a_nodule_on_the_pleura(diameter_mm, sunk_mm, 
     assert nodule.distance_to_pleura_mm < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("diameter_mm", "vessel_mm"), [(8, 3), (14, 5)])
 @pytest.mark.parametrize("through", [True, False])
 def test_vessels_are_cut_off(diameter_mm, vessel_mm, through):
@@ -120,6 +127,7 @@ def test_vessels_are_cut_off(diameter_mm, vessel_mm, through):
     assert nodule.type == "solid"
 
 
+@pytest.mark.slow
 def test_empty_lung_and_plain_vessels_get_no_mask_and_a_warning():
     scene = Scene(half_mm=34, wall_y_mm=30).vessel((0, 0, 20), (1, 0.2, 0.1), 4).vessel((0, 8, -18), (0.1, 0.2, 1), 2)
     volume, lungs = scene.scan()
@@ -149,6 +157,7 @@ def test_lungs_on_another_grid_are_refused(plain_scan):
         segment(volume, lungs[1:], [proposal(CENTER, 12)])
 
 
+@pytest.mark.slow
 def test_place_in_the_lung():
     volume, lungs = Scene(half_mm=40, wall_y_mm=36).ball((0, 20, 25), 10).ball((0, 0, -25), 10).scan()
     lungs[:, :, : lungs.shape[2] // 4] *= 2  # the patient's right
@@ -177,6 +186,7 @@ def test_a_lung_of_unknown_side_is_searched_and_measured_like_any(plain_scan):
     assert unknown == replace(known, side="unknown")
 
 
+@pytest.mark.slow
 def test_the_better_rank_keeps_the_voxels_that_two_masks_share(plain_scan):
     volume, lungs = plain_scan
     result = segment(volume, lungs, [proposal(CENTER, 12, 4), proposal(np.add(CENTER, 1), 12, 2)])
@@ -185,6 +195,7 @@ def test_the_better_rank_keeps_the_voxels_that_two_masks_share(plain_scan):
     assert (result.labels == 2).sum() > 50 * (result.labels == 4).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("axes", "flips"), [((0, 1, 2), (0,)), ((0, 1, 2), (1, 2)), ((2, 0, 1), ()), ((1, 2, 0), (0, 2))]
 )
@@ -204,6 +215,7 @@ def test_flips_and_permutations_change_nothing(plain_scan, axes, flips):
     np.testing.assert_array_equal(result.labels, np.flip(reference.labels.transpose(axes), flips))
 
 
+@pytest.mark.slow
 def test_an_oblique_scan_gives_the_same_volume_and_place(plain_scan):
     _, expected = segment_one(*plain_scan, proposal(CENTER, 12))
     turn, nod = np.radians(25), np.radians(15)

@@ -14,6 +14,8 @@ from LungCancerDxLib.segmentation.nodules import segment_nodules
 from LungCancerDxLib.volume import index_to_world
 from Testing.segmentation.scenes import proposal
 
+pytestmark = pytest.mark.slow
+
 # Type, and equivalent diameter in mm after looking at the outlines. The readers' (24.3 mm in LIDC-IDRI-0001) run along
 # the outer edge of the spicules, a pixel high.
 LESIONS = {"LIDC-IDRI-0001": ("solid", 22.5), "CMB-CRC-MSB-01068": ("solid", 23.7)}
@@ -39,7 +41,6 @@ def test_the_nodules_of_the_synthetic_chest_are_measured_within_fifteen_percent(
         assert np.count_nonzero(result.labels == nodule.rank) > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LESIONS)
 def test_a_real_lesion_is_outlined_from_boxes_that_are_off(name, real_scan_path):
     path = real_scan_path(name)

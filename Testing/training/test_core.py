@@ -7,6 +7,8 @@ import pytest
 
 from Testing.helpers import ROOT, environment
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 for name in ("SimpleITK", "pydicom", "pooch", "requests", "platformdirs", "matplotlib", "tensorboard", "sklearn"):
@@ -24,6 +26,5 @@ assert len(read_log(out / "run" / LOG_FILE)) == 1
 """
 
 
-@pytest.mark.slow
 def test_a_detector_is_trained_without_the_packages_of_the_runtime(tmp_path):
     subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], cwd=ROOT, env=environment(), check=True, timeout=250)

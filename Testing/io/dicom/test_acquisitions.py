@@ -99,6 +99,7 @@ def write_two(folder, shift_mm, first, second, again=VOXELS, spacing_mm=3.0):
         write_series(folder, voxels, positions, name=f"{name}{{}}.dcm", SeriesInstanceUID=UID, **tags)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift_mm", [0.0, 1.5, -1.2])
 @pytest.mark.parametrize("mark", MARKS)
 def test_acquisitions_are_told_apart_before_positions_are_judged(tmp_path, mark, shift_mm):
@@ -169,6 +170,7 @@ def test_one_scan_taken_in_steps_is_one_scan(tmp_path, tags):
     assert volume.warnings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 300])
 def test_slices_that_all_state_one_position_are_refused(tmp_path, count):
     voxels = chest_voxels((count, 32, 40))

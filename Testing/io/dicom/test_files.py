@@ -240,6 +240,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "name"),
     [*((damage, "{:03d}.dcm") for damage in BROKEN), ("empty", "IM{}"), ("cut off before the series", "1.2.840.{}.7")],
@@ -338,6 +339,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyword", ODD)
 @pytest.mark.parametrize("rle", [False, True])
 def test_a_number_with_a_comma_or_none_at_all_does_not_lose_the_scan(tmp_path, keyword, rle, capfd):

@@ -43,6 +43,7 @@ def test_localizer_frames_are_dropped(tmp_path):
     np.testing.assert_allclose(volume.kji_to_lps[:3, 3], (-40, -50, -57), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_phases_are_told_apart_by_their_temporal_index(tmp_path):
     late = np.where(VOXELS > -200, VOXELS + 50, VOXELS)
     path = write_multiframe(tmp_path / "scan.dcm", np.stack([late, VOXELS], 1).reshape(-1, 32, 40))

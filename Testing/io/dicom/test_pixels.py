@@ -78,6 +78,7 @@ def test_a_truncated_multiframe_file_is_named(tmp_path):
         read_ct(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("rle", [False, True])
 def test_monochrome1_is_only_a_way_to_show_a_scan(tmp_path, rle, signed):

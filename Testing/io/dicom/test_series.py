@@ -22,6 +22,7 @@ def test_the_series_with_more_slices_is_read_and_the_other_named(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_of_equal_series_the_very_sharp_one_is_not_read(tmp_path):
     for name, kernel in (("a{}", "BONE"), ("b{}", "STANDARD")):
         write_series(tmp_path, VOXELS, name=name, SeriesDescription=kernel, ConvolutionKernel=kernel)
@@ -35,6 +36,7 @@ def test_series_without_description_are_named_by_their_uid(tmp_path):
     assert "read UID 1.2.50 (24 axial slices); not read: UID 1.2.51" in warning
 
 
+@pytest.mark.slow
 def test_a_larger_coronal_series_does_not_win(tmp_path):
     write_series(tmp_path / "axial", VOXELS)
     coronal = chest_voxels((40, 32, 40), seed=5)
@@ -110,6 +112,7 @@ def shown(told):
     return " ".join(told) if isinstance(told, tuple) else str(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tags", "why"),
     [
@@ -204,6 +207,7 @@ def test_series_that_do_not_quite_continue_each_other_are_not_joined_and_told(tm
     assert "(24 axial slices, above it)" in volume.warnings[0] or "part of the body" in volume.warnings[0]
 
 
+@pytest.mark.slow
 def test_series_of_one_description_are_told_by_their_uids(tmp_path):
     write_series(tmp_path / "a", MORE, SeriesDescription="CHEST", SeriesInstanceUID="1.2.50")
     write_series(tmp_path / "b", VOXELS, SeriesDescription="CHEST", SeriesInstanceUID="1.2.51", StudyInstanceUID="1.9")
@@ -213,6 +217,7 @@ def test_series_of_one_description_are_told_by_their_uids(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tags",
     [

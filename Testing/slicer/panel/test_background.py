@@ -8,6 +8,8 @@ import pytest
 
 from Testing.slicer.panel.processes import dies
 
+pytestmark = pytest.mark.slow
+
 POSIX_ONLY = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 JOB = """
 import json, os, subprocess, sys, time

@@ -8,6 +8,8 @@ from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.options import ScoreOptions
 from Testing.helpers import TINY_PROGRAM, slab
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ct(tmp_path_factory):

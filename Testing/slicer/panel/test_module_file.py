@@ -25,6 +25,7 @@ def test_the_module_file_is_a_shell():
     assert len(MODULE.read_text(encoding="utf-8").splitlines()) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("main_window", [True, False])
 def test_the_modules_own_test_passes(start_app, main_window):
     app = start_app(main_window=main_window, testing=not main_window)

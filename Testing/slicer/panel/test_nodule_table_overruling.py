@@ -20,6 +20,8 @@ from Testing.slicer.panel.conftest import (
     wait,
 )
 
+pytestmark = pytest.mark.slow
+
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 

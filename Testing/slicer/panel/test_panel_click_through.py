@@ -22,6 +22,8 @@ from Testing.slicer.panel.conftest import (
     wait,
 )
 
+pytestmark = pytest.mark.slow
+
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 

@@ -16,6 +16,8 @@ from Testing.slicer.panel.conftest import (
 )
 from Testing.slicer.panel.stand_in_runs import CANCELLED
 
+pytestmark = pytest.mark.slow
+
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 HANGS = "import os, pathlib, sys, time; pathlib.Path({pid!r}).write_text(str(os.getpid())); time.sleep(60)"

@@ -20,6 +20,7 @@ def case_shown(scene):
     return show_case(scene, made.result, volume_node(scene, made.volume, "CT"))
 
 
+@pytest.mark.slow
 def test_the_picture_shows_ct_and_surfaces_and_leaves_the_scene_as_it_was(scene, case_shown, tmp_path, capfd):
     pytest.importorskip("trame_slicer", reason="trame-slicer is not installed")
     before = reading.node_ids(scene)

@@ -48,6 +48,7 @@ def test_a_store_lists_its_cases_and_their_nodules(tmp_path):
     assert store.preset == "DEFAULT"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("memory_gb", "kept"), [(1.0, True), (1e-9, False)])
 def test_cases_stay_in_memory_where_they_fit(tmp_path, memory_gb, kept):
     store_of(tmp_path, ball_case("one"), ball_case("two"))

@@ -29,6 +29,7 @@ def features_of(cases, detector, source="abc", **options):
     return cached_features(cases, detector, source, FEATURES, FEATURES.augmentation, SMALLEST, Compute(), 1, **options)
 
 
+@pytest.mark.slow
 def test_the_first_crops_features_are_those_of_inference_and_the_others_are_augmented(tmp_path, detector):
     cases = known_cases(labelled_store(tmp_path))
     found, blank = features_of(cases, detector)
@@ -43,6 +44,7 @@ def test_the_first_crops_features_are_those_of_inference_and_the_others_are_augm
     np.testing.assert_allclose(blank, classify_blank(net, SMALLEST, Compute()).features[0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_features_are_computed_once_for_each_source_and_a_stopped_run_goes_on(tmp_path, detector):
     cases = known_cases(labelled_store(tmp_path))
 

@@ -14,13 +14,16 @@ def leak_of(diameter_mm, alarms=(), suspicion=TARGETS):
     return learned_leak(suspicion, TARGETS, sizes, PATIENTS, np.array(alarms), 1.0, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_a_detector_that_misses_more_has_a_larger_leak():
     assert leak_of(4.0) > 3 * leak_of(12.0) > 0
 
 
+@pytest.mark.slow
 def test_the_leak_gives_way_to_false_alarms():
     assert leak_of(12.0, alarms=[0.3]) < leak_of(12.0)
 
 
+@pytest.mark.slow
 def test_the_leak_of_a_seed_is_the_same_again():
     assert leak_of(4.0) == pytest.approx(leak_of(4.0))

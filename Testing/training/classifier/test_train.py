@@ -26,6 +26,8 @@ from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
 from Testing.training.classifier_tiny import FEATURES, FEW, SMALLEST, labelled_store, tiny_detector
 from Testing.training.tiny import quiet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):

@@ -43,6 +43,7 @@ def test_seven_of_ten_patches_are_drawn_for_a_nodule(store):
     assert 0.64 < np.mean(shares) < 0.8  # random ones may show a nodule too
 
 
+@pytest.mark.slow
 def test_half_of_the_inserted_nodules_are_put_into_scans_where_most_cases_are_synthetic(tmp_path):
     synthetic = [replace(ball_case(f"synthetic-{number}", boxes=[]), synthetic=True) for number in range(3)]
     store = store_of(tmp_path, ball_case("scan", boxes=[]), *synthetic)
@@ -123,6 +124,7 @@ def test_some_patches_get_a_second_nodule_that_does_not_touch_the_first(tmp_path
     assert all(np.linalg.norm(a[:3] - b[:3]) >= (a[3] + b[3]) / 2 for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_inserted_diameters_are_log_normal_within_their_range(tmp_path):
     seen = []
 

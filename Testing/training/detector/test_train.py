@@ -19,6 +19,8 @@ from LungCancerDxLib.training.engine.precision import training_compute
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
 from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 
+pytestmark = pytest.mark.slow
+
 BOX = (30.0, 28.0, 34.0, 11.0)
 
 
@@ -33,7 +35,6 @@ def trained(store, folder, recipe, **options):
     return train_detector(store, recipe, TINY, folder, quiet(compute=training_compute("cpu"), **run), **options)
 
 
-@pytest.mark.slow
 def test_it_overfits_one_patch_and_finds_its_nodule_first(tmp_path):
     box = (14.0, 17.0, 16.0, 11.0)
     store = store_of(tmp_path / "store", ball_case(boxes=[box], shape=(32, 32, 32)))

@@ -15,6 +15,8 @@ from Testing.training.classifier_tiny import labelled_store, tiny_detector
 from Testing.training.tiny import quiet
 from Testing.training.toy import Toy, checked_run
 
+pytestmark = pytest.mark.slow
+
 
 def torchrun(module, *arguments):
     """Run a module of the tests as two processes."""
@@ -23,7 +25,6 @@ def torchrun(module, *arguments):
     subprocess.run(command, cwd=ROOT, env=environment(OMP_NUM_THREADS="1"), check=True, timeout=280)
 
 
-@pytest.mark.slow
 def test_two_processes_end_with_the_same_weights_as_one_with_the_whole_batch(tmp_path):
     folder = tmp_path / "run"
     torchrun("Testing.training.toy", folder, "--plain")
@@ -41,7 +42,6 @@ def test_two_processes_end_with_the_same_weights_as_one_with_the_whole_batch(tmp
     assert [float(row["loss"]) for row in checks] == pytest.approx(losses, rel=1e-2, abs=1e-4)
 
 
-@pytest.mark.slow
 def test_two_processes_keep_one_set_of_weights_where_both_networks_learn_in_turn(tmp_path):
     store = labelled_store(tmp_path / "store")
     torchrun("Testing.training.several_processes", store.folder, tmp_path / "run")

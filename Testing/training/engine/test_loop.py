@@ -18,6 +18,8 @@ from Testing.helpers import ROOT, environment
 from Testing.training.tiny import quiet
 from Testing.training.toy import STEPS, Toy, toy_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
@@ -67,7 +69,6 @@ def test_the_log_says_what_a_step_cost(tmp_path):
         assert float(row["learning_rate"]) > 0
 
 
-@pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_ends_with_the_same_weights(tmp_path, undisturbed):
     """Killed by the system at whatever it was doing: computing, logging, or writing a checkpoint."""
     folder = tmp_path / "run"

@@ -23,6 +23,8 @@ from Testing.training.classifier_tiny import BOXES, FEATURES, FEW, SMALLEST, lab
 from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 from Testing.training.toy import STEPS, Shifted, Toy, ToyNet, checked_run, toy_run
 
+pytestmark = pytest.mark.slow
+
 
 def checks_of(folder):
     return [(int(row["step"]), float(row["loss"])) for row in read_log(folder / VALIDATION_FILE)]
@@ -143,7 +145,6 @@ def stores(tmp_path, monkeypatch):
     return labelled_store(tmp_path / "store"), others
 
 
-@pytest.mark.slow
 def test_a_detector_is_checked_on_other_cases(stores, tmp_path):
     store, others = stores
     recipe = replace(SMALL, steps=2, batch=1)
@@ -164,7 +165,6 @@ def test_a_detector_that_learns_from_inserted_nodules_is_checked_on_backgrounds(
     assert all(0 <= float(row["found"]) <= 1 for row in read_log(tmp_path / "run" / VALIDATION_FILE))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["F->A", "E"])
 def test_every_stage_of_a_classifier_is_checked_on_other_cases(stores, tmp_path, scheme):
     store, others = stores

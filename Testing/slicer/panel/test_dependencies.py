@@ -12,7 +12,7 @@ from Testing.slicer.panel.conftest import MODULE, add_ct, cases, choose, coarse_
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-HEAVY = ("torch", "safetensors", "pooch", "platformdirs", "tqdm")
+HEAVY = ("torch", "nibabel", "safetensors", "pooch", "platformdirs", "tqdm")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_packages_accepted_are_those_of_the_requirements_file(ready, runs):
     run(app, widget)
     (requester, asked), *_ = app.packaging.requests
     assert requester == "LungCancerDx"
-    assert [line.partition(">=")[0] for line in asked] == ["safetensors", "pooch", "platformdirs", "tqdm"]
+    assert [line.partition(">=")[0] for line in asked] == ["nibabel", "safetensors", "pooch", "platformdirs", "tqdm"]
     assert len(app.packaging.installed) == 2
     assert len(runs.asked) == 1
 

@@ -120,6 +120,7 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
@@ -145,18 +146,17 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneChanged(self, caller: Any, event: Any) -> None:
         self.initializeParameterNode()
 
+    def onNodeAdded(self, caller: Any, event: Any) -> None:
+        if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
+            self.panel.node_added()
+
     def onNodeRemoved(self, caller: Any, event: Any) -> None:
         if self._parameterNode is not None and not slicer.mrmlScene.IsBatchProcessing():
-            self.panel.refresh_later()
+            self.panel.node_removed()
 
     def initializeParameterNode(self) -> None:
-        """Work with this scene's parameters; a CT is chosen where there is one."""
-        from LungCancerDxLib.slicer.panel.navigation import likely_ct
-
-        parameterNode = self.logic.getParameterNode()
-        if parameterNode.inputVolume is None:
-            parameterNode.inputVolume = likely_ct(slicer.mrmlScene)
-        self.setParameterNode(parameterNode)
+        """Work with this scene's parameters."""
+        self.setParameterNode(self.logic.getParameterNode())
 
     def disconnectParameterNode(self) -> None:
         if self._parameterNode is not None:

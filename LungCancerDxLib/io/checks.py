@@ -16,6 +16,8 @@ LUNG_AND_AIR_HU = (AIR_HU, -500)
 TISSUE_HU = (-200, 300)
 MAX_EXTENT_MM = 2500.0  # along every axis: no scanner reaches further
 MIN_SHARE = 0.002  # of all voxels, for air and for tissue
+SHEAR_TOLERANCE = 1e-3  # cosine between two axes that still count as orthogonal
+NO_ORIENTATION = "The file does not say how the patient lies in it: check left and right."
 
 _PATIENT_AXES = ("left-right", "front-back", "head-foot")
 

@@ -14,8 +14,7 @@ import SimpleITK as sitk
 
 from ..errors import CTReadError
 from ..volume import CTVolume
-from .checks import check_chest_ct, to_hounsfield
-from .nifti import NO_ORIENTATION, SHEAR_TOLERANCE, read_nifti
+from .checks import NO_ORIENTATION, SHEAR_TOLERANCE, check_chest_ct, to_hounsfield
 
 _NIFTI = "NiftiImageIO"
 IMAGE_IO = {
@@ -42,6 +41,8 @@ def read_image_file(path: Path) -> CTVolume:
     Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, lies on a
     sheared grid, or is no chest CT.
     """
+    from .nifti import read_nifti  # here: in Slicer nibabel is installed with the first run
+
     image_io = IMAGE_IO[image_extension(path) or ""]
     volume = read_nifti(path) if image_io == _NIFTI else _read_by_itk(path, image_io)
     check_chest_ct(volume, path)

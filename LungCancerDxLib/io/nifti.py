@@ -20,13 +20,11 @@ from nibabel.spatialimages import HeaderDataError
 
 from ..errors import CTReadError
 from ..volume import CTVolume, index_to_world
-from .checks import to_hounsfield
+from .checks import NO_ORIENTATION, SHEAR_TOLERANCE, to_hounsfield
 from .tilt import shift_slices, tilt_warning
 
-NO_ORIENTATION = "The file does not say how the patient lies in it: check left and right."
 SAME_SIZE = 0.01  # as a share, between two voxel sizes
 SAME_PLACE_MM = 1.0  # of the corners, between two places
-SHEAR_TOLERANCE = 1e-3  # cosine between two axes that still count as orthogonal
 _SCANNER = 1  # the code of a form that says where the patient lay in the scanner
 _UNITS_MM = {1: 1e3, 3: 1e-3}  # metres and micrometres; everything else is in mm
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

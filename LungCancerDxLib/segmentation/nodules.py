@@ -63,7 +63,7 @@ def segment_nodules(
     """Outline and measure nodules.
 
     A nodule that cannot be told from what surrounds it gets no mask: its measurements stay None, its diameter is the
-    box's, and a warning names it. Where masks overlap, the better rank keeps the voxel.
+    box's, and a warning counts those. Where masks overlap, the better rank keeps the voxel.
 
     Parameters
     ----------
@@ -85,12 +85,11 @@ def segment_nodules(
     labels, drawn = _drawn(volume, nodules, segmented)
     measured = tuple(in_threads(lambda found: _measured(*found), zip(nodules, nearest, drawn, strict=True)))
     progress("outlining nodules", 1.0)
-    without_mask = sorted(nodule.rank for nodule, mask in zip(nodules, drawn, strict=True) if mask is None)
+    without_mask = sum(mask is None for mask in drawn)
     if not without_mask:
         return SegmentedNodules(labels, measured, ())
-    which, verb = ("Nodule", "has") if len(without_mask) == 1 else ("Nodules", "have")
-    lacking = f"{which} {', '.join(map(str, without_mask))} could not be outlined and {verb} no mask"
-    warning = f"{lacking} and no measurements; the diameter given is the box's."
+    which = "1 nodule" if without_mask == 1 else f"{without_mask} nodules"
+    warning = f"{which} could not be outlined; the diameter given is the box's."
     return SegmentedNodules(labels, measured, (warning,))
 
 

@@ -1,10 +1,11 @@
-"""The case in the panel: its score with its honest name, what it is made of, the model, the warnings."""
+"""The case in the panel: its score with its honest name, its warnings, what the score is made of; and the run."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import qt
+import slicer.util
 
 from ...case import CaseResult
 from ...names import RESEARCH_USE_ONLY
@@ -14,9 +15,90 @@ from .command import Report
 
 _BAR_STEPS = 1000
 _SHARES_PIXELS, _LEGEND_PIXELS = 380, 200
-_DETECT = "Find the nodules of this CT and score them and the case."
 _ROW_PIXELS, _NAME_PIXELS, _FIGURE_PIXELS = 20, 84, 52
 _GREY = (0.55, 0.57, 0.6)
+_WARNING_CHARACTERS = 56
+_DETECT = "Find the nodules of this CT and score them and the case."
+
+
+class ResultView:
+    """Writes a case into the panel's result widgets."""
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._result: CaseResult | None = None
+        self._shown = True
+        ui.researchLabel.text = RESEARCH_USE_ONLY
+        ui.legendLabel.setPixmap(draw_legend(_LEGEND_PIXELS, self._text_colour()))
+        ui.infoButton.clicked.connect(self._show_model)
+        ui.warningsButton.toggled.connect(self._show_warnings)
+
+    def show(self, result: CaseResult | None, by_model: CaseResult | None) -> None:
+        """Show a case, or that there is none.
+
+        Parameters
+        ----------
+        by_model
+            The case as the model itself counted, where the user has overruled it.
+        """
+        self._result = result
+        if self._shown != (result is not None):  # else the user decides
+            self._shown = result is not None
+            for section in (self._ui.resultCollapsibleButton, self._ui.sharesCollapsibleButton):
+                section.enabled = self._shown
+                section.collapsed = not self._shown
+        if result is None:
+            for label in ("scoreLabel", "scoreNameLabel", "overruledLabel", "warningsLabel"):
+                getattr(self._ui, label).text = ""
+            self._ui.sharesLabel.clear()
+            return
+        self._ui.scoreLabel.text = f"{result.case.score:.3f}"
+        self._ui.scoreNameLabel.text = _capitalised(result.score_label)
+        self._ui.overruledLabel.visible = by_model is not None
+        self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)
+        self._ui.infoButton.toolTip = result.model_description
+        self._ui.sharesLabel.setPixmap(draw_shares(result, _SHARES_PIXELS, self._text_colour()))
+        self._show_warnings()
+
+    def _show_model(self, *_clicked: object) -> None:
+        if self._result is not None:
+            slicer.util.infoDisplay(self._result.model_description, windowTitle="LungCancerDx")
+
+    def _show_warnings(self, *_toggled: object) -> None:
+        """In full where the user wants to see more, else in one line."""
+        warnings = self._result.warnings if self._result is not None else ()
+        short = shortened(warnings)
+        self._ui.warningsRow.visible = bool(warnings)
+        self._ui.warningsButton.visible = short != "".join(warnings)
+        in_full = self._ui.warningsButton.checked
+        self._ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in (warnings if in_full else [short]))
+
+    def _text_colour(self) -> qt.QColor:
+        colour: qt.QColor = self._ui.sharesLabel.palette.windowText().color()
+        return colour
+
+
+def shortened(warnings: tuple[str, ...]) -> str:
+    """The first warning, as far as it fits into a line, and how many there are."""
+    first = warnings[0] if warnings else ""
+    if len(first) > _WARNING_CHARACTERS:
+        first = first[:_WARNING_CHARACTERS].rpartition(" ")[0] + " …"
+    return first if len(warnings) < 2 else f"{len(warnings)} warnings: {first}"
+
+
+def overruled_message(result: CaseResult, by_model: CaseResult) -> str:
+    """Both values of a case that the user overruled, and what was changed."""
+    model, user = scored_ranks(by_model), scored_ranks(result)
+    changes = [
+        f"{how} {', '.join(map(str, sorted(ranks)))}"
+        for how, ranks in (("without", model - user), ("with", user - model))
+        if ranks
+    ]
+    return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.3f}"
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def shares(result: CaseResult) -> list[tuple[str, float, tuple[float, float, float]]]:
@@ -60,8 +142,7 @@ def draw_legend(width: int, text_colour: qt.QColor) -> qt.QPixmap:
         painter.fillRect(x, 2, 1, _ROW_PIXELS - 6, _colour(malignancy_colour(x / (width - 1))))
     painter.setPen(text_colour)
     for value in (0.0, 0.5, 1.0):
-        x = min(round(value * width), width - 22)
-        painter.drawText(x, 2 * _ROW_PIXELS - 8, f"{value:.1f}")
+        painter.drawText(min(round(value * width), width - 22), 2 * _ROW_PIXELS - 8, f"{value:.1f}")
     painter.end()
     return picture
 
@@ -71,75 +152,18 @@ def _colour(rgb: tuple[float, float, float]) -> qt.QColor:
     return qt.QColor(red, green, blue)
 
 
-class ResultView:
-    """Writes a case into the panel's result widgets."""
-
-    def __init__(self, ui: Any) -> None:
-        self._ui = ui
-        self._shown = True
-        ui.scoreBar.setRange(0, _BAR_STEPS)
-        ui.researchLabel.text = RESEARCH_USE_ONLY
-        ui.legendLabel.setPixmap(draw_legend(_LEGEND_PIXELS, self._text_colour()))
-
-    def show(self, result: CaseResult | None, by_model: CaseResult | None) -> None:
-        """Show a case, or that there is none.
-
-        Parameters
-        ----------
-        by_model
-            The case as the model itself counted, where the user has overruled it.
-        """
-        if self._shown != (result is not None):  # else the user decides
-            self._shown = result is not None
-            self._ui.resultCollapsibleButton.enabled = self._shown
-            self._ui.resultCollapsibleButton.collapsed = not self._shown
-        if result is None:
-            for label in ("scoreLabel", "scoreNameLabel", "overruledLabel", "modelUsedLabel", "warningsLabel"):
-                getattr(self._ui, label).text = ""
-            self._ui.scoreBar.value = 0
-            self._ui.sharesLabel.clear()
-            return
-        case = result.case
-        self._ui.scoreLabel.text = f"{case.score:.3f}"
-        self._ui.scoreNameLabel.text = _capitalised(result.score_label)
-        self._ui.scoreBar.value = round(_BAR_STEPS * case.score)
-        self._ui.overruledLabel.visible = by_model is not None
-        self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)
-        self._ui.modelUsedLabel.text = result.model_description
-        self._ui.warningsLabel.visible = bool(result.warnings)
-        self._ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in result.warnings)
-        self._ui.sharesLabel.setPixmap(draw_shares(result, _SHARES_PIXELS, self._text_colour()))
-
-    def _text_colour(self) -> qt.QColor:
-        colour: qt.QColor = self._ui.sharesLabel.palette.windowText().color()
-        return colour
-
-
-def overruled_message(result: CaseResult, by_model: CaseResult) -> str:
-    """Both values of a case that the user overruled, and what was changed."""
-    model, user = scored_ranks(by_model), scored_ranks(result)
-    changes = [
-        f"{how} {', '.join(map(str, sorted(ranks)))}"
-        for how, ranks in (("without", model - user), ("with", user - model))
-        if ranks
-    ]
-    return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.3f}"
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 class RunView:
     """Writes into the panel's widgets about runs."""
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
+        self._message = self._reason = ""
         ui.progressBar.setRange(0, _BAR_STEPS)
 
     def say(self, message: str) -> None:
         """Say something in one line."""
-        self._ui.statusLabel.text = message.splitlines()[0] if message else ""
+        self._message = message.splitlines()[0] if message else ""
+        self._show_status()
 
     def start(self, message: str) -> None:
         """From the beginning."""
@@ -150,7 +174,7 @@ class RunView:
         """How far a run has come."""
         self._ui.progressBar.value = round(_BAR_STEPS * report.fraction)
         left = "" if report.seconds_left is None else f", about {_duration(report.seconds_left)} left"
-        self.say(f"{report.stage[:1].upper()}{report.stage[1:]}{left}")
+        self.say(f"{_capitalised(report.stage)}{left}")
 
     def update(self, reason: str, running: bool) -> None:
         """Which buttons are on.
@@ -158,12 +182,19 @@ class RunView:
         Parameters
         ----------
         reason
-            Why nothing can be started; empty where it can.
+            Why nothing can be started; empty where it can. It is said where nothing else is.
         """
+        self._reason = reason
         self._ui.detectButton.enabled = not reason
         self._ui.detectButton.toolTip = reason or _DETECT
         self._ui.cancelButton.enabled = running
         self._ui.runRow.visible = running
+        self._show_status()
+
+    def _show_status(self) -> None:
+        text = self._message or self._reason
+        self._ui.statusLabel.text = text
+        self._ui.statusLabel.visible = bool(text)
 
 
 def _duration(seconds: float) -> str:

@@ -9,9 +9,11 @@ import qt
 
 from ...case import CaseResult, Nodule
 
-COLUMNS = ("Counts", "Score", "Share", "Place", "Type", "Diameter", "Volume", "Confidence")
-_TICK = 0
+COLUMNS = ("Counts", "Score", "Diameter", "Type", "Position", "Share", "Volume", "Confidence")
+_TICK, _DIAMETER, _ON_DEMAND = 0, 2, range(5, 8)
+_ROW_PIXELS = 24
 _NO_OVERRULE = "This model scores the case as a whole; its nodules cannot be ticked."
+_NOT_OUTLINED = "Not outlined: the diameter of the detector's box."
 
 
 class NoduleView:
@@ -38,9 +40,12 @@ class NoduleView:
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.horizontalHeader().setStretchLastSection(True)
+        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
         table.itemSelectionChanged.connect(self._selection_changed)
         table.itemChanged.connect(self._item_changed)
         table.cellClicked.connect(self._clicked)
+        ui.allColumnsCheckBox.toggled.connect(self._show_columns)
+        self._show_columns()
         ui.previousButton.clicked.connect(lambda: self.step(-1))
         ui.nextButton.clicked.connect(lambda: self.step(1))
 
@@ -65,6 +70,8 @@ class NoduleView:
             table.setItem(row, _TICK, _tick(nodule, can_overrule))
             for column, text in enumerate(row_texts(nodule), start=1):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
+            if _is_box(nodule):
+                table.item(row, _DIAMETER).setToolTip(_NOT_OUTLINED)
         table.resizeColumnsToContents()
         self._writing = False
         for button in (self._ui.previousButton, self._ui.nextButton):
@@ -98,6 +105,10 @@ class NoduleView:
             start = row if row >= 0 else (-1 if by > 0 else 0)
             self.select(self._ranks[(start + by) % len(self._ranks)])
 
+    def _show_columns(self, *_toggled: object) -> None:
+        for column in _ON_DEMAND:
+            self._ui.noduleTable.setColumnHidden(column, not self._ui.allColumnsCheckBox.checked)
+
     def _selection_changed(self) -> None:
         rank = self.selected_rank
         if not self._writing and rank is not None:
@@ -116,10 +127,10 @@ def row_texts(nodule: Nodule) -> list[str]:
     """What a row says of a nodule, empty where a figure is not known."""
     return [
         _figure(nodule.malignancy, ".3f"),
-        _figure(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
-        " ".join(part for part in (nodule.lung.removesuffix(" lung"), nodule.third) if part),
+        ("≈ " if _is_box(nodule) else "") + _figure(nodule.diameter_mm, ".1f", " mm"),
         nodule.type or "",
-        _figure(nodule.diameter_mm, ".1f", " mm"),
+        " ".join(part for part in (nodule.lung.removesuffix(" lung"), nodule.third) if part),
+        _figure(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
         _figure(nodule.volume_mm3, ".0f", " mm³"),
         "your point" if _is_users(nodule) else _figure(nodule.confidence, ".2f"),
     ]
@@ -140,6 +151,11 @@ def _tick(nodule: Nodule, can_overrule: bool) -> qt.QTableWidgetItem:
 def _is_listed(nodule: Nodule, at_least: float) -> bool:
     """What is classified stays, so that what was unticked can be ticked again."""
     return nodule.malignancy is not None or _is_users(nodule) or (nodule.confidence or 0.0) >= at_least
+
+
+def _is_box(nodule: Nodule) -> bool:
+    """Whether the diameter is that of the detector's box, for want of an outline."""
+    return nodule.diameter_mm is not None and nodule.volume_mm3 is None
 
 
 def _is_users(nodule: Nodule) -> bool:

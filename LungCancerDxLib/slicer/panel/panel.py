@@ -23,7 +23,17 @@ from .command import fetch_arguments
 from .dependencies import ensure_dependencies
 from .export import export_case
 from .models import PUBLISHED, ModelChoice
-from .navigation import NodeWatch, PointPicking, PointPlacing, fit_views, highlight, jump_to, nodule_of_point, show_ct
+from .navigation import (
+    NodeWatch,
+    PointPicking,
+    PointPlacing,
+    fit_views,
+    highlight,
+    jump_to,
+    likely_ct,
+    nodule_of_point,
+    show_ct,
+)
 from .nodule_table import NoduleView
 from .request import (
     CT_EVENTS,
@@ -67,7 +77,7 @@ class Panel:
         self._display = Display()
         self._later = qt.QTimer()  # of no interval: the next turn of the event loop
         self._later.setSingleShot(True)
-        self._later.timeout.connect(self.refresh)
+        self._later.timeout.connect(self._follow_scene)
         ui.detectButton.clicked.connect(self.detect)
         ui.cancelButton.clicked.connect(self.cancel)
         ui.placePointButton.clicked.connect(self._place_point)
@@ -83,6 +93,12 @@ class Panel:
         self._parameters = parameters
         if parameters is not None:
             self._show_models()
+        self._follow_scene()
+
+    def _follow_scene(self) -> None:
+        """Where no CT is chosen, choose the one that the views show; then show what the scene holds."""
+        if self._parameters is not None and self._parameters.inputVolume is None:
+            self._parameters.inputVolume = likely_ct(slicer.mrmlScene)
         self.refresh()
 
     def refresh(self) -> None:
@@ -105,7 +121,12 @@ class Panel:
         self._show_case()
         self._update_buttons()
 
-    def refresh_later(self) -> None:
+    def node_added(self) -> None:
+        """A node came, which may be a CT, where none is chosen yet."""
+        if self._ct_node is None:
+            self._later.start()
+
+    def node_removed(self) -> None:
         """Refresh at the next turn of the event loop, once, however often the scene changes until then."""
         self._later.start()
 
@@ -285,7 +306,6 @@ class Panel:
         reason, has_case = self._why_not(), self._case is not None
         self._runs.update(reason, self._run.running)
         self._ui.modelComboBox.enabled = not self._why_busy()
-        self._ui.nodulesCollapsibleButton.enabled = has_case
         self._ui.lungWindowButton.enabled = self._ct_node is not None
         self._ui.exportButton.enabled = has_case
         self._ui.placePointButton.enabled = has_case and not reason

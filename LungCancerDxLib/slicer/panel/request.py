@@ -20,7 +20,7 @@ from ...io.image_file import write_volume
 from ...io.result_folder import read_result
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, cases_of, remove, show_case, update
-from ..scene.ct import check_linear, ct_volume
+from ..scene.ct import check_rigid, ct_volume, world_lps
 from ..scene.text import case_result, scored_ranks
 from .background import OneRun, Outcome
 from .command import score_arguments
@@ -71,7 +71,7 @@ def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
     if ct_node.GetImageData() is None:
         return f"'{ct_node.GetName()}' holds no image."
     try:
-        check_linear(ct_node)
+        check_rigid(ct_node)
     except LungCancerDxError as error:
         return str(error)
     return ""
@@ -136,11 +136,12 @@ class Scoring:
         LungCancerDxError
             Where the CT cannot be handed over.
         """
-        check_linear(request.ct_node)
+        check_rigid(request.ct_node)
+        to_world = world_lps(request.ct_node)
         try:
             files = self._workspace.files_of(request.ct_node)
             if request.points_lps_mm:
-                write_points(request.points_lps_mm, files.points)
+                write_points([_moved(to_world, point) for point in request.points_lps_mm], files.points)
         except OSError as error:
             raise LungCancerDxError(f"The CT could not be written for the background run: {error}") from error
         options = replace(request.options, cache=files.cache, points=files.points if request.points_lps_mm else None)
@@ -148,7 +149,7 @@ class Scoring:
         def end(outcome: Outcome) -> None:
             message = _NOT_SHOWN
             try:
-                message = self._finish(request, files.result, outcome)
+                message = self._finish(request, to_world, files.result, outcome)
             finally:
                 self._on_end(message)
 
@@ -158,18 +159,26 @@ class Scoring:
         """Remove all files of earlier runs."""
         self._workspace.clear()
 
-    def _finish(self, request: ScoringRequest, folder: Path, outcome: Outcome) -> str:
-        """Hand over what a run found; the message where it found nothing."""
+    def _finish(self, request: ScoringRequest, to_world: np.ndarray, folder: Path, outcome: Outcome) -> str:
+        """Hand over what a run found, in the frame of the CT's node; the message where it found nothing."""
         if outcome.kind != "done":
             if outcome.message:
                 logging.error("%s\n%s", outcome.message, outcome.details)
             return outcome.message
         try:
             result = read_result(folder)
-            self._on_result(request, replace(result, input={**result.input, "path": _origin(request.ct_node)}))
+            from_world = np.linalg.inv(to_world)
+            nodules = tuple(replace(n, center_lps_mm=_moved(from_world, n.center_lps_mm)) for n in result.nodules)
+            origin = {**result.input, "path": _origin(request.ct_node)}
+            self._on_result(request, replace(result, nodules=nodules, input=origin))
         except LungCancerDxError as error:
             return str(error)
         return ""
+
+
+def _moved(affine: np.ndarray, point_mm: Point) -> Point:
+    x, y, z = (affine @ [*point_mm, 1.0])[:3]
+    return float(x), float(y), float(z)
 
 
 def _origin(ct_node: slicer.vtkMRMLScalarVolumeNode) -> str:
@@ -192,7 +201,7 @@ def apply_result(request: ScoringRequest, result: CaseResult, replace_earlier: b
         raise LungCancerDxError("The CT was removed from the scene during the run; the result was dropped.")
     if _grid(ct_node) != request.grid:
         raise LungCancerDxError("The CT was changed during the run; the result was dropped. Run again.")
-    check_linear(ct_node)
+    check_rigid(ct_node)
     if request.case is None:
         return _add(request, result, cases_of(ct_node) if replace_earlier else [])
     if request.case.case.GetScene() is None:
@@ -247,7 +256,7 @@ class CTFiles:
     """The files of one CT in a folder of their own; `written` is the state of the node that `ct` was written from."""
 
     folder: Path
-    written: int = 0
+    written: tuple[int, bytes] | None = None
 
     def __post_init__(self) -> None:
         self.ct = self.folder / "ct.nrrd"
@@ -274,13 +283,14 @@ class Workspace:
             Where the disk is full or not to be written to.
         """
         image = ct_node.GetImageData()
-        volume_state = max(ct_node.GetMTime(), image.GetMTime() if image is not None else 0)
+        modified = max(ct_node.GetMTime(), image.GetMTime() if image is not None else 0)
+        volume_state = (modified, world_lps(ct_node).tobytes())
         files = self._files.get(ct_node.GetID())
         if files is None or not files.folder.is_dir():
             folder = Path(tempfile.mkdtemp(prefix="LungCancerDx-", dir=self._parent))
             files = self._files[ct_node.GetID()] = CTFiles(folder)
         if files.written != volume_state or not files.ct.is_file():
-            files.written = 0
+            files.written = None
             write_volume(ct_volume(ct_node), files.ct, compressed=False)
             files.written = volume_state
         return files

@@ -10,7 +10,7 @@ import slicer
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from .ct import check_linear, follow, nodes_of_class
+from .ct import check_rigid, follow, nodes_of_class
 from .nodules import add_markups, add_table, update_markups, update_table
 from .segmentation import add_segmentation, update_segmentation
 from .text import add_case_text, add_summary, case_headline, update_case_text, update_summary
@@ -63,7 +63,7 @@ def cases_of(ct_node: slicer.vtkMRMLScalarVolumeNode) -> list[CaseNodes]:
 
 
 def show_case(scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vtkMRMLScalarVolumeNode) -> CaseNodes:
-    """Add the results of a case to a scene, beside the CT and under the same linear transform.
+    """Add the results of a case to a scene, beside the CT and under the same transform.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def show_case(scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vt
     Raises
     ------
     LungCancerDxError
-        Where the CT is under a non-linear transform or the label maps are not on its grid; the scene is as it was.
+        Where the CT is under a transform that is not rigid, or the labels are not on its grid; the scene is as it was.
     """
-    check_linear(ct_node)
+    check_rigid(ct_node)
     lungs, nodule_labels = (_on_grid(labels, ct_node) for labels in (result.lung_labels, result.nodule_labels))
 
     def name(part: str) -> str:

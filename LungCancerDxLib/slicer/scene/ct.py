@@ -16,6 +16,7 @@ from ...volume import CTVolume
 LUNG_WINDOW_HU = (1500.0, -600.0)
 """Width and level at which lung is read."""
 
+_RIGID = 1e-3  # how far the axes may be from unit length and right angles
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _IJK_TO_KJI = np.eye(4)[[2, 1, 0, 3]]
 
@@ -45,8 +46,15 @@ def volume_node(scene: slicer.vtkMRMLScene, volume: CTVolume, name: str) -> slic
     return node
 
 
+def world_lps(ct_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """The affine (4, 4) from the frame of a CT's node to the world, LPS mm, where its parent transform is linear."""
+    matrix = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(ct_node.GetParentTransformNode(), None, matrix)
+    return np.asarray(_LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(matrix) @ _LPS_TO_RAS)
+
+
 def ct_volume(ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTVolume:
-    """The CT of a volume node in the node's own frame (parent transforms left out), its voxels copied.
+    """The CT of a volume node as it lies in the world, under its (linear) parent transform; its voxels copied.
 
     Raises
     ------
@@ -58,7 +66,7 @@ def ct_volume(ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTVolume:
         raise CTReadError(f"'{name}' holds no image. Choose the CT's volume.")
     ijk_to_ras = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(ijk_to_ras)
-    kji_to_lps = _LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras) @ _IJK_TO_KJI
+    kji_to_lps = world_lps(ct_node) @ _LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras) @ _IJK_TO_KJI
     return CTVolume(to_hounsfield(slicer.util.arrayFromVolume(ct_node), f"'{name}'"), kji_to_lps)
 
 
@@ -71,8 +79,8 @@ def set_lung_window(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
     display.SetWindowLevel(*LUNG_WINDOW_HU)
 
 
-def check_linear(ct_node: slicer.vtkMRMLVolumeNode) -> None:
-    """Refuse a CT whose way to the world is not linear: distances and diameters in mm would not hold there.
+def check_rigid(ct_node: slicer.vtkMRMLVolumeNode) -> None:
+    """Refuse a CT under a transform that does more than turn and shift: sizes in mm, or sides, would not hold there.
 
     Raises
     ------
@@ -80,11 +88,19 @@ def check_linear(ct_node: slicer.vtkMRMLVolumeNode) -> None:
         Naming the transform and what to do about it.
     """
     parent = ct_node.GetParentTransformNode()
-    if parent is not None and not parent.IsTransformToWorldLinear():
+    if parent is None:
+        return
+    what = "" if parent.IsTransformToWorldLinear() else "non-linear"
+    if not what:
+        axes = world_lps(ct_node)[:3, :3]
+        if not np.allclose(axes.T @ axes, np.eye(3), rtol=0, atol=_RIGID):
+            what = "scaling or shearing"
+        elif np.linalg.det(axes) < 0:
+            what = "mirroring"
+    if what:
         raise LungCancerDxError(
-            f"The CT {ct_node.GetName()} is under the non-linear transform {parent.GetName()}; results can be shown "
-            "under linear transforms only. Take the CT out of the transform, or harden the transform on a copy of the "
-            "CT and run on that."
+            f"The CT {ct_node.GetName()} is under the {what} transform {parent.GetName()}, in which its sizes or sides "
+            "do not hold. Take the CT out of it, or harden the transform on a copy of the CT and run on that."
         )
 
 

@@ -133,6 +133,8 @@ def _add_segments(
     _import_label_map(node, ct_node, renumbered[labels], ids)
     for segment in segments:
         node.GetDisplayNode().SetSegmentOpacity3D(segment.id, segment.opacity_3d)
+        if segment.id in LUNG_SEGMENTS:  # their outlines would cross vessels and nodules in the slice views
+            node.GetDisplayNode().SetSegmentVisibility2DOutline(segment.id, False)
 
 
 def _import_label_map(

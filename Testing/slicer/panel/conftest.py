@@ -86,6 +86,7 @@ def whole_result(tmp_path_factory):
     """The folder of a result in which every nodule is classified; lungs and some outlines are mere boxes."""
     pytest.importorskip("torch")
     from LungCancerDxLib import pipeline
+    from LungCancerDxLib.io.image_file import write_volume
     from LungCancerDxLib.io.result_folder import write_result
     from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 
@@ -99,6 +100,7 @@ def whole_result(tmp_path_factory):
     lungs = np.zeros_like(result.lung_labels)
     lungs[3:8, 30:45, 50:60], lungs[3:8, 30:45, 20:30] = 1, 2
     write_result(replace(result, lung_labels=lungs), coarse_slab().volume, folder)
+    write_volume(coarse_slab().volume, folder / "ct.nrrd")
     return folder
 
 
@@ -182,6 +184,12 @@ def node_ids(app):
 def table_texts(widget):
     table = widget.ui.noduleTable
     return [[table.item(row, column).text() for column in range(table.columnCount)] for row in range(table.rowCount)]
+
+
+def visible_columns(widget):
+    table = widget.ui.noduleTable
+    columns = [column for column in range(table.columnCount) if not table.isColumnHidden(column)]
+    return [table.horizontalHeaderItem(column).text() for column in columns]
 
 
 def rows(widget):

@@ -5,7 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from LungCancerDxLib.case import Nodule
+import numpy as np
+import SimpleITK as sitk
+
+from LungCancerDxLib.case import CaseResult, Nodule
 from LungCancerDxLib.io.result_folder import CASE_FILE, read_result
 
 
@@ -26,7 +29,7 @@ class StandInRuns:
     Parameters
     ----------
     folder
-        A result in which every nodule is classified.
+        A result in which every nodule is classified, with its CT as `ct.nrrd`.
 
     Attributes
     ----------
@@ -62,7 +65,7 @@ class StandInRuns:
         if "--out" not in arguments:
             return
         out, points = Path(_values(arguments, "--out")[0]), _values(arguments, "--points")
-        whole = read_result(self._folder)
+        whole = self._as_in(Path(arguments[arguments.index("score") + 1]))
         asked = {int(rank) for rank in _values(arguments, "--classify")}
         detected = [n if n.scored or n.rank in asked else replace(n, malignancy=None) for n in whole.nodules]
         lines = Path(points[0]).read_text().splitlines()[1:] if points else []
@@ -72,8 +75,19 @@ class StandInRuns:
         ]
         result = self.change(replace(whole, nodules=(*detected, *users)))
         shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(self._folder, out)
+        shutil.copytree(self._folder, out, ignore=shutil.ignore_patterns("ct.nrrd"))
         (out / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
+
+    def _as_in(self, ct: Path) -> CaseResult:
+        """The whole result where the CT lies now, which may be elsewhere than when it was made."""
+        result = read_result(self._folder)
+        moved = _ijk_to_lps(ct) @ np.linalg.inv(_ijk_to_lps(self._folder / "ct.nrrd"))
+        centers = (moved[:3] @ [*nodule.center_lps_mm, 1.0] for nodule in result.nodules)
+        nodules = (
+            replace(nodule, center_lps_mm=(float(x), float(y), float(z)))
+            for nodule, (x, y, z) in zip(result.nodules, centers, strict=True)
+        )
+        return replace(result, nodules=tuple(nodules))
 
 
 class _Run:
@@ -111,6 +125,14 @@ class _Run:
         import qt
 
         qt.QTimer.singleShot(0, call)
+
+
+def _ijk_to_lps(path: Path) -> np.ndarray:
+    image = sitk.ReadImage(str(path))
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return affine
 
 
 def _values(arguments: list[str], option: str) -> list[str]:

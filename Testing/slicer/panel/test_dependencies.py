@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-HEAVY = ("torch", "safetensors", "pooch", "platformdirs", "tqdm")
+HEAVY = ("torch", "nibabel", "safetensors", "pooch", "platformdirs", "tqdm")
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """The case in the scene: saved and opened again, under transforms, with parts of it deleted by the user."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from LungCancerDxLib.io import read_ct
 from Testing.slicer.panel.conftest import (
     add_ct,
     cases,
@@ -25,19 +28,28 @@ pytestmark = pytest.mark.slow
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
-PANEL_TEXTS = ("scoreLabel", "scoreNameLabel", "overruledLabel", "modelUsedLabel", "warningsLabel")
+PANEL_TEXTS = ("scoreLabel", "scoreNameLabel", "overruledLabel", "warningsLabel")
 
 
-def turned(app, reflected=False):
-    """A parent transform that turns, shifts and, if asked, flips."""
+def under_transform(app, ct, transform):
+    """Put a CT under a linear transform; returns its matrix, RAS."""
+    node = app.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Registration")
+    node.SetMatrixTransformToParent(transform.GetMatrix())
+    ct.SetAndObserveTransformNodeID(node.GetID())
+    return slicer.util.arrayFromVTKMatrix(transform.GetMatrix())
+
+
+def ijk_to_ras(ct):
+    matrix = vtk.vtkMatrix4x4()
+    ct.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def turn_and_shift():
     transform = vtk.vtkTransform()
     transform.RotateWXYZ(37, 1, 2, 3)
     transform.Translate(12, -30, 7.5)
-    if reflected:
-        transform.Scale(-1, 1, 1)
-    node = app.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    node.SetMatrixTransformToParent(transform.GetMatrix())
-    return node, slicer.util.arrayFromVTKMatrix(transform.GetMatrix())
+    return transform
 
 
 def texts(widget):
@@ -87,10 +99,8 @@ def test_a_saved_scene_brings_everything_back(app, quick, ct, tmp_path):
     assert app.displayed == []
 
 
-@pytest.mark.parametrize("reflected", [False, True])
-def test_under_a_transform_points_and_views_are_where_the_nodules_are(app, quick, ct, reflected):
-    node, matrix = turned(app, reflected)
-    ct.SetAndObserveTransformNodeID(node.GetID())
+def test_under_a_transform_points_and_views_are_where_the_nodules_are(app, quick, ct):
+    matrix = under_transform(app, ct, turn_and_shift())
     choose(app, quick, ct)
     run(app, quick)
     (case,) = cases(app)
@@ -106,8 +116,44 @@ def test_under_a_transform_points_and_views_are_where_the_nodules_are(app, quick
         segment = case.segmentation.GetSegmentation().GetSegment(f"Nodule_{nodule.rank}")
         segment.GetRepresentation("Closed surface").GetBounds(bounds)
         np.testing.assert_allclose(bounds.reshape(3, 2).mean(axis=1) * (-1, -1, 1), nodule.center_lps_mm, atol=4)
-        assert case.segmentation.GetTransformNodeID() == node.GetID()
+        assert case.segmentation.GetTransformNodeID() == ct.GetTransformNodeID()
         quick.ui.nextButton.click()
+
+
+def test_a_run_sees_the_ct_as_it_lies_in_the_views_and_so_do_the_users_points(app, quick, ct, runs):
+    """Else a CT that was turned by half a turn would have its left nodules in what the views call the right lung."""
+    before = np.diag([-1.0, -1.0, 1.0, 1.0]) @ ijk_to_ras(ct)
+    transform = vtk.vtkTransform()
+    transform.RotateZ(180)
+    matrix = under_transform(app, ct, transform)
+    choose(app, quick, ct)
+    run(app, quick)
+    arguments = runs.asked[0]
+    handed_over = read_ct(Path(arguments[arguments.index("score") + 1])).kji_to_lps
+    np.testing.assert_allclose(handed_over[:, [2, 1, 0, 3]], matrix @ before, atol=1e-6)
+    place_point(app, quick, (-60.0, 10.0, -30.0))
+    wait(app, quick)
+    (case,) = cases(app)
+    world = np.zeros(3)
+    case.markups.GetNthControlPointPositionWorld(case.markups.GetNumberOfControlPoints() - 1, world)
+    np.testing.assert_allclose(world, (-60.0, 10.0, -30.0), atol=1e-3)
+    assert app.displayed == []
+
+
+@pytest.mark.parametrize(
+    ("what", "scale"), [("scaling", (1.1, 1.1, 1.1)), ("scaling", (1, 1, 0.98)), ("mirroring", (-1, 1, 1))]
+)
+def test_a_transform_that_scales_or_mirrors_is_refused_with_the_cure(app, quick, ct, what, scale):
+    transform = turn_and_shift()
+    transform.Scale(*scale)
+    under_transform(app, ct, transform)
+    choose(app, quick, ct)
+    assert not quick.ui.detectButton.enabled
+    assert f"under the {what}" in quick.ui.statusLabel.text
+    assert "harden the transform on a copy" in quick.ui.statusLabel.text
+    ct.HardenTransform()
+    app.process_events()
+    assert quick.ui.detectButton.enabled
 
 
 def test_a_transform_that_bends_turns_the_button_off_and_on_again(app, quick, ct):

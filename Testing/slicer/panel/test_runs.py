@@ -177,7 +177,7 @@ def test_a_scene_closed_mid_run_ends_the_run_and_leaves_a_panel_that_works(app, 
     assert not is_alive(process)
     assert workspace_folders(app) == []
     assert not widget.ui.cancelButton.enabled
-    assert widget.ui.statusLabel.text == ""
+    assert widget.ui.statusLabel.text == "Choose a CT first."
     assert widget.ui.noduleTable.rowCount == 0
     assert app.displayed == []
 

@@ -74,6 +74,8 @@ def test_segments_are_named_coloured_tagged_and_have_surfaces(scene):
     inner, display = nodes.segmentation.GetSegmentation(), nodes.segmentation.GetDisplayNode()
     assert inner.GetSegment("Nodule_1").GetColor() == pytest.approx(malignancy_colour(0.63))
     assert display.GetSegmentOpacity3D("LeftLung") < 0.5
+    assert not display.GetSegmentVisibility2DOutline("LeftLung")
+    assert display.GetSegmentVisibility2DOutline("Nodule_1")
     assert display.GetSegmentOpacity3D("Nodule_1") == 1
     for segment, words in {"LeftLung": ("Lung", "Left"), "Nodule_2": ("Nodule", "Lung")}.items():
         tag = vtk.reference("")

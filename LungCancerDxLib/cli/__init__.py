@@ -8,23 +8,17 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from .. import __version__
 from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, OutputError
 from ..runtime.interruption import Stop, become_background_job, run_until_stopped
 from ..runtime.memory import check_address_space, lacks_memory
 from .arguments import EXIT_CODES
-from .cohort import add_cohort
-from .demo import add_demo
-from .evaluate import add_evaluate
-from .figure import add_figure
-from .models import add_models
-from .phantom import add_phantom
-from .score import add_score
 from .terminal import open_streams, say
-from .train import add_train
 
-_COMMANDS = (add_score, add_demo, add_cohort, add_models, add_train, add_evaluate, add_phantom, add_figure)
+_COMMANDS = ("score", "demo", "cohort", "models", "train", "evaluate", "phantom", "figure")
+"""A file each, with `add_<name>`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,6 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in _COMMANDS:
-        add(commands)
+    for name in _COMMANDS:
+        getattr(import_module(f".{name}", __name__), f"add_{name}")(commands)
     return parser

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
 from scipy.stats import rankdata, spearmanr
 from torch import nn
 from torch.nn import functional
@@ -34,26 +36,18 @@ from ..engine.precision import autocast
 from ..engine.validation import Validation
 from .network import seen
 from .proposals import find_proposals
-from .rated_cases import learned_leak
-from .rated_crops import (
-    Background,
-    CropAugmentation,
-    HeldOut,
-    Rated,
-    RatedCrops,
-    collate,
-    held_out,
-    without_nodule,
-)
+from .rated_crops import Background, CropAugmentation, HeldOut, Rated, RatedCrops, collate, held_out, without_nodule
 
 TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither learned from nor inserted into
 FALSE_ALARM_ABOVE_LOGIT = -2.5
 MIDDLE_SIZES_MM = (8.0, 20.0)
 LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
+FOUND_SHARES = ((6.0, 0.6), (np.inf, 0.98))  # how many nodules below a diameter the detector lists
+NO_NODULES_SHARE = 0.3  # of the cases
+CASES = 20_000
+LEAK_LOGITS = (-9.0, 0.0)
 SCORES_FILE = "held-out.csv"
 _FOUND_SHARE = 0.1  # of the progress
-
-
 _AUGMENTATION = CropAugmentation()
 _OPTIMIZER = OptimizerConfig("adamw", 4e-4, 0.01, cosine=True, warm_up_steps=150, clip_norm=1.0)
 
@@ -312,3 +306,44 @@ def auc(score: np.ndarray, rating: np.ndarray) -> float:
         return float("nan")
     ranks = rankdata(np.concatenate([high, low]))[: len(high)]
     return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(high) * len(low)))
+
+
+def learned_leak(
+    suspicion: np.ndarray,
+    target: np.ndarray,
+    diameter_mm: np.ndarray,
+    patients: Sequence[str],
+    alarms: np.ndarray,
+    alarms_per_case: float,
+    rng: np.random.Generator,
+) -> float:
+    """The leak by which cases score best: 1 - (1 - leak) prod (1 - P_i) over what the detector lists of each.
+
+    A case is a patient of the bank, or has no nodule; its target is the noisy-or of the targets of all its nodules,
+    found or not.
+
+    Parameters
+    ----------
+    suspicion, target, diameter_mm, patients
+        (N,) of nodules: P_i, what it should be, their size, and whose they are.
+    alarms
+        (M,) P_i of false alarms.
+    """
+    _, owner = np.unique(np.asarray(patients), return_inverse=True)
+    members = [np.flatnonzero(owner == n) for n in range(owner.max() + 1)]
+    chance = np.select([diameter_mm < limit for limit, _ in FOUND_SHARES], [share for _, share in FOUND_SHARES])
+    safe, wanted = np.ones(CASES), np.zeros(CASES)
+    for case in range(CASES):
+        if rng.random() >= NO_NODULES_SHARE:
+            nodules = members[rng.integers(len(members))]
+            wanted[case] = 1 - np.prod(1 - target[nodules])
+            listed = nodules[rng.random(len(nodules)) < chance[nodules]]
+            safe[case] = np.prod(1 - suspicion[listed])
+        if len(alarms):
+            safe[case] *= np.prod(1 - rng.choice(alarms, rng.poisson(alarms_per_case)))
+
+    def loss(logit: float) -> float:
+        probability = np.clip(1 - (1 - expit(logit)) * safe, 1e-6, 1 - 1e-6)
+        return float(-np.mean(wanted * np.log(probability) + (1 - wanted) * np.log(1 - probability)))
+
+    return float(expit(minimize_scalar(loss, bounds=LEAK_LOGITS, method="bounded").x))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.training.classifier.rated_cases import learned_leak
+from LungCancerDxLib.training.classifier.readers import learned_leak
 
 PATIENTS = ["a", "a", "b", "c", "d"]
 TARGETS = np.array([0.2, 0.5, 0.8, 0.97, 0.03])

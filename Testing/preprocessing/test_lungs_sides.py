@@ -1,7 +1,6 @@
 """Which lung is which where an image shows one lung, half a patient, or neither spine nor the body's outline."""
 
 import functools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.names import LEFT, RIGHT, UNKNOWN_SIDE
 from LungCancerDxLib.phantom.patient import synthetic_chest
 from LungCancerDxLib.preprocessing import preprocess
-from LungCancerDxLib.preprocessing.landmarks import Body, contact
 from LungCancerDxLib.preprocessing.lungs import find_lungs
 from LungCancerDxLib.preset import DEFAULT
 from Testing.helpers import reoriented
@@ -137,31 +135,3 @@ def test_halves_and_targeted_reconstructions_of_real_scans(name, real_scan_path)
         check_single(hu[:, :, columns].copy(), lungs[:, :, columns], label, spacing)
         box = (slice(None), *box_of(lungs, label)[1:])
         check_single(hu[box].copy(), lungs[box], label, spacing, least=0.93)
-
-
-# ---------------------------------------------------------------------- landmarks
-
-
-def test_the_spine_is_found_within_a_centimetre_and_not_where_there_is_none():
-    patient = chest()
-    body, lungs = Body.of(patient.volume.voxels, SPACING), patient.lungs > 0
-    assert body.spine_i(lungs) == pytest.approx(middle_i(patient.lungs), abs=5)
-    lateral = slice(int(np.argwhere(patient.lungs == LEFT)[:, 2].mean()), None)
-    without = Body.of(patient.volume.voxels[:, :, lateral], SPACING)
-    assert without.spine_i(lungs[:, :, lateral]) is None
-
-
-def test_parts_of_a_lung_touch_over_more_of_their_size_than_two_lungs_do():
-    patient = chest()
-    right, left = (patient.lungs == label for label in (RIGHT, LEFT))
-    assert contact(right, left, SPACING) < 0.4
-    columns = np.arange(left.shape[2]) < np.argwhere(left)[:, 2].mean()
-    assert contact(left & columns, left & ~columns, SPACING) > 0.8
-
-
-def test_a_body_ends_at_the_image_where_the_trunk_does_not_where_an_arm_does():
-    patient = chest()
-    lungs, middle = patient.lungs > 0, middle_i(patient.lungs)
-    assert Body.of(patient.volume.voxels, SPACING).cut_off(lungs) == (False, False)
-    half = replace(patient.volume, voxels=patient.volume.voxels[:, :, middle:].copy())
-    assert Body.of(half.voxels, SPACING).cut_off(lungs[:, :, middle:]) == (True, False)

@@ -63,6 +63,16 @@ def test_a_score_is_called_what_it_is(scene):
     assert "probability" not in everything()
 
 
+def test_a_lung_of_unknown_side_has_a_segment_that_says_so(scene):
+    made = made_case()
+    labels = np.where(made.lungs == 1, 3, 0).astype(np.uint8)
+    nodules = (replace(made.result.nodules[0], side="unknown"), *made.result.nodules[1:])
+    unknown = replace(made, result=replace(made.result, lung_labels=labels, nodules=nodules))
+    nodes = reading.shown(scene, unknown)
+    assert reading.segments(nodes.segmentation)["Lung"] == "Lung, side unknown"
+    assert "side unknown" in reading.descriptions(nodes.markups)[0]
+
+
 def test_segments_are_named_coloured_tagged_and_have_surfaces(scene):
     nodes = reading.shown(scene, made_case())
     assert reading.segments(nodes.segmentation) == {

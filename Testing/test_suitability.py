@@ -93,6 +93,12 @@ def test_lungs_as_dense_as_after_breathing_out_make_the_score_unreliable(median_
     assert any("denser than after breathing in" in text for text in warned) == (said == "warned")
 
 
+def test_lungs_that_hold_little_but_air_make_the_score_unreliable():
+    patient = slab()
+    hu = np.where(patient.lungs > 0, -950, patient.volume.voxels).astype(np.int16)
+    assert any("hardly more than air" in text for text in of(replace(patient.volume, voxels=hu), patient.lungs)[0])
+
+
 def test_small_lungs_a_single_lung_and_lungs_that_are_cut_off_make_the_score_unreliable():
     patient = chest(spacing_mm_kji=(2.5, 2.0, 2.0))
     small = replace(patient.volume, kji_to_lps=patient.volume.kji_to_lps @ np.diag([0.6, 0.6, 0.6, 1]))

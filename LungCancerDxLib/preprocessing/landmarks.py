@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .lung_mask import CORNER_PATCH, outside_circle_of
+
 TISSUE_ABOVE_HU = -500
 
 _COARSE_MM = 3.0
@@ -24,7 +26,7 @@ _SPINE_SMOOTHING_MM = 8.0
 _LEAST_PERSISTENCE = 0.4  # of bone over the slices, smoothed: no rib or shoulder blade stays at its place
 _SPINE_REACH_MM = 25.0
 
-_CUT_SHARE = 0.4  # of the body's depth, at the image's border: more than an arm or a breast
+_CUT_SHARE = 0.4  # of the body's rows, at the image's border: more than an arm or a breast
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class Body:
         (K, J', I') of the image, and which of it is the patient's own tissue.
     step
         Pixels of the image that a coarse one stands for, along j and i.
+    beyond
+        (J', I') bool: the padding around a circular field of view.
     spacing_mm_kji
         (3,) of the coarse grid.
     shape_kji
@@ -45,6 +49,7 @@ class Body:
 
     hu: np.ndarray
     tissue: np.ndarray
+    beyond: np.ndarray
     step: tuple[int, int]
     spacing_mm_kji: np.ndarray
     shape_kji: tuple[int, int, int]
@@ -64,7 +69,9 @@ class Body:
             thick = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
             tissue &= ndimage.binary_dilation(thick, _IN_PLANE)
         k, rows, columns = hu.shape
-        return Body(coarse, tissue, (j, i), spacing_mm_kji * (1, j, i), (k, rows, columns))
+        padded = np.ptp(hu[:, :CORNER_PATCH, :CORNER_PATCH]) == 0
+        beyond = (outside_circle_of((rows, columns)) & padded)[::j, ::i]
+        return Body(coarse, tissue, beyond, (j, i), spacing_mm_kji * (1, j, i), (k, rows, columns))
 
     def coarse(self, mask: np.ndarray) -> np.ndarray:
         """A mask of the image (K, J, I) on the coarse grid."""
@@ -81,14 +88,15 @@ class Body:
         Where the image ends within the body that is also what reaches the image's border and is as dense as lung.
         """
         inside = np.empty_like(self.tissue)
+        border = ndimage.binary_dilation(self.beyond, border_value=1) & ~self.beyond
+        border |= ~ndimage.binary_erosion(np.ones_like(border))
         for k, tissue in enumerate(self.tissue):
-            regions, count = ndimage.label(~tissue)
-            border = np.unique(np.concatenate([regions[[0, -1]].ravel(), regions[:, [0, -1]].ravel()]))
+            regions, count = ndimage.label(~(tissue | self.beyond))
             outside = np.zeros(count + 1, dtype=bool)
-            outside[border] = True
+            outside[np.unique(regions[border])] = True
             outside[outside] = ndimage.median(self.hu[k], regions, np.flatnonzero(outside)) <= _OPEN_AIR_BELOW_HU
             outside[0] = False  # tissue
-            inside[k] = ~outside[regions]
+            inside[k] = ~(outside[regions] | self.beyond)
         return inside
 
     def surrounds(self, component: np.ndarray) -> bool:
@@ -99,6 +107,7 @@ class Body:
         around = np.stack([ndimage.binary_fill_holes(part) for part in component])
         near = ndimage.binary_dilation(around, _IN_PLANE)
         ring = ndimage.binary_dilation(near, _IN_PLANE, iterations=_RING - 1) & ~near
+        ring &= ~self.beyond
         return bool(ring.any() and self.tissue[ring].mean() >= _LEAST_SURROUNDED)
 
     def is_pure_air(self, component: np.ndarray) -> bool:
@@ -144,9 +153,15 @@ class Body:
     def cut_off(self, lungs: np.ndarray) -> tuple[bool, bool]:
         """Whether the image ends inside the trunk on the patient's right, and on the left, at the lungs' height."""
         tissue = self.tissue[self.coarse(lungs).any(axis=(1, 2))]
-        depth = tissue.any(axis=2).sum()
-        right, left = (float(tissue[:, :, side].sum() / depth) for side in (0, -1))
+        right, left = (_cut_share(tissue[:, :, ::step], self.beyond[:, ::step]) for step in (1, -1))
         return right > _CUT_SHARE, left > _CUT_SHARE
+
+
+def _cut_share(tissue: np.ndarray, beyond: np.ndarray) -> float:
+    """In how many of the rows (K, J) with tissue it begins where the image does, at its border or its padding."""
+    rows = tissue.any(axis=2)
+    begins = np.argmin(np.pad(beyond, ((0, 0), (0, 1))), axis=1)  # of each row of the image
+    return float((tissue.argmax(axis=2) <= begins)[rows].mean()) if rows.any() else 0.0
 
 
 def contact(first: np.ndarray, second: np.ndarray, spacing_mm_kji: np.ndarray) -> float:

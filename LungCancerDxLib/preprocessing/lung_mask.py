@@ -10,7 +10,7 @@ from ..runtime.progress import in_threads
 from .runs import ALL, FACES, PIXELS, Components, Runs
 
 FACE_NEIGHBOURS = ndimage.generate_binary_structure(3, 1)
-_CORNER_PATCH = 10  # pixels: where this corner of a slice has one single value, the field of view is a padded circle
+CORNER_PATCH = 10  # pixels: where this corner of a slice has one single value, the field of view is a padded circle
 
 
 def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
@@ -31,11 +31,11 @@ def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     """
     pixel_mm2 = spacing_mm_kji[1] * spacing_mm_kji[2]
     air = np.empty(hu.shape, dtype=bool)
-    outside_circle = _outside_circle(hu.shape[1:]) if preset.circle_is_background else None
+    outside_circle = outside_circle_of(hu.shape[1:]) if preset.circle_is_background else None
 
     def threshold(k: int) -> None:
         hu_slice = hu[k].astype(np.float32)
-        if outside_circle is not None and np.ptp(hu_slice[:_CORNER_PATCH, :_CORNER_PATCH]) == 0:
+        if outside_circle is not None and np.ptp(hu_slice[:CORNER_PATCH, :CORNER_PATCH]) == 0:
             hu_slice[outside_circle] = np.nan
         smooth = ndimage.gaussian_filter(hu_slice, preset.gaussian_sigma_px, truncate=preset.gaussian_truncate)
         np.less(smooth, preset.air_below_hu, out=air[k])
@@ -47,7 +47,7 @@ def air_components(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -
     return components.mask(keep)
 
 
-def _outside_circle(shape: tuple[int, ...]) -> np.ndarray:
+def outside_circle_of(shape: tuple[int, ...]) -> np.ndarray:
     """The pixels of a square slice (J, I) outside its inscribed circle; none of any other."""
     rows, columns = shape
     if rows != columns:

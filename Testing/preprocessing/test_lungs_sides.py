@@ -61,6 +61,22 @@ def test_a_targeted_reconstruction_of_one_lung_is_of_that_side(label, heights):
     check_single(patient.volume.voxels[box].copy(), patient.lungs[box], label)
 
 
+@pytest.mark.parametrize("label", [LEFT, RIGHT])
+def test_padding_around_a_circular_field_of_view_is_no_lung_and_no_side_is_wrong(label):
+    patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(5.0, 1.2, 1.2))
+    _, j, i = np.argwhere(patient.lungs == label).mean(axis=0).astype(int)
+    half = round(90 / 1.2)
+    hu, lungs = (np.pad(a, ((0, 0), (half, half), (half, half))) for a in (patient.volume.voxels, patient.lungs))
+    box = (slice(None), slice(j, j + 2 * half), slice(i, i + 2 * half))
+    hu, lungs = hu[box].copy(), lungs[box].copy()
+    rows, columns = np.ogrid[: 2 * half, : 2 * half]
+    beyond = np.hypot(rows - half + 0.5, columns - half + 0.5) > half
+    hu[:, beyond], lungs[:, beyond] = -1024, 0
+    found = find_lungs(hu, np.array([5.0, 1.2, 1.2]), DEFAULT).labels
+    assert dice(found > 0, lungs > 0) > 0.97
+    assert ((found == OTHER[label]) & (lungs == label)).sum() < 0.01 * (lungs == label).sum()
+
+
 @pytest.mark.parametrize("beyond_mm", [-30, 0, 20])
 def test_half_a_patient_is_of_the_side_that_is_shown(beyond_mm):
     patient = chest()

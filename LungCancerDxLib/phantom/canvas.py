@@ -75,8 +75,9 @@ class Strands:
 
 
 def joined(strands: Iterable[Strands]) -> Strands:
-    """All of several groups."""
+    """All of several groups; none of no group."""
     parts = [(s.start, s.end, s.start_radius, s.end_radius) for s in strands]
+    parts = parts or [(np.empty((0, 3)), np.empty((0, 3)), np.empty(0), np.empty(0))]
     return Strands(*map(np.concatenate, zip(*parts, strict=True)))
 
 

@@ -55,6 +55,7 @@ def ask(cache, model=None, **options):
     return detect_and_score(slab().volume, model or tiny_model(), cache=cache, **options)
 
 
+@pytest.mark.slow
 def test_the_second_request_neither_preprocesses_nor_detects_and_has_the_same_result(tmp_path, calls):
     first = ask(tmp_path)
     second = ask(tmp_path)
@@ -119,6 +120,7 @@ def test_a_scan_at_another_place_or_with_another_voxel_reuses_nothing(tmp_path, 
     assert calls == {"preprocess": 3, "detect": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b"hello", lambda b: b[: len(b) // 2]])
 def test_a_damaged_entry_is_made_anew(tmp_path, calls, damage):
     first = ask(tmp_path)

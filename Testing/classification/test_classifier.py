@@ -100,6 +100,7 @@ def test_the_malignancy_is_that_of_the_two_layers_in_double_precision():
     assert scores.malignancy.std() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_score_of_a_nodule_does_not_depend_on_the_others(real_net):
     preset = replace(DEFAULT, **SMALL)
     together = classify_nodules(SCAN, CENTERS, real_net, preset, Compute())
@@ -153,6 +154,7 @@ def test_a_case_is_not_scored_with_dropout():
 # ---------------------------------------------------------------------- precision, memory, progress
 
 
+@pytest.mark.slow
 def test_half_precision_runs_on_the_processor_and_leaves_the_models_weights_alone(real_net):
     before = {key: value.clone() for key, value in real_net.state_dict().items()}
     preset = replace(DEFAULT, **SMALL)

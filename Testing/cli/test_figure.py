@@ -19,6 +19,7 @@ def ct(tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_figure_is_drawn(tmp_path, ct, capsys):
     out = tmp_path / "steps.png"
     assert main(["figure", "steps", ct, "--out", str(out), "--slices", "12"]) == 0

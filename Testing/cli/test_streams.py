@@ -49,11 +49,13 @@ def shell(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_characters_that_the_output_cannot_hold_are_escaped(shell):
     code, out, error, kept = shell("--progress none")
     assert (code, out, error, kept) == (0, "All is done, in \\udcfc.\n", "", True)
 
 
+@pytest.mark.slow
 def test_a_reader_of_progress_that_stops_reading_costs_no_work(shell):
     code, out, error, kept = shell("--progress json", redirected="| head -n 1")
     assert (code, kept) == (0, True)
@@ -63,6 +65,7 @@ def test_a_reader_of_progress_that_stops_reading_costs_no_work(shell):
     assert message.startswith("All is done")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirected", "why"), [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
 )
@@ -77,6 +80,7 @@ def test_a_full_or_closed_output_costs_no_work(shell, redirected, why):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirected", ["2> /dev/full", "2>&-"])
 @pytest.mark.parametrize("progress", ["bar", "json", "none"])
 def test_without_standard_error_everything_else_goes_on(shell, redirected, progress):
@@ -85,16 +89,19 @@ def test_without_standard_error_everything_else_goes_on(shell, redirected, progr
     assert ("All is done" in out) == (progress != "json")
 
 
+@pytest.mark.slow
 def test_without_any_output_the_work_is_done(shell):
     assert shell("--progress bar", redirected=">&- 2>&- <&-") == (6, "", "", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirected", ["> /dev/full 2>&1", ">&- 2>&-"])
 def test_what_is_refused_keeps_its_exit_code_where_nobody_listens(shell, redirected):
     assert shell("--progress json --no-such-option", redirected=redirected)[0] == 2
     assert shell("--help", redirected=redirected)[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [150_000, 400_000, 1_000_000])
 def test_a_limit_of_address_space_is_said_in_one_sentence(tmp_path, kilobytes):
     command = f"ulimit -v {kilobytes}; exec '{COMMAND[0]}' -m LungCancerDxLib score ct.nrrd --out result --no-scene"

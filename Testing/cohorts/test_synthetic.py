@@ -43,6 +43,7 @@ def test_the_same_seed_gives_the_same_files_byte_for_byte_also_where_it_was_made
     assert content(tmp_path) == content(folder)
 
 
+@pytest.mark.slow
 def test_a_whole_patient_is_not_made_again_and_a_half_one_is(cohort, tmp_path):
     format, folder = cohort
     build(tmp_path, 3, format)

@@ -174,6 +174,7 @@ def _output(*rest):
     return OUTPUT
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_the_slab_and_the_output_stays_the_same(small_memory):
     scan = fake_scan(grey_image((24, 16, 16)))
     whole, *_ = network_output(scan, _net(), DEFAULT, Compute())

@@ -67,6 +67,7 @@ def test_a_halo_that_is_a_step_less_is_not_exact(preset, halo, monkeypatch):
     assert (in_slabs - _stem_at_once(preset, shape, dtype)).abs().max() > 1e-6
 
 
+@pytest.mark.slow
 def test_a_slab_may_be_given_in_network_units_already():
     image = _image((24, 8, 8))
     with torch.inference_mode():
@@ -125,6 +126,7 @@ def _by_one_pass(preset, image, lung_ends):
     return output[tuple(slice(-(-n // 4)) for n in image.shape)]
 
 
+@pytest.mark.slow
 @PRESETS
 @pytest.mark.parametrize("shape", [(13, 15, 37), (16, 16, 16)])
 def test_the_whole_scan_in_slabs_is_one_pass(preset, shape):

@@ -28,6 +28,7 @@ def test_the_grid_of_2017_gives_the_published_cells(shape):
     assert output.std() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(150, 200, 60), (176, 177, 20)])
 def test_the_grid_of_the_paper_gives_the_cells_of_overlapping_parts(shape):
     image, net = grey_image(shape), StandIn()

@@ -178,6 +178,7 @@ def test_weights_that_are_missing_are_named(bundle):
     assert "copy or download the bundle again" in said
 
 
+@pytest.mark.slow
 def test_a_single_changed_byte_of_the_weights_is_noticed(bundle):
     content = bytearray((bundle / WEIGHTS_FILE).read_bytes())
     content[-1] ^= 1
@@ -224,6 +225,7 @@ def test_half_precision_weights_are_read_as_float32(bundle, tmp_path):
     assert {p.dtype for p in load_model(bundle).detector.parameters()} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_the_presets_of_this_version_fit_their_own_bundles(saved):
     assert load_model(saved).preset is DEFAULT
 
@@ -256,6 +258,7 @@ def test_a_backbone_that_both_networks_have_is_stored_once(model, tmp_path):
     assert again.sha256 == weights_digest(shared) == weights_digest(again)
 
 
+@pytest.mark.slow
 def test_in_half_precision_kernels_are_halved_and_batch_norm_is_kept(model, tmp_path):
     save_model(model, tmp_path / "half", half_precision=True)
     again = load_model(tmp_path / "half").detector.state_dict()

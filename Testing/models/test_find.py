@@ -64,6 +64,7 @@ def test_a_path_to_a_bundle_is_taken(tmp_path):
     assert find_model(str(folder)) == folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["untrained-default", "untrained-paper", "untrained-grt123"])
 def test_untrained_models_have_names(name):
     assert find_model(name).name == name
@@ -92,6 +93,7 @@ def test_the_global_generator_neither_matters_nor_is_touched():
     torch.set_rng_state(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_an_untrained_model_says_what_it_is(name):
     model = untrained_model(PRESETS[name])

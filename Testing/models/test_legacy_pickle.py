@@ -179,6 +179,7 @@ def test_deep_nesting_alone_is_harmless(piece):
     assert read_state_dict(content) == {}
 
 
+@pytest.mark.slow
 def test_deep_nesting_of_lists_and_options_is_harmless():
     lists = Raw(b"]" * 10_000 + b"a" * 9_999)
     options = Raw(namespace().code * 3_000 + b"b" * 2_999)

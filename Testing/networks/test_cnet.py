@@ -81,6 +81,7 @@ def test_each_channel_has_its_own_greatest_cell():
 # ---------------------------------------------------------------------- from crops to a case
 
 
+@pytest.mark.slow
 def test_the_forward_pass_is_that_of_the_published_layers():
     crops, locations = seeded(1, 2, 1, 16, 16, 16), seeded(1, 2, 3, 4, 4, 4, seed=1)
     net = _net()
@@ -101,6 +102,7 @@ def test_only_the_nodules_that_count_make_the_case():
     torch.testing.assert_close(of_three, of_two)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_leaky_noisy_or_flows_to_the_baseline():
     net = _net(DEFAULT)
     score = net.score(seeded(1, 3, 128), torch.ones(1, 3, dtype=torch.bool))
@@ -117,6 +119,7 @@ def test_the_published_leak_hardly_learns():
     assert 0 < gradient.item() < 1e-12
 
 
+@pytest.mark.slow
 def test_the_classifier_drops_features_in_training_as_the_preset_says(monkeypatch):
     crops, locations = torch.zeros(1, 1, 1, 16, 16, 16), torch.zeros(1, 1, 3, 4, 4, 4)
     monkeypatch.setattr(CNet, "nodule_features", lambda self, *inputs: seeded(1, 128))

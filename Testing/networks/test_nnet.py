@@ -101,6 +101,7 @@ def test_the_forward_pass_is_that_of_the_published_layers(preset):
     assert output.std() > 0.1
 
 
+@pytest.mark.slow
 def test_an_output_cell_is_centred_between_its_four_voxels():
     """A mirrored scan gives mirrored cells, so cell n lies at 1.5 + 4 n."""
     net = randomised(NNet(GRT123).double())

@@ -86,6 +86,7 @@ def test_risk_rises_with_size_spicules_upper_lobe_and_a_solid_part_and_falls_wit
     assert bayes_probabilities([nodule()], emphysema=True)[1][0] > plain
 
 
+@pytest.mark.slow
 def test_a_cohort_can_tell_a_good_network_from_a_bad_one():
     metrics = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(2)

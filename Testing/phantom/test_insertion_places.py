@@ -30,6 +30,7 @@ def places(scan):
     return places_of_scan(*scan, exclusion_regions=[(LESION, 12.0)])
 
 
+@pytest.mark.slow
 def test_depth_is_the_way_to_the_pleura_and_negative_outside(places):
     depth = places.depth_mm(np.array([(65.0, 0, 0), (85.0, 0, 0), (0.0, 40, -40), (65.0, 0, 100)]))
     np.testing.assert_allclose(depth[:2], [45, 25], atol=3)
@@ -54,6 +55,7 @@ def test_the_upper_half_counts_as_upper_lobe(places):
     np.testing.assert_array_equal(places.upper(np.array([(60.0, 0, 30), (60.0, 0, -30)])), [True, False])
 
 
+@pytest.mark.slow
 def test_a_scan_without_airways_has_no_bronchi(scan):
     volume, lungs = scan
     voxels = np.where((lungs == 0) & (volume.voxels < -900), 40, volume.voxels).astype(np.int16)

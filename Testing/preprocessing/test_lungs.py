@@ -60,6 +60,7 @@ def test_a_slab_that_ends_inside_the_lungs_is_recovered_with_a_warning(z_range_m
     assert any(f"cut off at the {cut}" in words for words in lungs.warnings)
 
 
+@pytest.mark.slow
 def test_a_lung_too_small_for_the_published_rules_comes_back_only_where_asked_for():
     patient = chest()
     hu = patient.volume.voxels.copy()

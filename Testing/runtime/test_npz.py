@@ -16,6 +16,7 @@ def test_arrays_come_back_as_they_were(tmp_path, compressed):
         np.testing.assert_array_equal(array, ARRAYS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [True, False])
 def test_a_file_with_any_byte_flipped_is_read_right_or_not_at_all(tmp_path, compressed):
     """Every byte of a small file, so that every kind of damage to a zip file is met."""

@@ -28,6 +28,7 @@ def plain_scan():
     return Scene(half_mm=26, wall_y_mm=22).ball(CENTER, 12).scan()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hu", [SOLID_HU, GLASS_HU])
 @pytest.mark.parametrize(("diameter_mm", "spacing_mm_kji"), BALLS)
 def test_the_volume_of_a_ball_is_within_ten_percent(diameter_mm, spacing_mm_kji, hu):
@@ -46,6 +47,7 @@ def test_the_volume_of_a_ball_is_within_ten_percent(diameter_mm, spacing_mm_kji,
     assert result.warnings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hu", [SOLID_HU, GLASS_HU])
 def test_a_ball_of_30_mm_in_thick_slices_too(hu):
     volume, lungs = Scene((2.5, 0.75, 0.75), 27, 24).ball(CENTER, 30, hu).scan()
@@ -227,6 +229,7 @@ def test_an_oblique_scan_gives_the_same_volume_and_place(plain_scan):
     np.testing.assert_allclose(place, CENTER, atol=0.3)
 
 
+@pytest.mark.slow
 def test_progress_ends_at_one(plain_scan):
     seen = []
     segment(*plain_scan, [proposal(CENTER, 12)], lambda stage, fraction: seen.append((stage, fraction)))

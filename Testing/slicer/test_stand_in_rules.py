@@ -24,6 +24,7 @@ def app():
         yield app
 
 
+@pytest.mark.slow
 def test_qt_properties_are_attributes_while_it_runs(app):
     button: Any = QtWidgets.QPushButton("Go")
     button.enabled = False

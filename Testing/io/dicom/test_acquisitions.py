@@ -22,6 +22,7 @@ def test_a_duplicate_slice_is_dropped_with_a_warning(tmp_path):
     assert volume.warnings == ("1 duplicate slice left out.",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "word"), [("AcquisitionNumber", "acquisition number"), ("TemporalPositionIdentifier", "temporal number")]
 )
@@ -149,6 +150,7 @@ def test_acquisitions_of_which_none_covers_the_whole_are_refused(tmp_path, shift
         read_ct(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tags",
     [

@@ -120,6 +120,7 @@ def test_another_modality_is_refused_by_name(tmp_path, modality, name):
         read_ct(paths[0])
 
 
+@pytest.mark.slow
 def test_the_ct_of_a_pet_ct_is_read(tmp_path):
     write_series(tmp_path / "pet", chest_voxels((40, 32, 40)), Modality="PT")
     write_series(tmp_path / "ct", VOXELS)

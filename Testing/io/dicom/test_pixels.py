@@ -95,6 +95,7 @@ def test_monochrome1_is_only_a_way_to_show_a_multiframe_scan(tmp_path):
     np.testing.assert_array_equal(read_ct(path).voxels, VOXELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True])
 def test_bytes_in_a_path_that_are_no_utf8_do_not_matter(tmp_path, compressed):
     folder = tmp_path / os.fsdecode(b"J\xfcrgen")

@@ -11,6 +11,7 @@ VOXELS = chest_voxels()
 CORONAL = [1.0, 0.0, 0.0, 0.0, 0.0, -1.0]
 
 
+@pytest.mark.slow
 def test_the_series_with_more_slices_is_read_and_the_other_named(tmp_path):
     write_series(tmp_path, VOXELS, name="b{}", SeriesDescription="Lung 3 mm", SeriesInstanceUID="1.2.50")
     write_series(tmp_path, VOXELS[::2], spacing_mm=6, name="a{}", SeriesDescription="Body 6 mm")
@@ -29,6 +30,7 @@ def test_of_equal_series_the_very_sharp_one_is_not_read(tmp_path):
     assert read_ct(tmp_path).info["kernel"] == "STANDARD"
 
 
+@pytest.mark.slow
 def test_series_without_description_are_named_by_their_uid(tmp_path):
     write_series(tmp_path, VOXELS, name="b{}", SeriesInstanceUID="1.2.50")
     write_series(tmp_path, VOXELS[::2], spacing_mm=6, name="a{}", SeriesInstanceUID="1.2.51")
@@ -74,6 +76,7 @@ def test_localizers_alone_are_named(tmp_path):
         read_ct(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tags",
     [{"ImageOrientationPatient": CORONAL}, {"PixelSpacing": [1.0, 1.0]}, {"ConvolutionKernel": "B80"}],
@@ -95,6 +98,7 @@ def test_stacks_of_another_image_size_under_one_series_uid_are_told_apart(tmp_pa
     np.testing.assert_array_equal(read_ct(tmp_path).voxels, VOXELS)
 
 
+@pytest.mark.slow
 def test_many_images_at_few_places_do_not_outweigh_a_scan(tmp_path):
     write_series(tmp_path / "scan", VOXELS)
     places = [(-40.0, -50.0, -60.0 + 3 * (k % 6)) for k in range(30)]
@@ -144,12 +148,14 @@ def test_projections_alone_are_refused(tmp_path):
         read_ct(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_chest_alone_is_read_whatever_its_header_calls_it(tmp_path):
     write_series(tmp_path, MORE, BodyPartExamined="HEAD", ImageType=["DERIVED", "SECONDARY", "AXIAL", "MPR"])
     volume = read_ct(tmp_path)
     assert (volume.shape_kji, volume.warnings) == (MORE.shape, ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("positions", "pixel_mm"),
     [(UPPER, [3.0, 5.5]), ([(60.0, -50.0, -60.0 + 1.5 * k) for k in range(60)], [3.0, 5.5]), (None, [3.0, 3.0])],
@@ -165,6 +171,7 @@ def test_a_smaller_field_of_view_with_more_slices_is_not_read(tmp_path, position
     assert ("above it" in volume.warnings[0]) == (positions is UPPER)
 
 
+@pytest.mark.slow
 def test_a_narrower_image_of_the_same_chest_is_read_where_it_has_more_slices(tmp_path):
     """As of a CT of a PET/CT, whose attenuation scan is wider and coarser."""
     middle = [(-40.0 + 160 - 110, -50.0 + 150 - 48, -60.0 + 1.2 * k) for k in range(60)]
@@ -189,6 +196,7 @@ def test_a_scan_split_into_series_is_read_as_one(tmp_path, cuts):
     assert f"The scan is split into {count} series that continue each other; they were read as one." in volume.warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin_mm", "tags"),
     [
@@ -238,6 +246,7 @@ def test_slices_of_two_patients_are_refused_and_nobody_is_named(tmp_path, tags, 
     assert not any(word in str(error.value) for word in ("Doe", "SECRET", "1950"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tags", [{"PatientID": " secret-42 "}, {"PatientName": "DOE^JANE M"}, {"PatientID": "", "PatientName": ""}]
 )
@@ -247,6 +256,7 @@ def test_one_patient_spelled_differently_is_no_second_one(tmp_path, tags):
     assert read_ct(tmp_path).shape_kji == MORE.shape
 
 
+@pytest.mark.slow
 def test_what_was_chosen_is_named_also_where_it_cannot_be_read(tmp_path):
     write_series(tmp_path / "a", np.full((60, 32, 40), 40, np.int16), SeriesDescription="ABDOMEN AIR")
     write_series(tmp_path / "b", VOXELS[:4], SeriesDescription="CHEST")

@@ -79,6 +79,7 @@ def test_the_bounds_hold_body_and_spicules():
         assert seen.max() <= high[axis]
 
 
+@pytest.mark.slow
 def test_only_a_spiculated_nodule_reaches_beyond_its_body():
     x, y, z = (np.linspace(c - 24, c + 24, 80) for c in CENTER)
     points = x[None, None], y[None, :, None], z[:, None, None]

@@ -1,8 +1,11 @@
 """The panel is drawn in each of its states."""
 
+import pytest
+
 from Testing.slicer.panel.draw_panel import STATES, draw_panel
 
 
+@pytest.mark.slow
 def test_each_state_is_drawn_and_looks_different(app, quick, ct, tmp_path, runs):
     from PySide6.QtGui import QImage
 

@@ -30,6 +30,7 @@ def export(app, widget, folder):
     app.process_events()
 
 
+@pytest.mark.slow
 def test_the_files_say_what_the_scene_says(app, scored, tmp_path):
     folder = tmp_path / "new" / "export"
     export(app, scored, folder)
@@ -50,6 +51,7 @@ def test_the_files_say_what_the_scene_says(app, scored, tmp_path):
     assert result_of(cases(app)[0]) == result
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_views_is_taken_by_slicers_own_means(app, scored, tmp_path, monkeypatch):
     import sys
     from pathlib import Path

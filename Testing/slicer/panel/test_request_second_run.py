@@ -120,6 +120,7 @@ def test_a_double_click_starts_one_run(app, quick, ct, runs):
     wait(app, quick)
 
 
+@pytest.mark.slow
 def test_the_answer_belongs_to_the_ct_that_was_asked_about(app, quick, ct, runs):
     other = add_ct(app, coarse_slab().volume, "Other CT")
     choose(app, quick, other)
@@ -142,6 +143,7 @@ def test_the_answer_belongs_to_the_ct_that_was_asked_about(app, quick, ct, runs)
     assert quick.ui.noduleTable.rowCount
 
 
+@pytest.mark.slow
 def test_a_point_placed_after_another_ct_was_chosen_is_dropped(app, quick, ct, runs):
     other = add_ct(app, coarse_slab().volume, "Other CT")
     for node in (other, ct):

@@ -63,6 +63,7 @@ def test_the_ct_has_its_voxels_where_the_volume_has_them(scene, grid):
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), volume.voxels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", GRIDS)
 def test_segments_have_the_voxels_of_their_labels(scene, grid):
     made = made_case(GRIDS[grid])

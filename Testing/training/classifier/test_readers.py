@@ -108,6 +108,7 @@ def test_batch_norms_the_detectors_head_and_the_leak_stay(background, bank):
     assert module.net.baseline.grad is None
 
 
+@pytest.mark.slow
 def test_a_check_compares_with_the_diameter_on_the_same_nodules(background, bank):
     module = RatedNodules(untrained_model(PRESET).classifier, PRESET)
     numbers = measured(module, held_out(background, bank[:2], PRESET, seed=0), 2)
@@ -136,6 +137,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
         train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
 
 
+@pytest.mark.slow
 def test_scans_for_tests_are_refused(tmp_path, case, bank):
     write_case(tmp_path, replace(case, name="LIDC-IDRI-0001"), "DEFAULT")
     with pytest.raises(UsageError, match=r"LIDC-IDRI-0001.* for tests only"):

@@ -37,6 +37,7 @@ def test_an_item_is_a_function_of_seed_step_and_number(store):
     assert not np.array_equal(first.item(7, 0).image, first.item(7, 1).image)
 
 
+@pytest.mark.slow
 def test_seven_of_ten_patches_are_drawn_for_a_nodule(store):
     far = replace(SMALL, random_patches="within the scan", patch=16, margin=1)
     shares = [len(item.boxes) > 0 for item in several(items_of(store, far), 400)]

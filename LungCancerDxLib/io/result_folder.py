@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..case import CaseResult
 from ..errors import LungCancerDxError
@@ -53,9 +55,22 @@ def read_result(folder: Path) -> CaseResult:
     LungCancerDxError
         Where a file is missing or damaged.
     """
+    reading = read_result_in_steps(folder)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            result: CaseResult = end.value
+            return result
+
+
+def read_result_in_steps(folder: Path) -> Generator[None, Any, CaseResult]:
+    """`read_result` for a window that must stay alive meanwhile: a file a step."""
     try:
         result = CaseResult.from_json((folder / CASE_FILE).read_text(encoding="utf-8"))
-        lungs, nodules = (read_array(folder / name) for name in _LABEL_FILES)
+        lungs = read_array(folder / LUNGS_FILE)
+        yield
+        nodules = read_array(folder / NODULES_FILE)
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise LungCancerDxError(f"The result in {folder} cannot be read: {error}") from error
     return replace(result, lung_labels=lungs, nodule_labels=nodules)

@@ -1,21 +1,23 @@
-"""A run of the command line beside the application, which stays usable meanwhile."""
+"""Runs of the command line beside the application, which stays usable meanwhile."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import qt
 
+from ...errors import LungCancerDxError
 from .command import Report, ReportReader, environment_variables, kill_tree, python_executable, signal_group
 
 _GRACE_MS = 800
 _KEPT_BYTES = 16384
 _DETAIL_LINES = 20
+_NOT_SHOWN = "The result could not be shown; the Python console says why."
 
 
 @dataclass(frozen=True)
@@ -194,40 +196,89 @@ def _weakly(method: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
+Work = Generator[Sequence[str] | None, Outcome, None]
+"""What a run does, in steps short enough for a window that stays alive: `yield` gives the event loop a turn, and
+`outcome = yield arguments` waits for a process of Python with these arguments."""
+
+
 class OneRun:
     """The run that is in progress, if any: there is one at a time.
 
     Parameters
     ----------
     on_progress
-        Called with each report of a run.
+        Called with each report of the run's process.
     """
 
     def __init__(self, on_progress: Callable[[Report], None]) -> None:
         self._on_progress = on_progress
-        self._run: BackgroundRun | None = None
+        self._on_end: Callable[[str], None] = lambda message: None
+        self._work: Work | None = None
+        self._process: BackgroundRun | None = None
+        self._next = qt.QTimer()
+        self._next.setSingleShot(True)
+        self._next.setInterval(0)
+        self._next.timeout.connect(self._step)
 
     @property
     def running(self) -> bool:
-        return self._run is not None
+        return self._work is not None
 
-    def start(self, arguments: Sequence[str], on_end: Callable[[Outcome], None]) -> None:
-        """Start a run; `on_end` is called once it is over, unless it was closed."""
+    def start(self, work: Work, on_end: Callable[[str], None]) -> None:
+        """Start a run.
 
-        def end(outcome: Outcome) -> None:
-            self._run = None
-            on_end(outcome)
-
-        self._run = BackgroundRun(arguments, self._on_progress, end)
-        self._run.start()
+        Parameters
+        ----------
+        on_end
+            Called once it is over, unless it was closed, with a message for the user: empty where all is well or the
+            user cancelled, else the `LungCancerDxError` that the work raised.
+        """
+        self._work, self._on_end = work, on_end
+        self._next.start()
 
     def cancel(self) -> None:
         """Stop the run, if any; its end is reported."""
-        if self._run is not None:
-            self._run.cancel()
+        if self._process is not None:
+            self._process.cancel()
+        elif self._work is not None:
+            self._work.close()
+            self._finish("")
 
     def close(self) -> None:
         """Stop the run, if any, without a report."""
-        if self._run is not None:
-            self._run.close()
-            self._run = None
+        self._next.stop()
+        if self._process is not None:
+            self._process.close()
+        if self._work is not None:
+            self._work.close()
+        self._process = self._work = None
+
+    def _process_ended(self, outcome: Outcome) -> None:
+        self._process = None
+        self._step(outcome)
+
+    def _step(self, outcome: Outcome | None = None) -> None:
+        """Do the next step, with the outcome of the process where one was waited for."""
+        if self._work is None:
+            return
+        message: str | None = _NOT_SHOWN
+        try:
+            arguments = next(self._work) if outcome is None else self._work.send(outcome)
+            message = None
+        except StopIteration:
+            message = ""
+        except LungCancerDxError as error:
+            message = str(error)
+        finally:
+            if message is not None:
+                self._finish(message)
+        if message is None and arguments is None:
+            self._next.start()
+        elif message is None and arguments is not None:
+            self._process = BackgroundRun(arguments, self._on_progress, self._process_ended)
+            self._process.start()
+
+    def _finish(self, message: str) -> None:
+        self._next.stop()
+        self._work = None
+        self._on_end(message)

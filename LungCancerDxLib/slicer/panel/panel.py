@@ -5,7 +5,7 @@ All that is known of a case stands in the scene, so that a scene that is saved a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import qt
@@ -17,7 +17,7 @@ from ...errors import LungCancerDxError
 from ..scene.build import update
 from ..scene.ct import set_lung_window
 from ..scene.text import scored_ranks
-from .background import OneRun, Outcome
+from .background import OneRun, Work
 from .case_view import ResultView, RunView
 from .command import fetch_arguments
 from .dependencies import ensure_dependencies
@@ -41,6 +41,7 @@ from .request import (
     Scoring,
     ScoringRequest,
     apply_result,
+    check_outcome,
     first_request,
     second_request,
     why_unusable,
@@ -67,7 +68,7 @@ class Panel:
         self._installing = False
         self._runs = RunView(ui)
         self._run = OneRun(self._runs.progress)
-        self._scoring = Scoring(self._run, self._show_result, self._end_run)
+        self._scoring = Scoring(self._show_result)
         self._placing = PointPlacing(self._classify_point, self._update_buttons)
         self._picking = PointPicking(self._select_point)
         self._ct_watch = NodeWatch(CT_EVENTS, self._update_buttons)
@@ -161,9 +162,9 @@ class Panel:
 
     def _score(self, request: Callable[[], ScoringRequest]) -> None:
         """Start a run for a request, made when it starts."""
-        self._begin("Handing over the CT", lambda: self._scoring.start(request()), self._why_not)
+        self._begin("Handing over the CT", lambda: self._scoring.work(request()), self._why_not)
 
-    def _begin(self, message: str, start: Callable[[], None], why_not: Callable[[], str]) -> None:
+    def _begin(self, message: str, work: Callable[[], Work], why_not: Callable[[], str]) -> None:
         """Start a run once all that it needs is installed; the user may do other things while that takes its time."""
         self._placing.stop()
         try:
@@ -175,7 +176,7 @@ class Panel:
                 self._runs.say(reason)
             else:
                 self._runs.start(message)
-                start()
+                self._run.start(work(), self._end_run)
         except LungCancerDxError as error:
             self._end_run(str(error))
         self._update_buttons()
@@ -188,20 +189,27 @@ class Panel:
         finally:
             self._installing = False
 
-    def _show_result(self, request: ScoringRequest, result: CaseResult) -> None:
-        """Put a run's result into the scene, and go to it where its CT is the chosen one."""
-        nodes, first = apply_result(request, result, self._chosen.replaceEarlier), request.case is None
-        apply_display(nodes, self._chosen)
+    def _show_result(self, request: ScoringRequest, result: CaseResult) -> Iterator[None]:
+        """Put a run's result into the scene, and go to it where its CT is the chosen one; outlines follow in steps."""
+        first = request.case is None
+        nodes, filling = apply_result(request, result, self._chosen.replaceEarlier)
         if first:
             set_lung_window(request.ct_node)
-        if request.ct_node is not self._ct_node:
-            return
-        if first:
+        yield
+        shown = request.ct_node is self._ct_node
+        if shown and first:
             show_ct(request.ct_node)
             fit_views()
         self.refresh()
-        if result.nodules and (first or request.has_new_point):
+        if shown and result.nodules and (first or request.has_new_point):
             self._nodules.select(result.nodules[0 if first else -1].rank)
+        yield from filling
+        apply_display(nodes, self._chosen)
+        if request.ct_node is self._ct_node and (first or request.has_new_point):
+            if first:
+                fit_views()  # again: in 3D there is more to see now
+            if self._nodules.selected_rank is not None:
+                self._go_to(self._nodules.selected_rank)
 
     def _end_run(self, message: str) -> None:
         self._runs.start(message)
@@ -219,13 +227,13 @@ class Panel:
             self._chosen.model = ""
 
     def _fetch_model(self) -> None:
-        self._begin("Downloading", lambda: self._run.start(fetch_arguments(), self._end_fetch), self._why_busy)
+        self._begin("Downloading", self._fetching, self._why_busy)
 
-    def _end_fetch(self, outcome: Outcome) -> None:
-        if outcome.kind == "done":
+    def _fetching(self) -> Work:
+        outcome = yield fetch_arguments()
+        if check_outcome(outcome):
             self._chosen.model = PUBLISHED
-        self._show_models()
-        self._end_run(outcome.message)
+            self._show_models()
 
     # Nodules
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,12 @@ import vtk
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ...io.image_file import write_volume
-from ...io.result_folder import read_result
+from ...io.result_folder import read_result_in_steps
 from ...options import ScoreOptions
-from ..scene.build import CaseNodes, cases_of, remove, show_case, update
-from ..scene.ct import check_rigid, ct_volume, world_lps
+from ..scene.build import CaseNodes, add_case, cases_of, remove, update
+from ..scene.ct import check_rigid, world_lps, write_ct
 from ..scene.text import case_result, scored_ranks
-from .background import OneRun, Outcome
+from .background import Outcome, Work
 from .command import score_arguments
 from .state import Parameters, ShownCase, can_overrule, score_options
 
@@ -31,7 +30,6 @@ CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkM
 
 _MODEL = "LungCancerDx.ModelAsked"
 _SAME_POSITION_MM = 1.0
-_NOT_SHOWN = "The result could not be shown; the Python console says why."
 
 Point = tuple[float, float, float]
 Grid = tuple[tuple[int, ...], tuple[float, ...]]
@@ -115,65 +113,56 @@ class Scoring:
     Parameters
     ----------
     on_result
-        Called with the request and its case, label maps included; what it raises becomes the message at the end.
-    on_end
-        Called after each run with a message for the user; empty where all is well or the user cancelled.
+        Called with the request and its case, label maps included; puts it into the scene and gives the steps that are
+        left to do there.
     """
 
-    def __init__(
-        self, run: OneRun, on_result: Callable[[ScoringRequest, CaseResult], None], on_end: Callable[[str], None]
-    ) -> None:
-        self._run = run
+    def __init__(self, on_result: Callable[[ScoringRequest, CaseResult], Iterator[None]]) -> None:
         self._on_result = on_result
-        self._on_end = on_end
         self._workspace = Workspace(Path(slicer.app.temporaryPath))
 
-    def start(self, request: ScoringRequest) -> None:
-        """Start the run of a request.
+    def work(self, request: ScoringRequest) -> Work:
+        """The run of a request, from the CT's voxels to the nodes of its case.
 
         Raises
         ------
         LungCancerDxError
-            Where the CT cannot be handed over.
+            Where the CT cannot be handed over, the run fails, or its result has no place in the scene any more.
         """
         check_rigid(request.ct_node)
         to_world = world_lps(request.ct_node)
         try:
-            files = self._workspace.files_of(request.ct_node)
+            files = yield from self._workspace.files_of(request.ct_node)
             if request.points_lps_mm:
                 write_points([_moved(to_world, point) for point in request.points_lps_mm], files.points)
         except OSError as error:
             raise LungCancerDxError(f"The CT could not be written for the background run: {error}") from error
         options = replace(request.options, cache=files.cache, points=files.points if request.points_lps_mm else None)
-
-        def end(outcome: Outcome) -> None:
-            message = _NOT_SHOWN
-            try:
-                message = self._finish(request, to_world, files.result, outcome)
-            finally:
-                self._on_end(message)
-
-        self._run.start(score_arguments(files.ct, files.result, options), end)
+        outcome = yield score_arguments(files.ct, files.result, options)
+        if check_outcome(outcome):
+            result = yield from read_result_in_steps(files.result)
+            from_world = np.linalg.inv(to_world)
+            nodules = tuple(replace(n, center_lps_mm=_moved(from_world, n.center_lps_mm)) for n in result.nodules)
+            origin = {**result.input, "path": _origin(request.ct_node)}
+            yield from self._on_result(request, replace(result, nodules=nodules, input=origin))
 
     def close(self) -> None:
         """Remove all files of earlier runs."""
         self._workspace.clear()
 
-    def _finish(self, request: ScoringRequest, to_world: np.ndarray, folder: Path, outcome: Outcome) -> str:
-        """Hand over what a run found, in the frame of the CT's node; the message where it found nothing."""
-        if outcome.kind != "done":
-            if outcome.message:
-                logging.error("%s\n%s", outcome.message, outcome.details)
-            return outcome.message
-        try:
-            result = read_result(folder)
-            from_world = np.linalg.inv(to_world)
-            nodules = tuple(replace(n, center_lps_mm=_moved(from_world, n.center_lps_mm)) for n in result.nodules)
-            origin = {**result.input, "path": _origin(request.ct_node)}
-            self._on_result(request, replace(result, nodules=nodules, input=origin))
-        except LungCancerDxError as error:
-            return str(error)
-        return ""
+
+def check_outcome(outcome: Outcome) -> bool:
+    """Whether a run was done; False where the user cancelled it.
+
+    Raises
+    ------
+    LungCancerDxError
+        Where it failed; the details are logged.
+    """
+    if outcome.kind == "failed":
+        logging.error("%s\n%s", outcome.message, outcome.details)
+        raise LungCancerDxError(outcome.message)
+    return outcome.kind == "done"
 
 
 def _moved(affine: np.ndarray, point_mm: Point) -> Point:
@@ -187,8 +176,10 @@ def _origin(ct_node: slicer.vtkMRMLScalarVolumeNode) -> str:
     return str((storage.GetFileName() if storage is not None else None) or ct_node.GetName())
 
 
-def apply_result(request: ScoringRequest, result: CaseResult, replace_earlier: bool) -> CaseNodes:
-    """Put a result into the scene; returns the case that is to be shown now.
+def apply_result(
+    request: ScoringRequest, result: CaseResult, replace_earlier: bool
+) -> tuple[CaseNodes, Iterator[None]]:
+    """Put a result into the scene; returns the case that is to be shown now, and the steps that are left to do.
 
     Raises
     ------
@@ -215,23 +206,23 @@ def apply_result(request: ScoringRequest, result: CaseResult, replace_earlier: b
     overruled = result.rescored(scored_ranks(earlier) | request.count) if can_overrule(result) else result
     if len(result.nodules) == len(earlier.nodules):
         update(scene, request.case, overruled)
-        return request.case
-    nodes = _add(request, result, [request.case])
+        return request.case, iter(())
+    nodes, filling = _add(request, result, [request.case])
     update(scene, nodes, overruled)
-    return nodes
+    return nodes, filling
 
 
-def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> CaseNodes:
+def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> tuple[CaseNodes, Iterator[None]]:
     """Add a result and remove earlier ones, the last of which leaves its names."""
     scene = request.ct_node.GetScene()
-    nodes = show_case(scene, result, request.ct_node)
+    nodes, filling = add_case(scene, result, request.ct_node)
     nodes.case.SetAttribute(_MODEL, request.options.model or "")
     for old in earlier:
         names = {part: node.GetName() for part, node in old.results()}
         remove(scene, old)
         for part, name in names.items():
             getattr(nodes, part).SetName(name)
-    return nodes
+    return nodes, filling
 
 
 def _grid(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Grid | None:
@@ -272,8 +263,8 @@ class Workspace:
         self._parent = parent
         self._files: dict[str, CTFiles] = {}
 
-    def files_of(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTFiles:
-        """The files of a CT, the CT written where the node's voxels or geometry have changed since the last time.
+    def files_of(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, Outcome, CTFiles]:
+        """The files of a CT, in steps; the CT is written where the node's voxels or geometry have changed since then.
 
         Raises
         ------
@@ -291,7 +282,7 @@ class Workspace:
             files = self._files[ct_node.GetID()] = CTFiles(folder)
         if files.written != volume_state or not files.ct.is_file():
             files.written = None
-            write_volume(ct_volume(ct_node), files.ct, compressed=False)
+            yield from write_ct(ct_node, files.ct)
             files.written = volume_state
         return files
 

@@ -12,7 +12,7 @@ from ...case import CaseResult
 from ...errors import LungCancerDxError
 from .ct import check_rigid, follow, nodes_of_class
 from .nodules import add_markups, add_table, update_markups, update_table
-from .segmentation import add_segmentation, update_segmentation
+from .segmentation import add_segmentation, fill_segmentation, update_segmentation
 from .text import add_case_text, add_summary, case_headline, update_case_text, update_summary
 
 _FOLDER = "LungCancerDx.Folder"
@@ -63,6 +63,16 @@ def cases_of(ct_node: slicer.vtkMRMLScalarVolumeNode) -> list[CaseNodes]:
 
 
 def show_case(scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vtkMRMLScalarVolumeNode) -> CaseNodes:
+    """Add the results of a case to a scene, see `add_case`; all at once."""
+    nodes, filling = add_case(scene, result, ct_node)
+    for _ in filling:
+        pass
+    return nodes
+
+
+def add_case(
+    scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vtkMRMLScalarVolumeNode
+) -> tuple[CaseNodes, Iterator[None]]:
     """Add the results of a case to a scene, beside the CT and under the same transform.
 
     Parameters
@@ -71,6 +81,10 @@ def show_case(scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vt
         With its label maps on the CT's own grid.
     ct_node
         The CT that the case was computed from; only its geometry is read.
+
+    Returns
+    -------
+    The nodes, and the steps that fill the segmentation.
 
     Raises
     ------
@@ -87,7 +101,7 @@ def show_case(scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vt
         case=add_case_text(scene, result, name("case")),
         ct=ct_node,
         markups=add_markups(scene, result, name("nodules")),
-        segmentation=add_segmentation(scene, result, ct_node, lungs, nodule_labels, name("segmentation")),
+        segmentation=add_segmentation(scene, ct_node, name("segmentation")),
         table=add_table(scene, result, name("nodule table")),
         summary=add_summary(scene, result, name("summary")),
     )
@@ -96,7 +110,7 @@ def show_case(scene: slicer.vtkMRMLScene, result: CaseResult, ct_node: slicer.vt
     for part, role in _ROLES.items():
         nodes.case.SetNodeReferenceID(role, getattr(nodes, part).GetID())
     _file_in_folder(nodes, _folder_name(result))
-    return nodes
+    return nodes, fill_segmentation(nodes.segmentation, ct_node, result, lungs, nodule_labels)
 
 
 def update(scene: slicer.vtkMRMLScene, nodes: CaseNodes, result: CaseResult) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import slicer
@@ -17,6 +18,7 @@ LUNG_WINDOW_HU = (1500.0, -600.0)
 """Width and level at which lung is read."""
 
 _RIGID = 1e-3  # how far the axes may be from unit length and right angles
+_SLICES_A_STEP = 32
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _IJK_TO_KJI = np.eye(4)[[2, 1, 0, 3]]
 
@@ -53,21 +55,44 @@ def world_lps(ct_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return np.asarray(_LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(matrix) @ _LPS_TO_RAS)
 
 
-def ct_volume(ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTVolume:
-    """The CT of a volume node as it lies in the world, under its (linear) parent transform; its voxels copied.
+def write_ct(ct_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Iterator[None]:
+    """Write the CT of a volume node as it lies in the world, under its (linear) parent transform, as a raw NRRD.
+
+    A slab a step: SimpleITK, which writes it whole, would hold the window up.
 
     Raises
     ------
     CTReadError
         Where the node has no voxels, or some that are not numbers.
+    OSError
+        Where the disk is full or not to be written to.
     """
     name = ct_node.GetName()
     if ct_node.GetImageData() is None or not ct_node.GetImageData().GetNumberOfPoints():
         raise CTReadError(f"'{name}' holds no image. Choose the CT's volume.")
     ijk_to_ras = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(ijk_to_ras)
-    kji_to_lps = world_lps(ct_node) @ _LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras) @ _IJK_TO_KJI
-    return CTVolume(to_hounsfield(slicer.util.arrayFromVolume(ct_node), f"'{name}'"), kji_to_lps)
+    ijk_to_lps = world_lps(ct_node) @ _LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
+    *directions, origin = ("({},{},{})".format(*map(float, column)) for column in ijk_to_lps[:3].T)
+    voxels = slicer.util.arrayFromVolume(ct_node)
+    header = [
+        "NRRD0004",
+        "type: int16",
+        "dimension: 3",
+        "space: left-posterior-superior",
+        "sizes: {2} {1} {0}".format(*voxels.shape),
+        f"space directions: {' '.join(directions)}",
+        "kinds: domain domain domain",
+        "endian: little",
+        "encoding: raw",
+        f"space origin: {origin}",
+    ]
+    with path.open("wb") as file:
+        file.write("\n".join([*header, "", ""]).encode())
+        for start in range(0, len(voxels), _SLICES_A_STEP):
+            slab = to_hounsfield(voxels[start : start + _SLICES_A_STEP], f"'{name}'")
+            file.write(slab.astype("<i2").tobytes())
+            yield
 
 
 def set_lung_window(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:

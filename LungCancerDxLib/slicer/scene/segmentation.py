@@ -1,14 +1,16 @@
-"""Lungs and nodules as a segmentation."""
+"""Lungs and nodules as a segmentation, made in steps, so that a window stays alive over a scan of full size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
 import slicer.util
 import vtk
+from scipy import ndimage
+from vtk.util.numpy_support import numpy_to_vtk
 
 from ...case import CaseResult
 from ...names import LEFT, RIGHT, UNKNOWN_SIDE
@@ -28,6 +30,10 @@ _TERMINOLOGY = (
 )
 _LUNG = "SCT^39607008^Lung"
 _LUNG_OPACITY_3D = 0.18
+_LUNG_SURFACE_MM, _NODULE_SURFACE_MM = 2.5, 0.5  # the voxels that surfaces are drawn from are not finer
+_SMOOTHING_VOXELS = 0.8
+_BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 @dataclass(frozen=True)
@@ -39,18 +45,31 @@ class _Segment:
     label: int
     colour: Colour
     terminology: str
-    opacity_3d: float
+    is_lung: bool
 
 
 def add_segmentation(
-    scene: slicer.vtkMRMLScene,
-    result: CaseResult,
+    scene: slicer.vtkMRMLScene, ct_node: slicer.vtkMRMLScalarVolumeNode, name: str
+) -> slicer.vtkMRMLSegmentationNode:
+    """Add a segmentation on the grid of a CT, without segments yet."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetVisibility2DFill(False)  # an outline hides nothing of what it encloses
+    node.GetDisplayNode().SetSliceIntersectionThickness(2)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(ct_node)
+    return node
+
+
+def fill_segmentation(
+    node: slicer.vtkMRMLSegmentationNode,
     ct_node: slicer.vtkMRMLScalarVolumeNode,
+    result: CaseResult,
     lungs: np.ndarray,
     nodule_labels: np.ndarray,
-    name: str,
-) -> slicer.vtkMRMLSegmentationNode:
-    """Add each lung and each nodule that has voxels, with closed surfaces, in the CT's own frame.
+) -> Iterator[None]:
+    """Add each lung and each nodule that has voxels, with closed surfaces, in the CT's own frame; a segment a step.
+
+    Ends early where the segmentation is removed from its scene between two steps.
 
     Parameters
     ----------
@@ -59,16 +78,29 @@ def add_segmentation(
     nodule_labels
         (K, J, I) uint8 on the CT's grid: the nodule's rank. A nodule may overlap a lung.
     """
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetVisibility2DFill(False)  # an outline hides nothing of what it encloses
-    node.GetDisplayNode().SetSliceIntersectionThickness(2)
-    node.SetReferenceImageGeometryParameterFromVolumeNode(ct_node)
-    _add_segments(node, ct_node, lungs, [_lung(segment_id) for segment_id in LUNG_SEGMENTS])
-    _add_segments(node, ct_node, nodule_labels, _nodules(result))
-    if node.GetSegmentation().GetNumberOfSegments():
-        node.CreateClosedSurfaceRepresentation()
-    return node
+    matrix = vtk.vtkMatrix4x4()
+    ct_node.GetIJKToRASMatrix(matrix)
+    for labels, planned in (
+        (lungs, [_lung(segment_id) for segment_id in LUNG_SEGMENTS]),
+        (nodule_labels, _nodules(result)),
+    ):
+        box = _bounding_box(labels)
+        if box is None:
+            continue
+        crop = np.ascontiguousarray(labels[box])
+        origin_ijk = [part.start for part in box][::-1]
+        image = _oriented_image(crop, origin_ijk, matrix)
+        yield
+        found = dict(enumerate(ndimage.find_objects(crop), start=1))
+        for segment in planned:
+            if (where := found.get(segment.label)) is None:
+                continue
+            yield
+            if node.GetScene() is None:
+                return
+            corner_ijk = [start + part.start for start, part in zip(origin_ijk, where[::-1], strict=True)]
+            surface = _surface(crop[where] == segment.label, corner_ijk, matrix, segment.is_lung)
+            _add_segment(node, segment, image, surface)
 
 
 def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult) -> None:
@@ -89,7 +121,7 @@ def _lung(segment_id: str) -> _Segment:
     terminology = _TERMINOLOGY.format(
         category="SCT^123037004^Anatomical Structure", type=_LUNG, modifier=side, region="^^"
     )
-    return _Segment(segment_id, name, label, colour, terminology, _LUNG_OPACITY_3D)
+    return _Segment(segment_id, name, label, colour, terminology, is_lung=True)
 
 
 def _nodules(result: CaseResult) -> list[_Segment]:
@@ -106,50 +138,78 @@ def _nodules(result: CaseResult) -> list[_Segment]:
             nodule.rank,
             malignancy_colour(nodule.malignancy),
             terminology,
-            1.0,
+            is_lung=False,
         )
         for nodule in result.nodules
     ]
 
 
-def _add_segments(
-    node: slicer.vtkMRMLSegmentationNode,
-    ct_node: slicer.vtkMRMLScalarVolumeNode,
-    labels: np.ndarray,
-    planned: Sequence[_Segment],
-) -> None:
-    """The segments that have voxels, as one shared layer of the segmentation."""
-    present = set(np.flatnonzero(np.bincount(labels.ravel(), minlength=1)))
-    segments = [segment for segment in planned if segment.label in present]
-    if not segments:
-        return
-    renumbered = np.zeros(256, np.uint8)
-    renumbered[[segment.label for segment in segments]] = np.arange(1, len(segments) + 1)
-    segmentation, ids = node.GetSegmentation(), vtk.vtkStringArray()
-    for segment in segments:
-        segmentation.AddEmptySegment(segment.id, segment.name, segment.colour)
-        segmentation.GetSegment(segment.id).SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), segment.terminology)
-        ids.InsertNextValue(segment.id)
-    _import_label_map(node, ct_node, renumbered[labels], ids)
-    for segment in segments:
-        node.GetDisplayNode().SetSegmentOpacity3D(segment.id, segment.opacity_3d)
-        if segment.id in LUNG_SEGMENTS:  # their outlines would cross vessels and nodules in the slice views
-            node.GetDisplayNode().SetSegmentVisibility2DOutline(segment.id, False)
+def _bounding_box(labels: np.ndarray) -> tuple[slice, ...] | None:
+    """Of all voxels that are not 0; None without any."""
+    lines = [np.flatnonzero(labels.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not lines[0].size:
+        return None
+    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
 
 
-def _import_label_map(
+def _oriented_image(
+    labels: np.ndarray, corner_ijk: list[int], ijk_to_ras: vtk.vtkMatrix4x4
+) -> slicer.vtkOrientedImageData:
+    """Labels (K, J, I) that begin at a voxel of the CT's grid."""
+    image = slicer.vtkOrientedImageData()
+    ends = [start + size - 1 for start, size in zip(corner_ijk, labels.shape[::-1], strict=True)]
+    image.SetExtent(*[end for pair in zip(corner_ijk, ends, strict=True) for end in pair])
+    image.SetGeometryFromImageToWorldMatrix(ijk_to_ras)
+    image.GetPointData().SetScalars(numpy_to_vtk(labels.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR))
+    return image
+
+
+def _surface(mask: np.ndarray, corner_ijk: list[int], ijk_to_ras: vtk.vtkMatrix4x4, is_lung: bool) -> vtk.vtkPolyData:
+    """The closed surface (RAS mm) of a mask (K, J, I) that begins at a voxel of the CT's grid.
+
+    From means over blocks of voxels, smoothed: Slicer's own conversion takes seconds for a lung.
+    """
+    spacing_mm = np.linalg.norm(slicer.util.arrayFromVTKMatrix(ijk_to_ras)[:3, :3], axis=0)[::-1]
+    finest_mm = _LUNG_SURFACE_MM if is_lung else _NODULE_SURFACE_MM
+    block_kji = np.maximum(np.round(finest_mm / spacing_mm), 1).astype(int)
+    # A layer of air all round, and up to whole blocks.
+    after = (-np.array(mask.shape)) % block_kji + block_kji
+    padded = np.pad(mask, np.stack([block_kji, after], axis=1)).astype(np.float32)
+    for axis, block in enumerate(block_kji):
+        shape = padded.shape
+        padded = padded.reshape(*shape[:axis], -1, block, *shape[axis + 1 :]).mean(axis=axis + 1)
+    smooth = ndimage.gaussian_filter(padded, _SMOOTHING_VOXELS)
+    image = vtk.vtkImageData()
+    image.SetDimensions(*smooth.shape[::-1])
+    image.SetSpacing(*map(float, block_kji[::-1]))
+    image.SetOrigin(*(corner - block / 2 - 0.5 for corner, block in zip(corner_ijk, block_kji[::-1], strict=True)))
+    image.GetPointData().SetScalars(numpy_to_vtk(smooth.ravel(), deep=True))
+    contour, to_ras, moved = vtk.vtkFlyingEdges3D(), vtk.vtkTransform(), vtk.vtkTransformPolyDataFilter()
+    contour.SetInputData(image)
+    contour.SetValue(0, float(smooth.max()) / 2)  # which is less than 1 where the mask is only a few voxels
+    to_ras.SetMatrix(ijk_to_ras)
+    moved.SetTransform(to_ras)
+    moved.SetInputConnection(contour.GetOutputPort())
+    moved.Update()
+    return moved.GetOutput()
+
+
+def _add_segment(
     node: slicer.vtkMRMLSegmentationNode,
-    ct_node: slicer.vtkMRMLScalarVolumeNode,
-    labels: np.ndarray,
-    ids: vtk.vtkStringArray,
+    planned: _Segment,
+    image: slicer.vtkOrientedImageData,
+    surface: vtk.vtkPolyData,
 ) -> None:
-    """Value n of the labels becomes the n-th of the segments, through a label map node that lives only meanwhile."""
-    scene, matrix = node.GetScene(), vtk.vtkMatrix4x4()
-    ct_node.GetIJKToRASMatrix(matrix)
-    label_map = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
-    try:
-        label_map.SetIJKToRASMatrix(matrix)
-        slicer.util.updateVolumeFromArray(label_map, labels)
-        slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(label_map, node, ids)
-    finally:
-        scene.RemoveNode(label_map)
+    """One segment, which shares the image with the others of its label map."""
+    segment = slicer.vtkSegment()
+    segment.SetName(planned.name)
+    segment.SetColor(*planned.colour)
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), planned.terminology)
+    segment.SetLabelValue(planned.label)
+    segment.AddRepresentation(_BINARY, image)
+    segment.AddRepresentation(_SURFACE, surface)
+    node.GetSegmentation().AddSegment(segment, planned.id)
+    if planned.is_lung:
+        display = node.GetDisplayNode()
+        display.SetSegmentOpacity3D(planned.id, _LUNG_OPACITY_3D)
+        display.SetSegmentVisibility2DOutline(planned.id, False)  # it would cross vessels and nodules

@@ -160,6 +160,14 @@ def run(app, widget, timeout_s=120):
     wait(app, widget, timeout_s)
 
 
+def start_held(app, widget, runs):
+    """Click Detect & Score and wait until the run's process has been asked; it is held until `deliver`."""
+    runs.holding = True
+    before = len(runs.runs)
+    widget.ui.detectButton.click()
+    app.wait_until(lambda: len(runs.runs) > before)
+
+
 def wait(app, widget, timeout_s=120):
     app.wait_until(lambda: not widget.ui.cancelButton.enabled, timeout_s)
     app.process_events()

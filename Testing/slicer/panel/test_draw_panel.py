@@ -14,6 +14,7 @@ def test_each_state_is_drawn_and_looks_different(app, quick, ct, tmp_path, runs)
     runs.holding = True
 
     def wait(condition):
+        app.wait_until(lambda: runs.runs)
         runs.runs[-1].on_progress(Report("detecting nodules", 0.4, 12.0))
         if not condition():
             runs.runs[-1].deliver()

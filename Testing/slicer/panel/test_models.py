@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from Testing.slicer.panel.conftest import choose, run, wait
+from Testing.slicer.panel.conftest import choose, run, start_held, wait
 from Testing.slicer.panel.stand_in_runs import CANCELLED, Outcome
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
@@ -138,8 +138,7 @@ def test_a_scene_closed_while_weights_are_fetched_ends_that(app, quick, runs):
 
 def test_weights_can_be_fetched_without_a_ct_but_not_during_a_run(app, quick, ct, runs):
     choose(app, quick, ct)
-    runs.holding = True
-    quick.ui.detectButton.click()
+    start_held(app, quick, runs)
     choose_model(app, quick, "download")
     assert len(runs.asked) == 1
     runs.runs[0].deliver()

@@ -14,6 +14,7 @@ from Testing.slicer.panel.conftest import (
     run,
     selected_rank,
     slice_centres_ras,
+    start_held,
     tick,
     wait,
 )
@@ -61,13 +62,13 @@ def test_a_second_request_does_not_write_the_ct_again(app, quick, ct, monkeypatc
     from LungCancerDxLib.slicer.panel import request
 
     written = []
-    write = request.write_volume
+    write = request.write_ct
 
-    def record(volume, path, **options):
+    def record(ct_node, path):
         written.append(path)
-        write(volume, path, **options)
+        return write(ct_node, path)
 
-    monkeypatch.setattr(request, "write_volume", record)
+    monkeypatch.setattr(request, "write_ct", record)
     choose(app, quick, ct)
     run(app, quick)
     place_point(app, quick, (-60.0, 10.0, -30.0))
@@ -81,8 +82,7 @@ def test_a_second_request_does_not_write_the_ct_again(app, quick, ct, monkeypatc
 
 def test_a_result_comes_in_while_the_user_is_in_another_module(app, quick, ct, runs):
     choose(app, quick, ct)
-    runs.holding = True
-    quick.ui.detectButton.click()
+    start_held(app, quick, runs)
     app.select_module(None)
     runs.runs[-1].deliver()
     wait(app, quick)
@@ -95,8 +95,7 @@ def test_a_result_comes_in_while_the_user_is_in_another_module(app, quick, ct, r
 
 def test_leaving_and_entering_the_module_leaves_a_run_alone(app, quick, ct, runs):
     choose(app, quick, ct)
-    runs.holding = True
-    quick.ui.detectButton.click()
+    start_held(app, quick, runs)
     app.select_module(None)
     app.select_module("LungCancerDx")
     assert quick.ui.cancelButton.enabled
@@ -115,6 +114,8 @@ def test_a_double_click_starts_one_run(app, quick, ct, runs):
     QTest.mouseDClick(quick.ui.detectButton, Qt.MouseButton.LeftButton)
     quick.ui.detectButton.click()
     quick.panel.detect()
+    app.wait_until(lambda: runs.asked)
+    app.process_events()
     assert len(runs.asked) == 1
     runs.runs[-1].deliver()
     wait(app, quick)
@@ -127,8 +128,7 @@ def test_the_answer_belongs_to_the_ct_that_was_asked_about(app, quick, ct, runs)
     run(app, quick)
     quick.ui.nextButton.click()
     choose(app, quick, ct)
-    runs.holding = True
-    quick.ui.detectButton.click()
+    start_held(app, quick, runs)
     choose(app, quick, other)
     quick.ui.nextButton.click()
     quick.ui.nextButton.click()

@@ -11,6 +11,7 @@ from Testing.slicer.panel.conftest import (
     instead_of_the_command,
     node_ids,
     run,
+    start_held,
     wait,
     with_runs,
 )
@@ -68,7 +69,7 @@ def test_cancel_ends_the_real_run_within_two_seconds_and_says_nothing(app, widge
     ids = node_ids(app)
     widget.ui.detectButton.click()
     app.wait_until(lambda: "Finding" in widget.ui.statusLabel.text or "Reading" in widget.ui.statusLabel.text, 60)
-    process = widget.panel._run._run._process.processId()
+    process = widget.panel._run._process._process.processId()
     assert is_alive(process)
     start = time.monotonic()
     widget.ui.cancelButton.click()
@@ -131,8 +132,7 @@ def test_a_damaged_answer_ends_in_one_message_and_an_unchanged_scene(app, quick,
 
 def test_a_ct_that_was_removed_meanwhile_gets_no_result(app, quick, ct, runs):
     choose(app, quick, ct)
-    runs.holding = True
-    quick.ui.detectButton.click()
+    start_held(app, quick, runs)
     app.scene.RemoveNode(ct)
     app.process_events()
     ids = node_ids(app)
@@ -149,8 +149,7 @@ def test_a_ct_that_was_changed_meanwhile_gets_no_result(app, quick, ct, runs, ch
     import numpy as np
 
     choose(app, quick, ct)
-    runs.holding = True
-    quick.ui.detectButton.click()
+    start_held(app, quick, runs)
     if change == "moved":
         ct.SetOrigin(1, 2, 3)
     elif change == "cropped":

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed")
+import SimpleITK as sitk
 import slicer
 import slicer.util
 import vtk
 
 from LungCancerDxLib.errors import LungCancerDxError
 from LungCancerDxLib.slicer.scene.build import show_case
-from LungCancerDxLib.slicer.scene.ct import volume_node
+from LungCancerDxLib.slicer.scene.ct import volume_node, write_ct
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import affine, made_case
 
@@ -111,3 +112,19 @@ def test_labels_off_the_grid_are_refused(scene, wrong):
     ct = volume_node(scene, made.volume, "CT")
     with pytest.raises(LungCancerDxError, match="grid of the CT"):
         show_case(scene, replace(made.result, lung_labels=wrong(made.lungs)), ct)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_ct_is_written_as_it_lies_in_the_world(scene, tmp_path, grid):
+    volume = made_case(GRIDS[grid]).volume
+    ct = volume_node(scene, volume, "CT")
+    transform, matrix = linear_transform(scene)
+    ct.SetAndObserveTransformNodeID(transform.GetID())
+    for _ in write_ct(ct, tmp_path / "ct.nrrd"):
+        pass
+    image = sitk.ReadImage(str(tmp_path / "ct.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), volume.voxels)
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    k, j, i = 5, 7, 11
+    expected = to_lps @ matrix @ to_lps @ volume.kji_to_lps @ (k, j, i, 1)
+    np.testing.assert_allclose(image.TransformIndexToPhysicalPoint((i, j, k)), expected[:3], atol=1e-9)

@@ -19,6 +19,7 @@ from .runtime.device import Compute
 from .runtime.npz import kept_npz, write_npz
 from .volume import CTVolume
 
+_DECIMALS = 4  # of the affine: a scan that was saved and read again is the same scan
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
 
 
@@ -34,7 +35,7 @@ class ScanCache:
         if folder is None:
             return
         digest = hashlib.sha256(np.ascontiguousarray(volume.voxels).data)
-        digest.update(np.ascontiguousarray(volume.kji_to_lps).tobytes())
+        digest.update((np.round(volume.kji_to_lps, _DECIMALS) + 0.0).tobytes())  # no -0.0
         digest.update(repr((__version__, volume.shape_kji, sorted(asdict(preset).items()))).encode())
         self._stem = Path(folder) / digest.hexdigest()[:32]
 

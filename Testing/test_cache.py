@@ -164,3 +164,10 @@ def test_a_disk_that_fills_up_leaves_no_part_of_an_entry(tmp_path, calls, monkey
     with pytest.raises(OutputError, match="No space left on device"):
         ask(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scan_that_lies_elsewhere_by_rounding_is_the_same_scan(tmp_path, calls):
+    ask(tmp_path)
+    moved = slab().volume.kji_to_lps + 1e-7
+    detect_and_score(replace(slab().volume, kji_to_lps=moved), tiny_model(), cache=tmp_path)
+    assert len(list(tmp_path.glob("*.scan.npz"))) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,14 @@ def read_npz(path: Path, names: Iterable[str]) -> Arrays:
 
 
 def kept_npz(path: Path, names: Iterable[str]) -> Arrays | None:
-    """The arrays of these names from a cache; None where they are to be computed anew."""
+    """The arrays of these names from a cache; None where they are to be computed anew.
+
+    The file's time is then that of its use: who trims a cache removes what was used longest ago.
+    """
     try:
-        return read_npz(path, names)
+        arrays = read_npz(path, names)
     except ValueError:
         return None
+    with suppress(OSError):
+        path.touch()
+    return arrays

@@ -37,7 +37,6 @@ from .navigation import (
 from .nodule_table import NoduleView
 from .request import (
     CT_EVENTS,
-    Point,
     Scoring,
     ScoringRequest,
     apply_result,
@@ -47,6 +46,7 @@ from .request import (
     why_unusable,
 )
 from .state import Display, Parameters, ShownCase, apply_display, can_overrule, latest_case
+from .workspace import Point, cached_gb, trim_cache
 
 
 class Panel:
@@ -86,6 +86,7 @@ class Panel:
         ui.lungWindowButton.clicked.connect(self._set_lung_window)
         ui.fitButton.clicked.connect(lambda: fit_views())
         ui.exportButton.clicked.connect(self._export)
+        ui.emptyCacheButton.clicked.connect(self._empty_cache)
 
     # The scene and the panel
 
@@ -299,6 +300,10 @@ class Panel:
         except LungCancerDxError as error:
             slicer.util.errorDisplay(str(error), windowTitle="LungCancerDx")
 
+    def _empty_cache(self, *_clicked: object) -> None:
+        trim_cache(0.0)
+        self._update_buttons()
+
     # What is shown
 
     def _show_case(self) -> None:
@@ -316,6 +321,9 @@ class Panel:
         self._ui.modelComboBox.enabled = not self._why_busy()
         self._ui.lungWindowButton.enabled = self._ct_node is not None
         self._ui.exportButton.enabled = has_case
+        cached = cached_gb()
+        self._ui.emptyCacheButton.enabled = cached > 0 and not self._run.running
+        self._ui.emptyCacheButton.text = f"Empty the cache ({cached:.1f} GB)" if cached else "Empty the cache"
         self._ui.placePointButton.enabled = has_case and not reason
         self._ui.placePointButton.text = "Click on the spot…" if self._placing.active else "Classify a point"
         self._ui.restoreButton.enabled = self._case is not None and self._case.by_model is not None

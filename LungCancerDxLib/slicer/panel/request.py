@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +17,12 @@ from ...errors import LungCancerDxError
 from ...io.result_folder import read_result_in_steps
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, add_case, cases_of, remove, update
-from ..scene.ct import check_rigid, world_lps, write_ct
+from ..scene.ct import check_rigid, world_lps
 from ..scene.text import case_result, scored_ranks
 from .background import Outcome, Work
 from .command import score_arguments
 from .state import Parameters, ShownCase, can_overrule, score_options
+from .workspace import Point, Workspace, cache_folder, trim_cache, write_points
 
 CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
 """What changes whether a CT can be scored."""
@@ -31,7 +30,6 @@ CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkM
 _MODEL = "LungCancerDx.ModelAsked"
 _SAME_POSITION_MM = 1.0
 
-Point = tuple[float, float, float]
 Grid = tuple[tuple[int, ...], tuple[float, ...]]
 
 
@@ -137,8 +135,9 @@ class Scoring:
                 write_points([_moved(to_world, point) for point in request.points_lps_mm], files.points)
         except OSError as error:
             raise LungCancerDxError(f"The CT could not be written for the background run: {error}") from error
-        options = replace(request.options, cache=files.cache, points=files.points if request.points_lps_mm else None)
+        options = replace(request.options, cache=cache_folder(), points=files.points if request.points_lps_mm else None)
         outcome = yield score_arguments(files.ct, files.result, options)
+        trim_cache()
         if check_outcome(outcome):
             result = yield from read_result_in_steps(files.result)
             from_world = np.linalg.inv(to_world)
@@ -240,60 +239,3 @@ def _same_case(earlier: CaseResult, result: CaseResult) -> bool:
         return False
     pairs = zip(earlier.nodules, result.nodules, strict=False)
     return all(np.allclose(a.center_lps_mm, b.center_lps_mm, rtol=0, atol=_SAME_POSITION_MM) for a, b in pairs)
-
-
-@dataclass
-class CTFiles:
-    """The files of one CT in a folder of their own; `written` is the state of the node that `ct` was written from."""
-
-    folder: Path
-    written: tuple[int, bytes] | None = None
-
-    def __post_init__(self) -> None:
-        self.ct = self.folder / "ct.nrrd"
-        self.cache = self.folder / "cache"
-        self.result = self.folder / "result"
-        self.points = self.folder / "points.csv"
-
-
-class Workspace:
-    """Folders under the application's temporary folder; `clear` removes them."""
-
-    def __init__(self, parent: Path) -> None:
-        self._parent = parent
-        self._files: dict[str, CTFiles] = {}
-
-    def files_of(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, Outcome, CTFiles]:
-        """The files of a CT, in steps; the CT is written where the node's voxels or geometry have changed since then.
-
-        Raises
-        ------
-        CTReadError
-            Where the node holds no image.
-        OSError
-            Where the disk is full or not to be written to.
-        """
-        image = ct_node.GetImageData()
-        modified = max(ct_node.GetMTime(), image.GetMTime() if image is not None else 0)
-        volume_state = (modified, world_lps(ct_node).tobytes())
-        files = self._files.get(ct_node.GetID())
-        if files is None or not files.folder.is_dir():
-            folder = Path(tempfile.mkdtemp(prefix="LungCancerDx-", dir=self._parent))
-            files = self._files[ct_node.GetID()] = CTFiles(folder)
-        if files.written != volume_state or not files.ct.is_file():
-            files.written = None
-            yield from write_ct(ct_node, files.ct)
-            files.written = volume_state
-        return files
-
-    def clear(self) -> None:
-        """Remove all files."""
-        for files in self._files.values():
-            shutil.rmtree(files.folder, ignore_errors=True)
-        self._files.clear()
-
-
-def write_points(points_lps_mm: Sequence[Point], path: Path) -> None:
-    """The spots to classify, as `--points` reads them."""
-    rows = [",".join(f"{x:.4f}" for x in point) for point in points_lps_mm]
-    path.write_text("\n".join(["x,y,z", *rows]) + "\n", encoding="utf-8")

@@ -21,6 +21,14 @@ NO_OUTLINES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """The folder of the cache, which is not the user's own."""
+    folder = tmp_path / "user cache"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_names, **_options: folder)
+    return folder / "Scans"
+
+
 @pytest.fixture
 def start_app():
     """A function that starts an application with options of its own; it ends with the test."""

@@ -59,16 +59,16 @@ def test_a_second_run_keeps_the_first_where_the_user_chose_so(app, quick, ct):
 
 
 def test_a_second_request_does_not_write_the_ct_again(app, quick, ct, monkeypatch):
-    from LungCancerDxLib.slicer.panel import request
+    from LungCancerDxLib.slicer.panel import workspace
 
     written = []
-    write = request.write_ct
+    write = workspace.write_ct
 
     def record(ct_node, path):
         written.append(path)
         return write(ct_node, path)
 
-    monkeypatch.setattr(request, "write_ct", record)
+    monkeypatch.setattr(workspace, "write_ct", record)
     choose(app, quick, ct)
     run(app, quick)
     place_point(app, quick, (-60.0, 10.0, -30.0))

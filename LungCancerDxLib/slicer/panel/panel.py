@@ -14,7 +14,7 @@ import slicer.util
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ..scene.build import update
+from ..scene.build import CaseNodes, update
 from ..scene.ct import set_lung_window
 from ..scene.text import scored_ranks
 from .background import OneRun, Work
@@ -45,7 +45,7 @@ from .request import (
     second_request,
     why_unusable,
 )
-from .state import Display, Parameters, ShownCase, apply_display, can_overrule, latest_case
+from .state import Parameters, ShownCase, apply_display, can_overrule, latest_case
 from .workspace import Point, cached_gb, trim_cache
 
 
@@ -75,7 +75,7 @@ class Panel:
         self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
         self._result = ResultView(ui)
         self._nodules = NoduleView(ui, self._go_to, self._tick_later)
-        self._display = Display()
+        self._displayed: tuple[object, ...] = ()
         self._later = qt.QTimer()  # of no interval: the next turn of the event loop
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._follow_scene)
@@ -119,9 +119,16 @@ class Panel:
         self._picking.watch(nodes)
         self._ct_watch.watch(self._ct_node)
         if self._case is not None:
-            self._display.follow(self._case.nodes, self._chosen)
+            self._apply_display(self._case.nodes, self._chosen)
         self._show_case()
         self._update_buttons()
+
+    def _apply_display(self, nodes: CaseNodes, chosen: Parameters) -> None:
+        """Only where the user's choice or the case has changed: what was hidden elsewhere in Slicer stays so."""
+        wanted = (nodes.case, chosen.showLungs, chosen.showNodules, chosen.showLabels)
+        if wanted != self._displayed:
+            self._displayed = wanted
+            apply_display(nodes, chosen)
 
     def node_added(self) -> None:
         """A node came, which may be a CT, where none is chosen yet."""

@@ -122,19 +122,3 @@ def apply_display(nodes: CaseNodes, parameters: Parameters) -> None:
     if markups is not None and markups.GetDisplayNode() is not None:
         markups.GetDisplayNode().SetVisibility(parameters.showNodules)
         markups.GetDisplayNode().SetPointLabelsVisibility(parameters.showLabels)
-
-
-class Display:
-    """Brings the views in line with the user's choice where that, or the case, has changed, and otherwise leaves alone
-    what the user has hidden or shown elsewhere in the application.
-    """
-
-    def __init__(self) -> None:
-        self._applied: tuple[object, ...] | None = None
-
-    def follow(self, nodes: CaseNodes, parameters: Parameters) -> None:
-        """Apply the choice unless that has been done."""
-        wanted = (nodes.case, parameters.showLungs, parameters.showNodules, parameters.showLabels)
-        if wanted != self._applied:
-            self._applied = wanted
-            apply_display(nodes, parameters)

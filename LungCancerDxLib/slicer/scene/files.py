@@ -41,6 +41,17 @@ _LOGICS = (
     "vtkSlicerTransformLogic",
     "vtkSlicerSubjectHierarchyModuleLogic",
 )
+_SLICE_VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
+_PIXELS, _GAP_PIXELS, _GAP_GREY = 640, 4, 96
+_ROWS = (("Axial", "3D"), ("Coronal", "Sagittal"))
+_EDGES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # what is left and right in the picture
+_BACKGROUND_3D = [18, 20, 26]
+_CHARACTERS = 96  # of a line at the foot of the 3D view
+_PROBE = (
+    "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.SetSize(8, 8); "
+    "w.AddRenderer(vtk.vtkRenderer()); raise SystemExit(0 if w.SupportsOpenGL() else 1)"
+)
+_PROBE_SECONDS = 60
 
 
 def save_scene_files(result: CaseResult, folder: Path, picture: Path | None = None) -> str | None:
@@ -148,24 +159,9 @@ def _is_whole(path: Path) -> bool:
     return path.is_file()
 
 
-SLICE_VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
-"""Slicer's own slice views and their orientation."""
-
-_PIXELS, _GAP_PIXELS, _GAP_GREY = 640, 4, 96
-_ROWS = (("Axial", "3D"), ("Coronal", "Sagittal"))
-_EDGES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # what is left and right in the picture
-_BACKGROUND_3D = [18, 20, 26]
-_CHARACTERS = 96  # of a line at the foot of the 3D view
-_PROBE = (
-    "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.SetSize(8, 8); "
-    "w.AddRenderer(vtk.vtkRenderer()); raise SystemExit(0 if w.SupportsOpenGL() else 1)"
-)
-_PROBE_SECONDS = 60
-
-
 def show_in_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes) -> None:
     """Add the nodes of the views to a scene of our own, showing a case. Inside the application its views are there."""
-    for name, orientation in SLICE_VIEWS.items():
+    for name, orientation in _SLICE_VIEWS.items():
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLScene(scene)
         slice_node = logic.AddSliceNode(name)
@@ -199,50 +195,35 @@ def case_views(scene: slicer.vtkMRMLScene, nodes: CaseNodes) -> Iterator[dict[st
     from trame_slicer.views.render_scheduler import NoScheduleRendering
 
     before = _node_ids(scene)
-    views: dict[str, Any] = {}
-    with _application(scene) as application:
-        try:
-            for name in _EDGES:
-                views[name] = trame.SliceView(scene, application, _tag(name), NoScheduleRendering())
-                _prepare_slice(views[name], name, nodes)
-            views["3D"] = trame.ThreeDView(scene, application, _tag("3D"), NoScheduleRendering())
-            _prepare_3d(views["3D"], nodes)
-            yield views
-        finally:
-            for view in views.values():
-                view.set_view_node(None)
-                view.finalize()
-            for logic in (*application.GetSliceLogics(), *application.GetViewLogics()):
-                logic.SetMRMLScene(None)  # or it would bring back what is removed
-            for node_id in _node_ids(scene) - before:
-                scene.RemoveNode(scene.GetNodeByID(node_id))
-
-
-@contextmanager
-def _application(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkSlicerApplicationLogic]:
-    """The logics that views need."""
-    application = slicer.vtkSlicerApplicationLogic()
+    application, markups = slicer.vtkSlicerApplicationLogic(), slicer.vtkSlicerMarkupsLogic()
     application.SetMRMLScene(scene)
     application.SetSliceLogics(vtk.vtkCollection())
     application.SetViewLogics(vtk.vtkCollection())
-    markups = slicer.vtkSlicerMarkupsLogic()
     markups.SetMRMLScene(scene)
     markups.SetMRMLApplicationLogic(application)
     application.SetModuleLogic("Markups", markups)  # points are drawn with it
+    views: dict[str, Any] = {}
     try:
-        yield application
+        for name in _EDGES:  # under tags that are not those of the application's views
+            views[name] = trame.SliceView(scene, application, f"LungCancerDx{name}", NoScheduleRendering())
+            _prepare_slice(views[name], name, nodes)
+        views["3D"] = trame.ThreeDView(scene, application, "LungCancerDx3D", NoScheduleRendering())
+        _prepare_3d(views["3D"], nodes)
+        yield views
     finally:
+        for view in views.values():
+            view.set_view_node(None)
+            view.finalize()
+        for logic in (*application.GetSliceLogics(), *application.GetViewLogics()):
+            logic.SetMRMLScene(None)  # or it would bring back what is removed
+        for node_id in _node_ids(scene) - before:
+            scene.RemoveNode(scene.GetNodeByID(node_id))
         markups.SetMRMLScene(None)
         application.SetMRMLScene(None)
 
 
 def _node_ids(scene: slicer.vtkMRMLScene) -> set[str]:
     return {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
-
-
-def _tag(name: str) -> str:
-    """The views' nodes are others than those of the application."""
-    return f"LungCancerDx{name}"
 
 
 def _prepare_slice(view: Any, orientation: str, nodes: CaseNodes) -> None:

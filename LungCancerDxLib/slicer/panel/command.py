@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ...options import ScoreOptions
 
@@ -100,8 +100,8 @@ class ReportReader:
                 reports.append(report)
             elif isinstance(content.get("error"), str):
                 self.error = content["error"]
-            elif isinstance(content.get("process_group"), int):
-                self.process_group = content["process_group"]
+            elif _is_finite(group := content.get("process_group")):
+                self.process_group = int(group)
             elif line.strip():
                 text = line[:_LONGEST_LINE].decode(errors="replace").strip()
                 self.other_lines.append(text[:_KEPT_CHARACTERS])
@@ -109,30 +109,23 @@ class ReportReader:
 
 
 def _json_object(line: bytes) -> dict[str, Any]:
-    """An empty one where the line is something else."""
+    """With every number a float; an empty one where the line is something else."""
     try:
-        content = json.loads(line)
+        content = json.loads(line, parse_int=float)
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def _report(content: dict[str, Any]) -> Report | None:
-    stage, fraction, left = content.get("stage"), _number(content.get("fraction")), _number(content.get("seconds_left"))
-    if not isinstance(stage, str) or fraction is None or not 0 <= fraction <= 1:
+    stage, fraction, left = (content.get(name) for name in ("stage", "fraction", "seconds_left"))
+    if not isinstance(stage, str) or not _is_finite(fraction) or not 0 <= fraction <= 1:
         return None
-    return Report(stage, fraction, left if left is not None and left >= 0 else None)
+    return Report(stage, fraction, left if _is_finite(left) and left >= 0 else None)
 
 
-def _number(value: object) -> float | None:
-    """None for what is no finite number."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+def _is_finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def signal_group(group: int | None, number: int) -> bool:

@@ -85,9 +85,16 @@ def highlight(nodes: CaseNodes, result: CaseResult, nodule: Nodule) -> None:
         display.EndModify(modifying)
 
 
-def nodule_of_point(nodes: CaseNodes, result: CaseResult, index: int) -> Nodule | None:
-    """The nodule of a control point, by its position: the user may have deleted others."""
-    if not 0 <= index < nodes.markups.GetNumberOfControlPoints():
+POINT_CLICKED = slicer.vtkMRMLMarkupsDisplayNode.JumpToPointEvent
+"""What the display node of a case's points tells where the user clicked one."""
+
+
+def clicked_nodule(nodes: CaseNodes, result: CaseResult) -> Nodule | None:
+    """The nodule whose point was clicked, by its position: the user may have deleted others."""
+    display = nodes.markups.GetDisplayNode()
+    index = display.GetActiveComponentIndex()
+    is_point = display.GetActiveComponentType() == slicer.vtkMRMLMarkupsDisplayNode.ComponentControlPoint
+    if not is_point or not 0 <= index < nodes.markups.GetNumberOfControlPoints():
         return None
     return next((nodule for nodule in result.nodules if _is_at(nodes, index, nodule)), None)
 
@@ -132,33 +139,6 @@ class NodeWatch:
 
     def _happened(self, *_event: object) -> None:
         self._on_event()
-
-
-class PointPicking:
-    """Reports which point of a case the user clicked.
-
-    Parameters
-    ----------
-    on_picked
-        Called with the index of the point.
-    """
-
-    def __init__(self, on_picked: Callable[[int], None]) -> None:
-        self._on_picked = on_picked
-        self._display = NodeWatch([slicer.vtkMRMLMarkupsDisplayNode.JumpToPointEvent], self._picked)
-
-    def watch(self, nodes: CaseNodes | None) -> None:
-        """Listen to the points of this case and no other."""
-        markups = nodes.markups if nodes is not None else None
-        self._display.watch(markups.GetDisplayNode() if markups is not None else None)
-
-    def _picked(self) -> None:
-        display = self._display.node
-        if (
-            display is not None
-            and display.GetActiveComponentType() == slicer.vtkMRMLMarkupsDisplayNode.ComponentControlPoint
-        ):
-            self._on_picked(display.GetActiveComponentIndex())
 
 
 class PointPlacing:

@@ -24,14 +24,14 @@ from .dependencies import ensure_dependencies
 from .export import export_case
 from .models import PUBLISHED, ModelChoice
 from .navigation import (
+    POINT_CLICKED,
     NodeWatch,
-    PointPicking,
     PointPlacing,
+    clicked_nodule,
     fit_views,
     highlight,
     jump_to,
     likely_ct,
-    nodule_of_point,
     show_ct,
 )
 from .nodule_table import NoduleView
@@ -70,7 +70,7 @@ class Panel:
         self._run = OneRun(self._runs.progress)
         self._scoring = Scoring(self._show_result)
         self._placing = PointPlacing(self._classify_point, self._update_buttons)
-        self._picking = PointPicking(self._select_point)
+        self._points = NodeWatch([POINT_CLICKED], self._select_clicked)
         self._ct_watch = NodeWatch(CT_EVENTS, self._update_buttons)
         self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
         self._result = ResultView(ui)
@@ -116,7 +116,7 @@ class Panel:
             self._placing.stop()
         if before is None or nodes is None or nodes.ct is not before.nodes.ct:
             self._nodules.forget()
-        self._picking.watch(nodes)
+        self._points.watch(nodes.markups.GetDisplayNode() if nodes is not None and nodes.markups is not None else None)
         self._ct_watch.watch(self._ct_node)
         if self._case is not None:
             self._apply_display(self._case.nodes, self._chosen)
@@ -251,11 +251,10 @@ class Panel:
             jump_to(self._case.nodes, nodule)
             highlight(self._case.nodes, self._case.result, nodule)
 
-    def _select_point(self, index: int) -> None:
-        if self._case is not None:
-            nodule = nodule_of_point(self._case.nodes, self._case.result, index)
-            if nodule is not None:
-                self._nodules.select(nodule.rank)
+    def _select_clicked(self) -> None:
+        nodule = clicked_nodule(self._case.nodes, self._case.result) if self._case is not None else None
+        if nodule is not None:
+            self._nodules.select(nodule.rank)
 
     def _tick_later(self, rank: int, counts: bool) -> None:
         """Not at once: the table is told anew, and its row is still busy with the tick."""

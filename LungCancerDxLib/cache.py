@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from .models.bundle import Model
 from .preprocessing import CTLungs, Preprocessed, WorkingScan
 from .preset import Preset
 from .runtime.device import Compute
-from .runtime.npz import kept_npz, write_npz
+from .runtime.npz import Arrays, kept_npz, write_npz
 from .volume import CTVolume
 
 _DECIMALS = 4  # of the affine: a scan that was saved and read again is the same scan
@@ -44,7 +45,7 @@ class ScanCache:
         if self._stem is None:
             return compute()
         path = self._stem.with_suffix(".scan.npz")
-        kept = kept_npz(path, (*_SCAN_FIELDS, "lung_labels", "ct_kji_to_lps", "warnings"))
+        kept = _used(path, (*_SCAN_FIELDS, "lung_labels", "ct_kji_to_lps", "warnings"))
         if kept is not None:
             scan = WorkingScan(**{name: kept[name] for name in _SCAN_FIELDS})
             lungs = CTLungs(kept["lung_labels"], kept["ct_kji_to_lps"])
@@ -59,10 +60,19 @@ class ScanCache:
         if self._stem is None or not model.sha256:
             return detect()
         path = self._stem.with_suffix(f".{model.sha256[:16]}.{compute.device.type}.{compute.precision}.npz")
-        kept = kept_npz(path, [field.name for field in fields(Proposals)])
+        kept = _used(path, [field.name for field in fields(Proposals)])
         if kept is not None:
             return Detected(Proposals(**kept), (), compute)
         detected = detect()
         if not detected.warnings:
             write_npz(path, vars(detected.proposals), compressed=False)
         return detected
+
+
+def _used(path: Path, names: Iterable[str]) -> Arrays | None:
+    """An entry, whose time is then that of its use: who trims the cache removes what was used longest ago."""
+    arrays = kept_npz(path, names)
+    if arrays is not None:
+        with suppress(OSError):
+            path.touch()
+    return arrays

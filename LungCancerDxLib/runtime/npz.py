@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +45,8 @@ def read_npz(path: Path, names: Iterable[str]) -> Arrays:
 
 
 def kept_npz(path: Path, names: Iterable[str]) -> Arrays | None:
-    """The arrays of these names from a cache; None where they are to be computed anew.
-
-    The file's time is then that of its use: who trims a cache removes what was used longest ago.
-    """
+    """The arrays of these names from a cache; None where they are to be computed anew."""
     try:
-        arrays = read_npz(path, names)
+        return read_npz(path, names)
     except ValueError:
         return None
-    with suppress(OSError):
-        path.touch()
-    return arrays

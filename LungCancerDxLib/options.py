@@ -72,11 +72,16 @@ class ScoreOptions:
         return [*arguments, *(["--classify-all"] if self.classify_all else [])]
 
 
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Where and how precisely networks run."""
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model, and where and how precisely its networks run."""
     parser.add_argument("--model", metavar="NAME|DIR", help="a model's name or its folder (default: the default model)")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    add_device_options(parser)
     parser.add_argument(
         "--max-memory",
         metavar="GB",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..names import DEVICES, PRECISIONS
+from ..options import add_device_options
 from ..options import expanded_path as path
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def add_progress_options(parser: argparse.ArgumentParser) -> None:
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """From which seed, where and how precisely a network is trained, and how often that is kept."""
     parser.add_argument("--seed", metavar="S", type=seed, default=0)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    add_device_options(parser)
     parser.add_argument(
         "--validation",
         metavar="FOLDER",

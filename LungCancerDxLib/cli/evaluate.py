@@ -1,4 +1,4 @@
-"""`lungcancerdx evaluate`: how good detections and case scores are (section VI, Figs. 7 and 8)."""
+"""`lungcancerdx evaluate`: how good detections, case scores and suspicions are (section VI, Figs. 7 and 8)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from .arguments import Commands, add_actions, add_command, count, path, seed
 
 DETECTION_FILES = ("detection.md", "detection.csv", "froc.csv", "froc.png", "top_k.png")
 CASE_FILES = ("cases.md", "cases.csv", "roc.csv", "roc.png", "histograms.png", "reliability.png")
+RATING_FILES = ("ratings.md", "ratings.csv", "reliability.png")
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Its two kinds."""
-    actions = add_actions(commands, "evaluate", help="how good detections or case scores are (section VI)")
+    """Its three kinds."""
+    actions = add_actions(commands, "evaluate", help="how good detections, case scores or suspicions are (section VI)")
     detection = add_command(
         actions, "detection", run_detection, help="FROC and recall at top k of marks against annotated nodules"
     )
@@ -34,7 +35,17 @@ def add_evaluate(commands: Commands) -> None:
     )
     cases.add_argument("labels", metavar="LABELS", type=path, help="CSV: id,cancer with 0 or 1")
     cases.add_argument("--truth", metavar="CSV", type=path, help="of simulated cases: id,bayes_probability")
-    for parser in (detection, cases):
+    ratings = add_command(
+        actions, "ratings", run_ratings, help="suspicion of nodules against readers' ratings, beside their diameter's"
+    )
+    ratings.add_argument(
+        "scores",
+        metavar="CSV",
+        type=path,
+        nargs="+",
+        help="held-out.csv of trainings with --fold, one each: id,patient,malignancy,diameter_mm,suspicion",
+    )
+    for parser in (detection, cases, ratings):
         parser.add_argument("--bootstrap", metavar="N", type=count, default=1000, help="samples (default 1000)")
         parser.add_argument("--seed", metavar="S", type=seed, default=0, help="of the bootstrap (default 0)")
         parser.add_argument("--out", metavar="DIR", type=path, required=True, help="result folder, made anew")
@@ -74,7 +85,7 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
     import numpy as np
 
     from ..evaluation.cases import case_report
-    from ..evaluation.figures import save_histograms, save_reliability_figure, save_roc_figure
+    from ..evaluation.figures import case_basis, save_histograms, save_reliability_figure, save_roc_figure
     from ..evaluation.outcomes import read_predictions
     from ..evaluation.report import markdown, write_rows
     from ..io.tables import write_table
@@ -93,5 +104,28 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
         write_table(staging / "roc.csv", ("threshold", "false_positive_rate", "true_positive_rate"), points)
         save_roc_figure(report, outcomes, staging / "roc.png")
         save_histograms(outcomes, staging / "histograms.png")
-        save_reliability_figure(report, outcomes, staging / "reliability.png")
+        bins, basis = report.calibration, case_basis(outcomes)
+        save_reliability_figure(bins, outcomes.score_name, "cancer", basis, staging / "reliability.png")
+    return f"{message}\nTables and figures in {arguments.out}"
+
+
+def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Evaluate suspicions of nodules; returns the message for the terminal."""
+    import numpy as np
+
+    from ..evaluation.figures import save_reliability_figure
+    from ..evaluation.ratings import ratings_report, read_rated_nodules
+    from ..evaluation.report import markdown, write_rows
+    from ..runtime.atomic import atomic_folder, check_target
+
+    replaceable = RATING_FILES if arguments.overwrite else ()
+    check_target(arguments.out, replaceable)
+    rated = read_rated_nodules(arguments.scores)
+    report = ratings_report(rated, np.random.default_rng(arguments.seed), arguments.bootstrap)
+    message = markdown("Suspicion of nodules", report.rows, report.remarks)
+    with atomic_folder(arguments.out, replaceable) as staging:
+        (staging / "ratings.md").write_text(message, encoding="utf-8")
+        write_rows(report.rows, staging / "ratings.csv")
+        bins, event = report.calibration, "ratings over 3"
+        save_reliability_figure(bins, "suspicion", event, rated.basis, staging / "reliability.png")
     return f"{message}\nTables and figures in {arguments.out}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..report.plotting import figure_file
-from .cases import CaseReport, roc
+from .cases import Calibration, CaseReport, roc
 from .detection_report import DetectionReport, Recall
 from .froc import RATES
 from .outcomes import Outcomes
@@ -64,7 +64,7 @@ def save_roc_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
             label = f"Bayes predictor, AUC {values['AUC of the Bayes predictor']:.3f}"
             axes.plot(false_rate, true_rate, color=_GREY, linewidth=1.2, label=label)
         axes.set_aspect("equal")
-        _finish(axes, "false positive rate", "true positive rate", f"ROC on {_basis(outcomes)}")
+        _finish(axes, "false positive rate", "true positive rate", f"ROC on {case_basis(outcomes)}")
 
 
 def save_histograms(outcomes: Outcomes, path: Path) -> None:
@@ -76,28 +76,28 @@ def save_histograms(outcomes: Outcomes, path: Path) -> None:
             axes.hist(scores, _BINS, weights=shares, color=colour, alpha=0.55, label=f"{name} ({len(scores)})")
         axes.axvline(0.5, color=_GREY, linestyle="--", linewidth=1)
         axes.set(xlim=(0, 1), xlabel=outcomes.score_name, ylabel="share of the class")
-        axes.set_title(f"Scores by class on {_basis(outcomes)}")
+        axes.set_title(f"Scores by class on {case_basis(outcomes)}")
         axes.legend()
 
 
-def save_reliability_figure(report: CaseReport, outcomes: Outcomes, path: Path) -> None:
-    """The observed frequency of cancer over the mean score, bin by bin, above the number of cases in each bin."""
+def save_reliability_figure(bins: Calibration, score_name: str, event: str, basis: str, path: Path) -> None:
+    """The observed frequency of an event over the mean score, bin by bin, above the number of scores in each bin."""
     with figure_file(path, 2, 1, figsize=(5.6, 6.8), sharex=True, height_ratios=(4, 1)) as (axes, below):
-        bins = report.calibration
         axes.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1, label="as it should be")
         filled = bins.cases > 0
         error = f"expected calibration error {bins.expected_error:.3f}"
         axes.plot(bins.mean_score[filled], bins.observed_frequency[filled], "o-", color=_BLUE, label=error)
-        axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel="observed frequency of cancer")
-        axes.set_title(f"Reliability on {_basis(outcomes)}")
+        axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel=f"observed frequency of {event}")
+        axes.set_title(f"Reliability on {basis}")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left")
         width = 1 / len(bins.cases)
         below.bar((np.arange(len(bins.cases)) + 0.5) * width, bins.cases, width * 0.92, color=_BLUE, alpha=0.55)
-        below.set(xlabel=outcomes.score_name, ylabel="cases")
+        below.set(xlabel=score_name, ylabel="number")
 
 
-def _basis(outcomes: Outcomes) -> str:
+def case_basis(outcomes: Outcomes) -> str:
+    """What figures of these cases rest on."""
     return f"{len(outcomes.cancer)} cases, {outcomes.cancer.sum()} with cancer"
 
 

@@ -6,8 +6,10 @@ import csv
 import numpy as np
 import pytest
 
-from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES, add_evaluate
+from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES, RATING_FILES, add_evaluate
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.evaluation.ratings import COLUMNS
+from LungCancerDxLib.io.tables import write_table
 from Testing.evaluation.tables_by_hand import write
 
 pytest.importorskip("sklearn")
@@ -119,6 +121,18 @@ def test_case_scores_are_evaluated_into_a_folder(tmp_path, scores_labels_truth):
     assert float(rows["AUC minus that of the Bayes predictor"]["value"]) == pytest.approx(difference)
     assert rows["expected calibration error, 10 bins"]["low_95"] == ""
     check_pictures(out, CASE_FILES)
+
+
+@pytest.mark.slow
+def test_suspicions_are_evaluated_into_a_folder(tmp_path):
+    rng, scores, out = np.random.default_rng(0), tmp_path / "held-out.csv", tmp_path / "out"
+    rows = [(n, n // 2, 1 + n % 5, 4 + n % 17, rng.random()) for n in range(60)]
+    write_table(scores, COLUMNS, rows)
+    message = evaluate("ratings", scores, "--bootstrap", 50, "--out", out)
+    assert sorted(path.name for path in out.iterdir()) == sorted(RATING_FILES)
+    assert (out / "ratings.md").read_text() in message
+    assert "60 nodules of 30 patients, 24 rated over 3" in message
+    check_pictures(out, RATING_FILES)
 
 
 def test_an_evaluation_is_replaced_only_when_that_is_asked_for(tmp_path, scores_labels_truth, no_pictures):

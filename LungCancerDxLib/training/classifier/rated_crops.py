@@ -47,19 +47,29 @@ TRIES, POINTS = 6, 400
 LUNG_BELOW_HU = -500.0
 
 
+TRAITS = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")  # 1 to 5, as the readers saw them
+UNKNOWN_TRAITS = (float("nan"),) * (len(TRAITS) + 4)
+CALCIFICATION_ABSENT = 6
+TYPICAL_DIAMETER_MM, HU_PER_TRAIT = 10.0, 200.0
+
+
 class Rated(NamedTuple):
-    """image (S, S, S) uint8; location (3, S/4, S/4, S/4) float32; target, the suspicion from 0 to 1."""
+    """image (S, S, S) uint8; location (3, S/4, S/4, S/4) float32; target, the suspicion from 0 to 1.
+
+    traits: what else is known of a nodule, see `traits_of`; NaN where it is not.
+    """
 
     image: np.ndarray
     location: np.ndarray
     target: float
+    traits: tuple[float, ...] = UNKNOWN_TRAITS
 
 
 @dataclass(frozen=True)
 class CropAugmentation:
     """How crops are changed in training; shares are those of the crops that are changed so."""
 
-    scales: tuple[float, float] = (0.8, 1.25)  # of the nodules
+    scales: tuple[float, float] = (0.87, 1.15)  # of the nodules
     turned_share: float = 0.6
     turned_degrees: float = 12.0  # about each axis
     shift_voxels: float = 1.0
@@ -147,6 +157,20 @@ def target_of(malignancy: int, scale: float = 1.0) -> float:
     return float(1 / (1 + np.exp(-logit)))
 
 
+def traits_of(nodule: BankNodule, scale: float = 1.0) -> tuple[float, ...]:
+    """What the readers saw and what its voxels say of a nodule that was made larger by a factor.
+
+    `TRAITS` from -1 to 1; whether it is calcified, 0 or 1; mean and 95th percentile of its HU, in 200 HU; and
+    ln(diameter / 10 mm).
+    """
+    hu, mask = nodule.decode()
+    ratings = ((getattr(nodule, trait) - 3) / 2 for trait in TRAITS)
+    noted = nodule.calcification
+    calcified = float("nan") if noted is None else float(noted < CALCIFICATION_ABSENT)
+    density = (float(np.mean(hu[mask])) / HU_PER_TRAIT, float(np.percentile(hu[mask], 95)) / HU_PER_TRAIT)
+    return (*ratings, calcified, *density, float(np.log(nodule.diameter_mm * scale / TYPICAL_DIAMETER_MM)))
+
+
 class RatedCrops:
     """Draws crops for training.
 
@@ -175,7 +199,7 @@ class RatedCrops:
         self._shares = np.cumsum(shares) / np.sum(shares)
 
     def batch(self, step: int, numbers: range) -> Batch:
-        """image (B, 1, S, S, S) uint8, location (B, 3, S/4, S/4, S/4), target (B,) float32."""
+        """image (B, 1, S, S, S) uint8, location (B, 3, S/4, S/4, S/4), target (B,), traits (B, 10) float32."""
         return collate([self.item(step, number) for number in numbers])
 
     def item(self, step: int, number: int) -> Rated:
@@ -213,7 +237,9 @@ class RatedCrops:
                 center = center_of(placed, background)
                 image, location, affine = self._cut(rng, background, center, placed.diameter_mm / 2)
                 image = insert_real_nodules(image, affine, [placed], background.quality, self._preset)
-                return Rated(image, location, target_of(nodule.malignancy, placed.scale))
+                return Rated(
+                    image, location, target_of(nodule.malignancy, placed.scale), traits_of(nodule, placed.scale)
+                )
         return None
 
     def _of_cube(self, rng: np.random.Generator, background: Background) -> Rated:
@@ -222,7 +248,7 @@ class RatedCrops:
         shift = rng.uniform(-1, 1, 3) * self._augmentation.shift_voxels
         image = cube_crop(nodule, turn, shift, self._preset)
         _, location, _ = self._cut(rng, background, draw_point(rng, background, 0.0, np.inf), 0.0)
-        return Rated(image, location, target_of(nodule.malignancy))
+        return Rated(image, location, target_of(nodule.malignancy), traits_of(nodule))
 
     def _synthetic(self, rng: np.random.Generator, background: Background) -> Rated | None:
         chances = np.array([row[0] for row in SYNTHETIC])
@@ -263,6 +289,7 @@ def collate(rows: Sequence[Rated]) -> Batch:
         "image": torch.from_numpy(np.stack([row.image for row in rows])[:, None]),
         "location": torch.from_numpy(np.stack([row.location for row in rows])),
         "target": torch.tensor([row.target for row in rows], dtype=torch.float32),
+        "traits": torch.tensor([row.traits for row in rows], dtype=torch.float32),
     }
 
 

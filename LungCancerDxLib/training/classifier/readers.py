@@ -14,17 +14,18 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 from torch import nn
 from torch.nn import functional
 
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
+from ...evaluation.ratings import COLUMNS, MIDDLE_SIZES_MM, rated_auc
 from ...io.tables import write_table
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
-from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
+from ...networks.cnet import CENTRAL_CELLS, HIDDEN, CNet, central_max
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
@@ -36,11 +37,21 @@ from ..engine.precision import autocast
 from ..engine.validation import Validation
 from .network import seen
 from .proposals import find_proposals
-from .rated_crops import Background, CropAugmentation, HeldOut, Rated, RatedCrops, collate, held_out, without_nodule
+from .rated_crops import (
+    UNKNOWN_TRAITS,
+    Background,
+    CropAugmentation,
+    HeldOut,
+    Rated,
+    RatedCrops,
+    collate,
+    held_out,
+    without_nodule,
+)
 
 TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither learned from nor inserted into
 FALSE_ALARM_ABOVE_LOGIT = -2.5
-MIDDLE_SIZES_MM = (8.0, 20.0)
+TRAITS_WEIGHT = 0.5  # of the loss of what is learned beside the suspicion
 LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
 FOUND_SHARES = ((6.0, 0.6), (np.inf, 0.98))  # how many nodules below a diameter the detector lists
 NO_NODULES_SHARE = 0.3  # of the cases
@@ -49,7 +60,7 @@ LEAK_LOGITS = (-9.0, 0.0)
 SCORES_FILE = "held-out.csv"
 _FOUND_SHARE = 0.1  # of the progress
 _AUGMENTATION = CropAugmentation()
-_OPTIMIZER = OptimizerConfig("adamw", 4e-4, 0.01, cosine=True, warm_up_steps=150, clip_norm=1.0)
+_OPTIMIZER = OptimizerConfig("adamw", 6e-4, 0.01, cosine=True, warm_up_steps=150, clip_norm=1.0)
 
 
 @dataclass(frozen=True)
@@ -65,24 +76,31 @@ class ReadersRecipe:
     """
 
     name: str = "READERS"
-    crop_size: int = 64
+    crop_size: int = 48
     batch: int = 8
-    steps: int = 4000
-    shares: tuple[float, float, float, float, float] = (0.68, 0.07, 0.08, 0.1, 0.07)
+    steps: int = 2400
+    shares: tuple[float, float, float, float, float] = (0.72, 0.07, 0.07, 0.1, 0.04)
     augmentation: CropAugmentation = _AUGMENTATION
     optimizer: OptimizerConfig = _OPTIMIZER
-    check_every: int = 100
+    check_every: int = 200
 
 
 READERS = ReadersRecipe()
 
 
 class RatedNodules(nn.Module):
-    """A batch of crops to the loss of their suspicion against soft targets; batch norm stays as it is."""
+    """A batch of crops to the loss of their suspicion against soft targets; batch norm stays as it is.
+
+    The readers' other ratings and the diameter are learned beside, from the same hidden features, by a layer that is no
+    part of the model: they tell the backbone what to look at.
+    """
 
     def __init__(self, net: CNet, preset: Preset) -> None:
         super().__init__()
-        self.net, self.preset = net.requires_grad_(True), preset
+        self.net, self.preset, self.traits = net.requires_grad_(True), preset, nn.Linear(HIDDEN, len(UNKNOWN_TRAITS))
+        nn.init.zeros_(self.traits.weight)  # the same start for every run
+        nn.init.zeros_(self.traits.bias)
+        net.NoduleNet.preBlock.requires_grad_(False)  # at full resolution, a third of the time
         net.NoduleNet.output.requires_grad_(False)
         if net.join == LEAKY_NOISY_OR:
             net.baseline.requires_grad_(False)
@@ -93,21 +111,36 @@ class RatedNodules(nn.Module):
         self.net.NoduleNet.eval()
         return self
 
-    def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """(B,) of each crop's suspicion, float32."""
+    def hidden(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B, 64) hidden features of each crop, float32."""
         image = seen(batch["image"], self.preset)
         features = central_max(self.net.NoduleNet.features(image, batch["location"], CENTRAL_CELLS))
         with torch.autocast(features.device.type, enabled=False):
-            hidden = torch.relu(self.net.fc1(self.net.dropout(features.float())))
+            return torch.relu(self.net.fc1(self.net.dropout(features.float())))
+
+    def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B,) of each crop's suspicion, float32."""
+        hidden = self.hidden(batch)
+        with torch.autocast(hidden.device.type, enabled=False):
             logits: torch.Tensor = self.net.fc2(hidden)[:, 0]
             return logits
 
     def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
-        logits, target = self.logits(batch), batch["target"]
-        loss = functional.binary_cross_entropy_with_logits(logits, target)
+        hidden, target, traits = self.hidden(batch), batch["target"], batch["traits"]
+        with torch.autocast(hidden.device.type, enabled=False):
+            logits, other = self.net.fc2(hidden)[:, 0], self.traits(hidden)
+        known = ~traits.isnan()
+        missed = functional.smooth_l1_loss(other, traits.nan_to_num(), reduction="none")
+        of_traits = (missed * known).sum() / known.sum().clamp(min=1)
+        of_rating = functional.binary_cross_entropy_with_logits(logits, target)
         least = functional.binary_cross_entropy(target, target)
         error = (torch.sigmoid(logits.detach()) - target).abs().mean()
-        return {"loss": loss, "above_least": (loss - least).detach(), "error": error}
+        return {
+            "loss": of_rating + TRAITS_WEIGHT * of_traits,
+            "above_least": (of_rating - least).detach(),
+            "traits": of_traits.detach(),
+            "error": error,
+        }
 
 
 def train_readers(
@@ -261,7 +294,7 @@ def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: Rea
     module.eval()
     scores = suspicions(module, others.crops, recipe.batch)
     rows = [(n.id, n.patient, n.malignancy, n.diameter_mm, p) for n, p in zip(others.nodules, scores, strict=True)]
-    write_table(path, ("id", "patient", "malignancy", "diameter_mm", "suspicion"), rows)
+    write_table(path, COLUMNS, rows)
 
 
 @torch.no_grad()
@@ -293,19 +326,10 @@ def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, flo
     spread = [np.std([one, *again]) for one, again in zip(suspicion, anew, strict=False)]
     row = {"loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped)))}
     for name, score in (("", suspicion), ("_diameter", diameter)):
-        row[f"auc{name}"] = auc(score, rating)
-        row[f"auc_middle{name}"] = auc(score[middle], rating[middle])
+        row[f"auc{name}"] = rated_auc(score, rating)
+        row[f"auc_middle{name}"] = rated_auc(score[middle], rating[middle])
         row[f"rank{name}"] = float(spearmanr(score, rating).statistic)
     return {**row, "sd_resampled": float(np.mean(spread)) if spread else float("nan")}
-
-
-def auc(score: np.ndarray, rating: np.ndarray) -> float:
-    """Area under the ROC curve of ratings 4 and 5 against 1 and 2; NaN where one of the two is missing."""
-    high, low = score[rating >= 4], score[rating <= 2]
-    if len(high) == 0 or len(low) == 0:
-        return float("nan")
-    ranks = rankdata(np.concatenate([high, low]))[: len(high)]
-    return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(high) * len(low)))
 
 
 def learned_leak(

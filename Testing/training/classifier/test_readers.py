@@ -16,14 +16,16 @@ from LungCancerDxLib.runtime.device import choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
 from LungCancerDxLib.training.classifier.rated_crops import (
+    NO_NODULE,
     Background,
     CropAugmentation,
     RatedCrops,
     held_out,
     resampled,
     target_of,
+    traits_of,
 )
-from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, auc, measured, train_readers
+from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, measured, train_readers
 from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case
@@ -91,21 +93,31 @@ def test_voxels_of_the_same_size_change_nothing_and_others_smooth():
     assert resampled(image, (1.5, 1.2, 1.2), (0.3, 0.4, 0.1), 170).std() < 0.8 * image.std()
 
 
-def test_auc_leaves_rating_three_out():
-    assert auc(np.array([0.1, 0.9, 0.2, 0.8, 0.5]), np.array([1, 5, 2, 4, 3])) == 1
-    assert auc(np.array([0.5, 0.5]), np.array([1, 5])) == 0.5
-    assert np.isnan(auc(np.array([0.5]), np.array([5])))
-
-
-def test_batch_norms_the_detectors_head_and_the_leak_stay(background, bank):
+def test_batch_norms_full_resolution_the_detectors_head_and_the_leak_stay(background, bank):
     module = RatedNodules(untrained_model(PRESET).classifier, PRESET).train()
     batch = crops(background, bank, ONLY["nodule"]).batch(0, range(2))
     before = module.net.NoduleNet.preBlock[1].running_mean.clone()
     module(batch)["loss"].backward()
     torch.testing.assert_close(module.net.NoduleNet.preBlock[1].running_mean, before)
-    assert module.net.NoduleNet.preBlock[0].weight.grad.abs().sum() > 0
+    assert module.net.NoduleNet.forw1[0].conv1.weight.grad.abs().sum() > 0
+    assert module.net.NoduleNet.preBlock[0].weight.grad is None
     assert module.net.NoduleNet.output[0].weight.grad is None
     assert module.net.baseline.grad is None
+
+
+def test_what_the_readers_said_beside_is_known_of_real_nodules_only(background, bank):
+    real, none = (crops(background, bank, ONLY[kind]).batch(0, range(4)) for kind in ("nodule", "alarm"))
+    assert (real["traits"].isfinite().all(dim=1) == (real["target"] > NO_NODULE)).all()  # some find no place
+    assert real["traits"].isfinite().any()
+    assert none["traits"].isnan().all()
+    small, large = (traits_of(bank[0], scale)[-1] for scale in (0.8, 1.25))
+    assert large - small == pytest.approx(np.log(1.25 / 0.8))
+    module = RatedNodules(untrained_model(PRESET).classifier, PRESET).train()
+    assert module(none)["traits"] == 0
+    losses = module(real)
+    losses["loss"].backward()
+    assert losses["traits"] > 0
+    assert module.traits.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.slow

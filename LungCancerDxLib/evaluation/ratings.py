@@ -1,0 +1,135 @@
+"""How well the suspicion of nodules follows the readers who rated them, beside what their diameter alone says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from ..errors import UsageError
+from ..io.tables import read_table
+from .cases import Calibration, calibration, resampled_auc, resampled_mean
+from .report import Row, resample, row
+
+MIDDLE_SIZES_MM = (8.0, 20.0)
+COLUMNS = ("id", "patient", "malignancy", "diameter_mm", "suspicion")
+
+
+@dataclass(frozen=True)
+class RatedNodules:
+    """Nodules with a score and a rating.
+
+    Parameters
+    ----------
+    patients
+        (N,) whose they are.
+    rating
+        (N,) the readers' malignancy, 1 to 5.
+    diameter_mm, suspicion
+        (N,) size, and the score within 0..1.
+    """
+
+    patients: np.ndarray
+    rating: np.ndarray
+    diameter_mm: np.ndarray
+    suspicion: np.ndarray
+
+    @property
+    def over_three(self) -> np.ndarray:
+        """(N,) whether the readers found it more suspicious than indeterminate."""
+        return self.rating > 3
+
+    @property
+    def basis(self) -> str:
+        """What figures of them rest on."""
+        number = len(np.unique(self.patients))
+        return f"{len(self.rating)} nodules of {number} patients, {self.over_three.sum()} rated over 3"
+
+
+@dataclass(frozen=True)
+class RatingsReport:
+    """Figures, and the calibration of suspicion against ratings over 3."""
+
+    calibration: Calibration
+    rows: tuple[Row, ...]
+    remarks: tuple[str, ...]
+
+
+def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
+    """The rows of one table or more (one for each fold, say), with the columns `COLUMNS`.
+
+    Raises
+    ------
+    UsageError
+        Where a table cannot be read, a nodule is there twice, a number is out of its range, or the nodules are not of
+        both kinds.
+    """
+    tables, lines = [read_table(path, COLUMNS) for path in paths], {}
+    for table in tables:
+        limits = {"malignancy": (1, 5), "suspicion": (0, 1), "diameter_mm": (0, np.inf)}
+        for column, (low, high) in limits.items():
+            for line, value in zip(table.lines, table.numbers(column), strict=True):
+                if not low <= value <= high:
+                    raise table.complaint(line, f"{value:g} is not within {low:g} to {high:g}.", column)
+        for line, name in zip(table.lines, table.texts("id"), strict=True):
+            if name in lines:
+                raise table.complaint(line, f"nodule {name} is also in {lines[name]}; give every fold once.")
+            lines[name] = f"{table.path}, line {line}"
+    patients = np.array([patient for table in tables for patient in table.texts("patient")])
+    numbers = {name: np.concatenate([table.numbers(name) for table in tables]) for name in COLUMNS[2:]}
+    rated = RatedNodules(patients, numbers["malignancy"], numbers["diameter_mm"], numbers["suspicion"])
+    if not (rated.rating >= 4).any() or not (rated.rating <= 2).any():
+        raise UsageError(f"{paths[0]}: expected nodules rated 4 or 5 and nodules rated 1 or 2; found {rated.basis}.")
+    return rated
+
+
+def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int = 1000) -> RatingsReport:
+    """AUC of ratings 4 and 5 against 1 and 2, rank correlation, calibration, with intervals over resampled patients."""
+    patients, owner = np.unique(rated.patients, return_inverse=True)
+    times = resample(rng, len(patients), samples)[:, owner]
+    rows: list[Row] = []
+    middle = (rated.diameter_mm >= MIDDLE_SIZES_MM[0]) & (rated.diameter_mm <= MIDDLE_SIZES_MM[1])
+    for of, among in (("", np.ones(len(owner), dtype=bool)), (", 8 to 20 mm", middle)):
+        decided = among & (rated.rating != 3)
+        high, basis = rated.rating[decided] > 3, f"{decided.sum()} nodules"
+        if high.all() or not high.any():
+            continue
+        areas = [
+            (rated_auc(score[among], rated.rating[among]), resampled_auc(score[decided], high, times[:, decided]))
+            for score in (rated.suspicion, rated.diameter_mm)
+        ]
+        (own, drawn), (ruler, drawn_ruler) = areas
+        rows += [
+            row(f"AUC of ratings 4 and 5 against 1 and 2{of}", own, basis, drawn),
+            row(f"AUC of the diameter alone{of}", ruler, basis, drawn_ruler),
+            row(f"AUC minus that of the diameter{of}", own - ruler, basis, drawn - drawn_ruler),
+        ]
+    ranks = [
+        np.array([_spearman(np.repeat(score, one), np.repeat(rated.rating, one)) for one in times])
+        for score in (rated.suspicion, rated.diameter_mm)
+    ]
+    bins, gap = calibration(rated.suspicion, rated.over_three), rated.suspicion - rated.over_three
+    rows += [
+        row("rank correlation with the rating", _spearman(rated.suspicion, rated.rating), rated.basis, ranks[0]),
+        row("rank correlation of the diameter", _spearman(rated.diameter_mm, rated.rating), rated.basis, ranks[1]),
+        row("expected calibration error against ratings over 3, 10 bins", bins.expected_error, rated.basis),
+        row("mean suspicion minus share rated over 3", gap.mean(), rated.basis, resampled_mean(gap, times)),
+    ]
+    remarks = (
+        "Ratings are radiologists' opinions, not outcomes: nothing here says how well cancer is predicted.",
+        f"Intervals: percentiles 2.5 and 97.5 over {samples} bootstrap samples of the patients; differences in pairs.",
+    )
+    return RatingsReport(bins, tuple(rows), remarks)
+
+
+def rated_auc(score: np.ndarray, rating: np.ndarray) -> float:
+    """Area under the ROC curve of ratings 4 and 5 against 1 and 2, (N,) each; NaN where one of the two is missing."""
+    decided = rating != 3
+    return float(resampled_auc(score[decided], rating[decided] > 3, np.ones((1, decided.sum()), dtype=int))[0])
+
+
+def _spearman(score: np.ndarray, rating: np.ndarray) -> float:
+    return float(spearmanr(score, rating).statistic)

@@ -1,0 +1,93 @@
+"""Figures of suspicions against readers' ratings: by hand, and on scores that are made to be good or bad."""
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.evaluation.ratings import COLUMNS, RatedNodules, rated_auc, ratings_report, read_rated_nodules
+from LungCancerDxLib.io.tables import write_table
+
+AUC, DIFFERENCE = "AUC of ratings 4 and 5 against 1 and 2", "AUC minus that of the diameter"
+
+
+def rated(number=300, seed=0, patients=100):
+    """Nodules whose rating depends on a hidden number, which the suspicion follows and the diameter hardly does."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=number)
+    rating = np.clip(np.rint(3 + 1.2 * hidden + 0.3 * rng.normal(size=number)), 1, 5)
+    return RatedNodules(
+        rng.integers(patients, size=number).astype(str),
+        rating,
+        np.exp(2.2 + 0.2 * hidden + 0.4 * rng.normal(size=number)),
+        1 / (1 + np.exp(-2 * hidden)),
+    )
+
+
+def rows_of(nodules, samples=200):
+    return {row.name: row for row in ratings_report(nodules, np.random.default_rng(0), samples).rows}
+
+
+def test_auc_leaves_rating_three_out():
+    assert rated_auc(np.array([0.1, 0.9, 0.2, 0.8, 0.5]), np.array([1, 5, 2, 4, 3])) == 1
+    assert rated_auc(np.array([0.5, 0.5]), np.array([1, 5])) == 0.5
+    assert np.isnan(rated_auc(np.array([0.5]), np.array([5])))
+
+
+def test_suspicion_that_knows_more_than_the_diameter_is_told_apart_from_it():
+    rows = rows_of(rated())
+    assert rows[AUC].value > 0.95 > rows["AUC of the diameter alone"].value
+    assert rows[DIFFERENCE].low > 0
+    assert rows["rank correlation with the rating"].value > 0.9 > rows["rank correlation of the diameter"].value
+    assert f"{DIFFERENCE}, 8 to 20 mm" in rows
+
+
+def test_suspicion_that_is_the_diameter_differs_by_nothing():
+    nodules = rated()
+    same = RatedNodules(nodules.patients, nodules.rating, nodules.diameter_mm, nodules.diameter_mm / 100)
+    difference = rows_of(same)[DIFFERENCE]
+    assert difference.value == difference.low == difference.high == 0
+
+
+def test_intervals_are_over_patients_not_nodules():
+    few, many = (rows_of(rated(patients=patients))[AUC] for patients in (8, 300))
+    assert few.high - few.low != pytest.approx(many.high - many.low, rel=1e-3)
+
+
+def test_calibration_is_against_ratings_over_three():
+    rating = np.tile([3.0, 3, 4, 5, 1, 2, 4, 4], 5)
+    nodules = RatedNodules(np.arange(40).astype(str), rating, np.arange(40) + 5.0, np.where(rating > 3, 0.9, 0.2))
+    row = rows_of(nodules)["expected calibration error against ratings over 3, 10 bins"]
+    assert row.value == pytest.approx((4 * 0.1 + 4 * 0.2) / 8)
+
+
+def table(path, rows):
+    write_table(path, COLUMNS, rows)
+    return path
+
+
+def test_folds_are_read_together(tmp_path):
+    one = table(tmp_path / "one.csv", [("a", "A", 5, 12.0, 0.9), ("b", "B", 3, 6.0, 0.4)])
+    two = table(tmp_path / "two.csv", [("c", "A", 1, 5.0, 0.1)])
+    nodules = read_rated_nodules([one, two])
+    assert nodules.patients.tolist() == ["A", "B", "A"]
+    assert nodules.suspicion.tolist() == [0.9, 0.4, 0.1]
+    assert nodules.basis == "3 nodules of 2 patients, 1 rated over 3"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("a", "A", 5, 12.0, 0.9), "nodule a is also in .*one.csv, line 2"),
+        (("c", "A", 6, 12.0, 0.9), "two.csv, line 2, column malignancy: 6 is not within 1 to 5"),
+        (("c", "A", 5, 12.0, 1.2), "column suspicion: 1.2 is not within 0 to 1"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(tmp_path, row, said):
+    one = table(tmp_path / "one.csv", [("a", "A", 5, 12.0, 0.9), ("b", "B", 1, 6.0, 0.4)])
+    with pytest.raises(UsageError, match=said):
+        read_rated_nodules([one, table(tmp_path / "two.csv", [row])])
+
+
+def test_nodules_of_one_kind_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="expected nodules rated 4 or 5"):
+        read_rated_nodules([table(tmp_path / "one.csv", [("a", "A", 3, 12.0, 0.9), ("b", "B", 1, 6.0, 0.4)])])

@@ -14,7 +14,7 @@ from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
 from ..runtime.interruption import Stop
 from .arguments import Commands, Run, add_actions, add_command, add_training_options, count, path
 from .terminal import make_progress
-from .train_prepare import add_prepare
+from .train_prepare import add_bank, add_prepare
 
 if TYPE_CHECKING:
     from ..training.classifier.recipe import ClassifierRecipe
@@ -32,6 +32,7 @@ def add_train(commands: Commands) -> None:
     """Its actions."""
     actions = add_actions(commands, "train", help="train the networks")
     add_prepare(actions)
+    add_bank(actions)
     detector = add_command(
         actions, "detector", _training(_train_detector), help="train the detector (section IV of the paper)"
     )

@@ -1,4 +1,4 @@
-"""`lungcancerdx train prepare`: scans and what is known of them to training cases."""
+"""`lungcancerdx train prepare` and `bank`: scans and what is known of them to what networks are trained on."""
 
 from __future__ import annotations
 
@@ -79,6 +79,29 @@ def add_prepare(actions: Commands) -> None:
     )
     prepare.add_argument("--preset", choices=PRESET_NAMES, default="DEFAULT")
     add_progress_options(prepare)
+
+
+def add_bank(actions: Commands) -> None:
+    """Its arguments."""
+    bank = add_command(actions, "bank", run_bank, help="LIDC-IDRI's nodules to a bank that recipe readers learns from")
+    bank.add_argument("lidc", metavar="LIDC", type=path, help="folder of DICOM series and the readers' XML, as of TCIA")
+    bank.add_argument("--out", metavar="BANK", type=path, required=True, help="the bank, made anew")
+    bank.add_argument(
+        "--readers", metavar="N", type=count, default=3, help="that must have outlined a nodule (default 3 of 4)"
+    )
+    add_progress_options(bank)
+
+
+def run_bank(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Make a bank; returns the message for the terminal."""
+    from ..datasets.lidc import make_nodule_bank
+    from ..runtime.atomic import check_target
+
+    check_target(arguments.out)
+    progress = stop.watched(make_progress(arguments.progress))
+    nodules, series, left_out = make_nodule_bank(arguments.lidc, arguments.out, arguments.readers, progress)
+    messages = [f"Left out: {reason}" for reason in left_out]
+    return "\n".join([*messages, f"{nodules} nodules of {series} series in {arguments.out}"])
 
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:

@@ -1,7 +1,7 @@
 """Real nodules cut out of LIDC-IDRI scans, with the readers' outlines and ratings.
 
-A bank is a folder with `lidc-nodules.npz` (arrays `hu_<id>` and `mask_<id>`) and `lidc-nodules.csv`, and the same of
-`lidc-cubes`: cubes of 1 mm voxels with all their surroundings. Ratings are opinions, not outcomes.
+A bank is a folder with `lidc-nodules.npz` (arrays `hu_<id>` and `mask_<id>`) and `lidc-nodules.csv`, and perhaps the
+same of `lidc-cubes`: cubes of 1 mm voxels with all their surroundings. Ratings are opinions, not outcomes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CTReadError, UsageError
-from ..io.tables import read_table
+from ..io.tables import read_table, write_table
+from ..runtime.atomic import atomic_folder
+from ..runtime.npz import write_npz
 
 DATA_FOLDER_VARIABLE = "LUNGCANCERDX_DATA"
 NODULES, CUBES = "lidc-nodules", "lidc-cubes"
 FREE_BELOW_HU = -650.0  # mean of the shell around the outline
 _RATINGS = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")
+RATINGS = ("malignancy", *_RATINGS, "calcification")
 _COLUMNS = ("id", "patient", "fold", "malignancy", *_RATINGS)
 _SPACINGS = tuple(f"spacing_{axis}_mm" for axis in "kji")
 
@@ -109,7 +112,46 @@ def read_nodule_bank(folder: Path | None = None) -> tuple[BankNodule, ...]:
     named = folder or os.environ.get(DATA_FOLDER_VARIABLE)
     if not named:
         raise UsageError(f"No bank of nodules: give its folder, or set {DATA_FOLDER_VARIABLE} to it.")
-    return (*_nodules(Path(named), NODULES, is_cube=False), *_nodules(Path(named), CUBES, is_cube=True))
+    cubes = _nodules(Path(named), CUBES, is_cube=True) if (Path(named) / f"{CUBES}.csv").exists() else ()
+    return (*_nodules(Path(named), NODULES, is_cube=False), *cubes)
+
+
+@dataclass(frozen=True)
+class BankRow:
+    """A nodule to be written; see `BankNodule`. `ratings` are those of `RATINGS`, hu (K, J, I) int16, mask bool."""
+
+    patient: str
+    fold: int
+    spacing_mm_kji: tuple[float, float, float]
+    diameter_mm: float
+    ratings: dict[str, int]
+    readers: int
+    shell_hu: float
+    hu: np.ndarray
+    mask: np.ndarray
+
+
+def write_nodule_bank(folder: Path, rows: Sequence[BankRow]) -> None:
+    """Write a bank, whole or not at all; a nodule is called by its patient and its number there.
+
+    Raises
+    ------
+    UsageError, OutputError
+        Where the folder is taken or cannot be written.
+    """
+    patients = [row.patient for row in rows]
+    names = [f"{row.patient}-{patients[: n + 1].count(row.patient)}" for n, row in enumerate(rows)]
+    columns = (*_COLUMNS[:3], *_SPACINGS, "diameter_mm", *RATINGS, "readers", "shell_hu")
+    cells = []
+    for name, row in zip(names, rows, strict=True):
+        sizes = (f"{size:.4f}" for size in (*row.spacing_mm_kji, row.diameter_mm))
+        ratings = (row.ratings[rating] for rating in RATINGS)
+        cells.append((name, row.patient, row.fold, *sizes, *ratings, row.readers, f"{row.shell_hu:.0f}"))
+    voxels = {f"hu_{name}": row.hu for name, row in zip(names, rows, strict=True)}
+    voxels |= {f"mask_{name}": row.mask.astype(np.uint8) for name, row in zip(names, rows, strict=True)}
+    with atomic_folder(folder) as staging:
+        write_table(staging / f"{NODULES}.csv", columns, cells)
+        write_npz(staging / f"{NODULES}.npz", voxels)
 
 
 def _nodules(folder: Path, name: str, is_cube: bool) -> Iterator[BankNodule]:

@@ -67,7 +67,8 @@ def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
         Where a table cannot be read, a nodule is there twice, a number is out of its range, or the nodules are not of
         both kinds.
     """
-    tables, lines = [read_table(path, COLUMNS) for path in paths], {}
+    tables = [read_table(path, COLUMNS) for path in paths]
+    lines: dict[str, str] = {}
     for table in tables:
         limits = {"malignancy": (1, 5), "suspicion": (0, 1), "diameter_mm": (0, np.inf)}
         for column, (low, high) in limits.items():

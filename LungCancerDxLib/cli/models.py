@@ -42,6 +42,12 @@ def add_models(commands: Commands) -> None:
     imported.add_argument("--accept-unknown", action="store_true", help="also take files that are not the published")
     imported.add_argument("--outcome", choices=OUTCOMES, help="what unknown files were trained on (default none)")
     add_progress_options(imported)
+    calibrate = add_command(
+        actions, "calibrate", run_calibrate, help="suspicions to shares rated over 3, on nodules held out from training"
+    )
+    calibrate.add_argument("model", metavar="MODEL|RUN", help="of outcome readers")
+    calibrate.add_argument("scores", metavar="CSV", type=path, nargs="+", help="held-out.csv of trainings with --fold")
+    calibrate.add_argument("--out", metavar="DIR", type=path, required=True, help="the new model, called as its folder")
     remove = add_command(actions, "remove", run_remove, help="remove one of your own models")
     remove.add_argument("name", metavar="NAME")
 
@@ -85,6 +91,31 @@ def _described(model: Model, folder: Path | None) -> str:
         **({"size": _size(folder), "folder": str(folder)} if folder else {}),
     }
     return "\n".join(f"{key + ':':<12}{value}" for key, value in lines.items())
+
+
+def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Calibrate a model by Platt scaling; returns the message for the terminal."""
+    from dataclasses import replace
+
+    from ..evaluation.ratings import platt_scaling, read_rated_nodules
+    from ..models.bundle import calibrated, save_model
+    from ..models.find import model_or_run
+    from ..runtime.atomic import check_target
+
+    check_target(arguments.out)
+    model, rated = model_or_run(arguments.model), read_rated_nodules(arguments.scores)
+    if model.outcome != "readers":
+        raise UsageError(
+            f"Model '{model.name}' is of outcome {model.outcome}; ratings calibrate one of outcome readers."
+        )
+    slope, intercept = platt_scaling(rated.suspicion, rated.over_three)
+    if slope <= 0:
+        raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
+    made = replace(calibrated(model, slope, intercept, rated.basis), name=arguments.out.resolve().name)
+    save_model(made, arguments.out, half_precision=True)
+    return (
+        f"{_described(made, arguments.out)}\nThe logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
+    )
 
 
 def run_import(arguments: argparse.Namespace, stop: Stop) -> str:

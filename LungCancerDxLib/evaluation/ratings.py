@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 from scipy.stats import spearmanr
 
 from ..errors import UsageError
@@ -15,6 +17,8 @@ from .cases import Calibration, calibration, resampled_auc, resampled_mean
 from .report import Row, resample, row
 
 MIDDLE_SIZES_MM = (8.0, 20.0)
+CALIBRATION_PARTS = 5
+_CLIP = 1e-6  # suspicions are kept this far from 0 and 1 before their logit is taken
 COLUMNS = ("id", "patient", "malignancy", "diameter_mm", "suspicion")
 
 
@@ -112,11 +116,18 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
         np.array([_spearman(np.repeat(score, one), np.repeat(rated.rating, one)) for one in times])
         for score in (rated.suspicion, rated.diameter_mm)
     ]
+    parts, scaled = owner % CALIBRATION_PARTS, np.zeros(len(owner))
+    for part in range(CALIBRATION_PARTS):
+        others = parts != part
+        slope, intercept = platt_scaling(rated.suspicion[others], rated.over_three[others])
+        scaled[~others] = expit(slope * _logits(rated.suspicion[~others]) + intercept)
+    after = calibration(scaled, rated.over_three).expected_error
     bins, gap = calibration(rated.suspicion, rated.over_three), rated.suspicion - rated.over_three
     rows += [
         row("rank correlation with the rating", _spearman(rated.suspicion, rated.rating), rated.basis, ranks[0]),
         row("rank correlation of the diameter", _spearman(rated.diameter_mm, rated.rating), rated.basis, ranks[1]),
         row("expected calibration error against ratings over 3, 10 bins", bins.expected_error, rated.basis),
+        row("the same after Platt scaling on other patients, in five parts", after, rated.basis),
         row("mean suspicion minus share rated over 3", gap.mean(), rated.basis, resampled_mean(gap, times)),
     ]
     remarks = (
@@ -130,6 +141,23 @@ def rated_auc(score: np.ndarray, rating: np.ndarray) -> float:
     """Area under the ROC curve of ratings 4 and 5 against 1 and 2, (N,) each; NaN where one of the two is missing."""
     decided = rating != 3
     return float(resampled_auc(score[decided], rating[decided] > 3, np.ones((1, decided.sum()), dtype=int))[0])
+
+
+def platt_scaling(suspicion: np.ndarray, event: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of the logit of suspicions (N,) by which events (N,) bool are likeliest (Platt, 1999)."""
+    x = _logits(suspicion)
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        z = line[0] * x + line[1]
+        missed = expit(z) - event
+        return float(np.mean(np.logaddexp(0, z) - event * z)), np.array([np.mean(missed * x), np.mean(missed)])
+
+    slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True).x
+    return float(slope), float(intercept)
+
+
+def _logits(suspicion: np.ndarray) -> np.ndarray:
+    return np.asarray(logit(np.clip(suspicion, _CLIP, 1 - _CLIP)))
 
 
 def _spearman(score: np.ndarray, rating: np.ndarray) -> float:

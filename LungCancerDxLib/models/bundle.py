@@ -5,9 +5,10 @@ Where detector and classifier have the same backbone its numbers are stored once
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -126,6 +127,22 @@ def load_model(folder: Path) -> Model:
                 f"{CARD_FILE}."
             ) from error
     return Model(card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256)
+
+
+def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
+    """The model with every nodule's logit z replaced by slope z + intercept (Platt scaling): a change of its last layer.
+
+    Parameters
+    ----------
+    on
+        What the line was fitted to, for the card.
+    """
+    classifier = copy.deepcopy(model.classifier)
+    with torch.no_grad():
+        classifier.fc2.weight.mul_(slope)
+        classifier.fc2.bias.mul_(slope).add_(intercept)
+    said = f"suspicion calibrated on {on}: {slope:.3f} z {intercept:+.3f}; {model.trained_on}"
+    return replace(model, trained_on=said, classifier=classifier, sha256="")
 
 
 def weights_digest(model: Model) -> str:

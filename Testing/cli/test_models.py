@@ -2,10 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
+from scipy.special import expit
 
 from LungCancerDxLib.cli import main
+from LungCancerDxLib.evaluation.ratings import COLUMNS
+from LungCancerDxLib.io.tables import write_table
 from LungCancerDxLib.models import published, registry
 from LungCancerDxLib.models.bundle import save_model
 from LungCancerDxLib.models.find import find_model, untrained_model
@@ -201,3 +207,42 @@ def test_without_an_action_the_usage_is_shown(capsys):
         main(["models"])
     assert caught.value.code == 2
     assert "ACTION" in capsys.readouterr().err
+
+
+def held_out(path, steepness, rng):
+    """A table of suspicions that are too sure or too timid by a factor of their logits."""
+    logit = rng.normal(-1, 2, 1500)
+    rating = np.where(rng.random(1500) < expit(logit), 5, 2)
+    rows = [(n, n, rating[n], 8.0, expit(steepness * logit[n])) for n in range(1500)]
+    write_table(path, COLUMNS, rows)
+    return path
+
+
+def test_a_calibrated_model_scales_every_nodules_logit(tmp_path, capsys):
+    model = replace(untrained_model(), outcome="readers")
+    save_model(model, tmp_path / "model", half_precision=True)
+    table = held_out(tmp_path / "held-out.csv", 2.0, np.random.default_rng(0))
+    out = tmp_path / "calibrated"
+    assert main(["models", "calibrate", str(tmp_path / "model"), str(table), "--out", str(out)]) == 0
+    assert "outcome:    readers" in capsys.readouterr().out
+    made, hidden = find_model(str(out)), torch.rand(50, 64, generator=torch.Generator().manual_seed(0))
+    slope, before, after = (
+        0.5,
+        *(one.classifier.fc2(hidden).detach() for one in (find_model(str(tmp_path / "model")), made)),
+    )
+    line = np.polyfit(before[:, 0].numpy(), after[:, 0].numpy(), 1)
+    assert line[0] == pytest.approx(slope, abs=0.06)
+    assert line[1] == pytest.approx(0, abs=0.25)
+    assert "suspicion calibrated on 1500 nodules of 1500 patients" in made.trained_on
+    assert made.classifier.leak == model.classifier.leak
+
+
+def test_only_ratings_calibrate_and_only_their_own_model(tmp_path, saved, capsys):
+    rng = np.random.default_rng(0)
+    table, opposite = held_out(tmp_path / "held-out.csv", 1.0, rng), held_out(tmp_path / "other.csv", -1.0, rng)
+    assert main(["models", "calibrate", str(saved), str(table), "--out", str(tmp_path / "out")]) == 2
+    assert "is of outcome none" in capsys.readouterr().err
+    save_model(replace(untrained_model(), outcome="readers"), tmp_path / "model")
+    assert main(["models", "calibrate", str(tmp_path / "model"), str(opposite), "--out", str(tmp_path / "out")]) == 2
+    assert "rated lower" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.evaluation.ratings import COLUMNS, RatedNodules, rated_auc, ratings_report, read_rated_nodules
+from LungCancerDxLib.evaluation.ratings import (
+    COLUMNS,
+    RatedNodules,
+    platt_scaling,
+    rated_auc,
+    ratings_report,
+    read_rated_nodules,
+)
 from LungCancerDxLib.io.tables import write_table
 
 AUC, DIFFERENCE = "AUC of ratings 4 and 5 against 1 and 2", "AUC minus that of the diameter"
@@ -91,3 +98,19 @@ def test_a_table_that_cannot_be_is_refused(tmp_path, row, said):
 def test_nodules_of_one_kind_are_refused(tmp_path):
     with pytest.raises(UsageError, match="expected nodules rated 4 or 5"):
         read_rated_nodules([table(tmp_path / "one.csv", [("a", "A", 3, 12.0, 0.9), ("b", "B", 1, 6.0, 0.4)])])
+
+
+def test_platt_scaling_finds_by_how_much_suspicions_are_too_sure():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(-1, 1.5, 20_000)
+    event = rng.random(20_000) < 1 / (1 + np.exp(-truth))
+    slope, intercept = platt_scaling(1 / (1 + np.exp(-(3 * truth + 2))), event)
+    assert slope == pytest.approx(1 / 3, rel=0.05)
+    assert intercept == pytest.approx(-2 / 3, abs=0.05)
+
+
+def test_suspicions_that_are_too_sure_are_better_after_scaling_on_others():
+    nodules, name = rated(2000, patients=700), "expected calibration error against ratings over 3, 10 bins"
+    sure = RatedNodules(nodules.patients, nodules.rating, nodules.diameter_mm, nodules.suspicion**0.2)
+    rows = rows_of(sure)
+    assert rows["the same after Platt scaling on other patients, in five parts"].value < 0.06 < 0.15 < rows[name].value

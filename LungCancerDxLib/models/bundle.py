@@ -130,7 +130,7 @@ def load_model(folder: Path) -> Model:
 
 
 def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
-    """The model with every nodule's logit z replaced by slope z + intercept (Platt scaling): a change of its last layer.
+    """The model with every nodule's logit z replaced by slope z + intercept (Platt scaling), in its last layer.
 
     Parameters
     ----------

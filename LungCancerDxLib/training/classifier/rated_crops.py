@@ -12,21 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.ndimage import affine_transform, binary_dilation, distance_transform_edt
+from scipy.ndimage import affine_transform
 from scipy.spatial.transform import Rotation
 
 from ...classification.classifier import crop, crop_location, crop_start
 from ...datasets.nodule_bank import BankNodule
 from ...detection.location import location_scale
-from ...phantom.fields import as_point
 from ...phantom.insertion import insert_into_preprocessed
-from ...phantom.nodules.nodule import Kind, Margin, SyntheticNodule
-from ...phantom.nodules.population import KINDS, LungPlaces
+from ...phantom.nodules.population import LungPlaces
 from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_real_nodule
 from ...phantom.scanner.image_quality import ImageQuality
-from ...preprocessing.working_grid import to_grey
 from ...preset import Preset
-from ...volume import index_to_world, world_to_index
+from ...volume import world_to_index
+from ..cases.real_nodules import cube_image, draw_lacking, draw_point, draw_turn, place_lacking
 from ..cases.store import TrainingCase
 from ..detector.insertion import known_scan
 from ..engine.validation import Batch
@@ -34,17 +32,8 @@ from ..engine.validation import Batch
 TARGETS = {1: 0.03, 2: 0.2, 3: 0.5, 4: 0.8, 5: 0.97}  # of the readers' ratings
 NO_NODULE = 0.01
 SIZE_SLOPE = 1.8  # by how much the rating's logit rises with ln(diameter), other ratings equal: fitted to the bank
-# What the bank lacks: how often, kind, margins, diameters in mm, depth of the centre in radii, target
-SYNTHETIC: tuple[tuple[float, Kind, tuple[Margin, ...], tuple[float, float], tuple[float, float], float], ...] = (
-    (0.4, "solid", ("lobulated", "spiculated"), (30.0, 90.0), (0.1, 0.9), 0.95),
-    (0.15, "part-solid", ("lobulated", "smooth"), (12.0, 40.0), (0.8, 9.0), 0.8),
-    (0.1, "ground-glass", ("smooth", "lobulated"), (12.0, 40.0), (0.8, 9.0), 0.55),
-    (0.2, "calcified", ("smooth",), (4.0, 20.0), (0.8, 9.0), 0.03),
-    (0.15, "cavitated", ("lobulated", "spiculated"), (14.0, 50.0), (0.5, 9.0), 0.85),
-)
 FALSE_ALARM_RADIUS = 5.0
-TRIES, POINTS = 6, 400
-LUNG_BELOW_HU = -500.0
+TRIES = 6
 
 
 TRAITS = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")  # 1 to 5, as the readers saw them
@@ -118,13 +107,6 @@ def cut(
         to_scan[:3, :3], to_scan[:3, 3] = turn, center_kji - turn @ np.full(3, (size - 1) / 2)
         image = affine_transform(scan.image, turn, to_scan[:3, 3], (size,) * 3, order=1, cval=preset.crop_padding)
     return image, location, scan.kji_to_lps @ to_scan
-
-
-def draw_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
-    """A turn by up to so many degrees about each axis and a random mirror, (3, 3)."""
-    mirror = np.diag(np.where(rng.random(3) < 0.5, -1.0, 1.0))
-    turn: np.ndarray = Rotation.from_rotvec(np.radians(rng.uniform(-degrees, degrees, 3))).as_matrix() @ mirror
-    return turn
 
 
 def resampled(image: np.ndarray, spacings: Sequence[float], phases: Sequence[float], filled: int) -> np.ndarray:
@@ -218,7 +200,7 @@ class RatedCrops:
             center = background.false_alarms[rng.integers(len(background.false_alarms))]
             found = self._without_nodule(rng, background, center)
         if found is None:
-            found = self._without_nodule(rng, background, draw_point(rng, background, 0.0, np.inf))
+            found = self._without_nodule(rng, background, draw_voxel(rng, background))
         return found._replace(image=self._altered(rng, found.image))
 
     def _cut(
@@ -246,22 +228,17 @@ class RatedCrops:
         nodule = self._cubes[rng.integers(len(self._cubes))]
         turn = draw_turn(rng, self._augmentation.turned_degrees)
         shift = rng.uniform(-1, 1, 3) * self._augmentation.shift_voxels
-        image = cube_crop(nodule, turn, shift, self._preset)
-        _, location, _ = self._cut(rng, background, draw_point(rng, background, 0.0, np.inf), 0.0)
+        image = cube_image(nodule, turn, shift, self._preset.crop_size, self._preset)
+        _, location, _ = self._cut(rng, background, draw_voxel(rng, background), 0.0)
         return Rated(image, location, target_of(nodule.malignancy), traits_of(nodule))
 
     def _synthetic(self, rng: np.random.Generator, background: Background) -> Rated | None:
-        chances = np.array([row[0] for row in SYNTHETIC])
-        _, kind, margins, diameters, depths, target = SYNTHETIC[rng.choice(len(SYNTHETIC), p=chances / chances.sum())]
-        diameter = float(np.exp(rng.uniform(*np.log(diameters))))
-        center_kji = draw_point(rng, background, depths[0] * diameter / 2, depths[1] * diameter / 2)
-        center = as_point(index_to_world(background.case.scan.kji_to_lps, center_kji[None])[0])
-        margin, hu = margins[rng.integers(len(margins))], float(rng.uniform(*KINDS[kind][2]))
-        seed = int(rng.integers(2**31))
-        nodule = SyntheticNodule(center, diameter, hu, kind, margin, "pleura", bool(rng.random() < 0.5), seed)
+        sort, diameter = draw_lacking(rng)
+        nodule = place_lacking(rng, sort, diameter, background.places)
+        center_kji = world_to_index(background.case.scan.kji_to_lps, np.array([nodule.center_lps_mm]))[0]
         image, location, affine = self._cut(rng, background, center_kji, diameter / 2)
         image = insert_into_preprocessed(image, affine, [nodule], background.quality, self._preset)
-        return Rated(image, location, target)
+        return Rated(image, location, sort.suspicion)
 
     def _without_nodule(self, rng: np.random.Generator, background: Background, center_kji: np.ndarray) -> Rated:
         image, location, _ = self._cut(rng, background, center_kji, FALSE_ALARM_RADIUS)
@@ -299,26 +276,11 @@ def center_of(placed: PlacedNodule, background: Background) -> np.ndarray:
     return center
 
 
-def draw_point(rng: np.random.Generator, background: Background, low_mm: float, high_mm: float) -> np.ndarray:
-    """A random point (3,) in working voxels at a depth in the lungs, or as near to it as one of many points comes."""
-    places = background.places
-    points = rng.uniform(places.low_lps_mm, places.high_lps_mm, (POINTS, 3))
-    depth = places.depth_mm(points)
-    far = np.where(depth < 0, np.inf, np.maximum(low_mm - depth, 0) + np.maximum(depth - high_mm, 0))
-    point: np.ndarray = world_to_index(background.case.scan.kji_to_lps, points[np.argmin(far)][None])[0]
-    return point
-
-
-def cube_crop(nodule: BankNodule, turn: np.ndarray, shift: np.ndarray, preset: Preset) -> np.ndarray:
-    """A crop (S, S, S) of a cube, masked as preprocessing does it; beyond the cube there is tissue."""
-    hu, mask = nodule.decode()
-    grey, lungs = to_grey(hu, preset), (hu < LUNG_BELOW_HU) | binary_dilation(mask, iterations=2)
-    near = distance_transform_edt(~lungs) <= preset.dilation_voxels
-    grey = np.where(near & (lungs | (grey <= preset.bone_value)), grey, np.uint8(preset.tissue_value))
-    middle = np.argwhere(mask).mean(axis=0) + shift
-    offset = middle - turn @ np.full(3, (preset.crop_size - 1) / 2)
-    image: np.ndarray = affine_transform(grey, turn, offset, (preset.crop_size,) * 3, order=1, cval=preset.tissue_value)
-    return image
+def draw_voxel(rng: np.random.Generator, background: Background) -> np.ndarray:
+    """A random place in the lungs, (3,) in working voxels."""
+    point = draw_point(rng, background.places, 0.0, np.inf)
+    voxel: np.ndarray = world_to_index(background.case.scan.kji_to_lps, np.array([point]))[0]
+    return voxel
 
 
 class HeldOut(NamedTuple):

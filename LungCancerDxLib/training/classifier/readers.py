@@ -29,6 +29,7 @@ from ...networks.cnet import CENTRAL_CELLS, HIDDEN, CNet, central_max
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
+from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseStore
 from ..detector.loss import Losses
 from ..engine.loop import Run, RunOptions, Task, train
@@ -49,7 +50,6 @@ from .rated_crops import (
     without_nodule,
 )
 
-TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither learned from nor inserted into
 FALSE_ALARM_ABOVE_LOGIT = -2.5
 TRAITS_WEIGHT = 0.5  # of the loss of what is learned beside the suspicion
 LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
@@ -173,9 +173,8 @@ def train_readers(
         See `engine.train`.
     """
     preset = replace(start.preset, crop_size=recipe.crop_size)
-    known = [nodule for nodule in bank if nodule.patient not in TEST_ONLY]
-    learned = [nodule for nodule in known if nodule.fold != fold]
-    held = [nodule for nodule in known if nodule.fold == fold and not nodule.is_cube]
+    learned, unseen = learnable(bank, fold)
+    held = [nodule for nodule in unseen if not nodule.is_cube]
     numbers = [n for n in range(len(backgrounds)) if n != fold]
     _check(backgrounds, start, learned, numbers, held, fold)
     compute, progress = options.compute, part(options.progress, 0.0, _FOUND_SHARE)
@@ -239,9 +238,7 @@ def _check(
             f"The cases in {backgrounds.folder} are of preset {backgrounds.preset}, model '{start.name}' of "
             f"{start.preset.name}. Prepare the cases with --preset {start.preset.name}."
         )
-    forbidden = sorted(set(backgrounds.names) & set(TEST_ONLY))
-    if forbidden:
-        raise UsageError(f"{', '.join(forbidden)} in {backgrounds.folder} is for tests only; prepare the others.")
+    refuse_test_scans(backgrounds.names, backgrounds.folder)
     if not learned or not numbers:
         raise UsageError(
             f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "

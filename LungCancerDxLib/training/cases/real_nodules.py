@@ -1,0 +1,108 @@
+"""What the recipes `readers` of both networks share: what may be learned from, what the bank lacks, and its cubes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import affine_transform, binary_dilation, distance_transform_edt
+from scipy.spatial.transform import Rotation
+
+from ...datasets.nodule_bank import BankNodule
+from ...errors import UsageError
+from ...phantom.fields import Point, as_point
+from ...phantom.nodules.nodule import Kind, Margin, SyntheticNodule
+from ...phantom.nodules.population import KINDS, LungPlaces
+from ...preprocessing.working_grid import to_grey
+from ...preset import Preset
+
+TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither learned from nor inserted into
+POINTS = 400
+LUNG_BELOW_HU = -500.0
+
+
+class Lacking(NamedTuple):
+    """A sort of nodules that the bank lacks.
+
+    share: of the synthetic nodules; diameters_mm: log-uniform; depths: of the centre in radii; suspicion: from 0 to 1.
+    """
+
+    share: float
+    kind: Kind
+    margins: tuple[Margin, ...]
+    diameters_mm: tuple[float, float]
+    depths: tuple[float, float]
+    suspicion: float
+
+
+LACKING = (
+    Lacking(0.4, "solid", ("lobulated", "spiculated"), (30.0, 90.0), (0.1, 0.9), 0.95),
+    Lacking(0.15, "part-solid", ("lobulated", "smooth"), (12.0, 40.0), (0.8, 9.0), 0.8),
+    Lacking(0.1, "ground-glass", ("smooth", "lobulated"), (12.0, 40.0), (0.8, 9.0), 0.55),
+    Lacking(0.2, "calcified", ("smooth",), (4.0, 20.0), (0.8, 9.0), 0.03),
+    Lacking(0.15, "cavitated", ("lobulated", "spiculated"), (14.0, 50.0), (0.5, 9.0), 0.85),
+)
+
+
+def learnable(nodules: Sequence[BankNodule], fold: int | None) -> tuple[list[BankNodule], list[BankNodule]]:
+    """The nodules and cubes to learn from, and those held out: a fold of the bank's patients, none for None."""
+    known = [nodule for nodule in nodules if nodule.patient not in TEST_ONLY]
+    return [nodule for nodule in known if nodule.fold != fold], [nodule for nodule in known if nodule.fold == fold]
+
+
+def refuse_test_scans(names: Sequence[str], where: object) -> None:
+    """Raise a `UsageError` where one of the scans to learn from is for tests only."""
+    forbidden = sorted(set(names) & set(TEST_ONLY))
+    if forbidden:
+        raise UsageError(f"{', '.join(forbidden)} in {where} is for tests only; prepare the others.")
+
+
+def draw_lacking(rng: np.random.Generator) -> tuple[Lacking, float]:
+    """A sort of nodules that the bank lacks, and a diameter in mm."""
+    shares = np.array([sort.share for sort in LACKING])
+    sort = LACKING[rng.choice(len(LACKING), p=shares / shares.sum())]
+    return sort, float(np.exp(rng.uniform(*np.log(sort.diameters_mm))))
+
+
+def place_lacking(rng: np.random.Generator, sort: Lacking, diameter_mm: float, places: LungPlaces) -> SyntheticNodule:
+    """A nodule of a sort and size, about as deep in the lungs as the sort lies."""
+    center = draw_point(rng, places, sort.depths[0] * diameter_mm / 2, sort.depths[1] * diameter_mm / 2)
+    margin, hu = sort.margins[rng.integers(len(sort.margins))], float(rng.uniform(*KINDS[sort.kind][2]))
+    seed = int(rng.integers(2**31))
+    return SyntheticNodule(center, diameter_mm, hu, sort.kind, margin, "pleura", bool(rng.random() < 0.5), seed)
+
+
+def draw_point(rng: np.random.Generator, places: LungPlaces, low_mm: float, high_mm: float) -> Point:
+    """A random point, LPS mm, at a depth in the lungs, or as near to it as one of many points comes."""
+    points = rng.uniform(places.low_lps_mm, places.high_lps_mm, (POINTS, 3))
+    depth = places.depth_mm(points)
+    far = np.where(depth < 0, np.inf, np.maximum(low_mm - depth, 0) + np.maximum(depth - high_mm, 0))
+    return as_point(points[np.argmin(far)])
+
+
+def draw_turn(rng: np.random.Generator, degrees: float) -> np.ndarray:
+    """A turn by up to so many degrees about each axis and a random mirror, (3, 3)."""
+    mirror = np.diag(np.where(rng.random(3) < 0.5, -1.0, 1.0))
+    turn: np.ndarray = Rotation.from_rotvec(np.radians(rng.uniform(-degrees, degrees, 3))).as_matrix() @ mirror
+    return turn
+
+
+def cube_image(nodule: BankNodule, turn: np.ndarray, shift: np.ndarray, size: int, preset: Preset) -> np.ndarray:
+    """A cube of the bank as the networks see it, (size,)*3 uint8, masked as preprocessing does it.
+
+    The nodule's middle lies by `shift` (3,) voxels off the image's; beyond the cube there is tissue.
+
+    Parameters
+    ----------
+    turn
+        (3, 3) offsets in the image to offsets in the cube.
+    """
+    hu, mask = nodule.decode()
+    grey, lungs = to_grey(hu, preset), (hu < LUNG_BELOW_HU) | binary_dilation(mask, iterations=2)
+    near = distance_transform_edt(~lungs) <= preset.dilation_voxels
+    grey = np.where(near & (lungs | (grey <= preset.bone_value)), grey, np.uint8(preset.tissue_value))
+    middle = np.argwhere(mask).mean(axis=0) + shift
+    offset = middle - turn @ np.full(3, (size - 1) / 2)
+    image: np.ndarray = affine_transform(grey, turn, offset, (size,) * 3, order=1, cval=preset.tissue_value)
+    return image

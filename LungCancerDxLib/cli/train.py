@@ -44,7 +44,7 @@ def add_train(commands: Commands) -> None:
     )
     prepared = "cases that `train prepare` made"
     for parser, data, run, model, recipes in (
-        (detector, prepared, "detector-run", "the run and its model", _RECIPES),
+        (detector, prepared, "detector-run", "the run and its model", (*_RECIPES, _READERS)),
         (classifier, f"{prepared}, with labels.csv", "classifier-run", "the run and its model", (*_RECIPES, _READERS)),
         (both, prepared, "run", "the classifier's; the detector's is RUN-detector", _RECIPES),
     ):
@@ -55,6 +55,17 @@ def add_train(commands: Commands) -> None:
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
     detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
+    for parser in (detector, classifier):
+        parser.add_argument(
+            "--bank", metavar="FOLDER", type=path, help="recipe readers: real nodules (default: $LUNGCANCERDX_DATA)"
+        )
+        parser.add_argument(
+            "--fold",
+            metavar="N",
+            type=int,
+            choices=range(5),
+            help="recipe readers: hold this part of the bank out, and the scan of this number",
+        )
     _add_classifier_options(classifier)
     both.add_argument(
         "--classifier-data", metavar="FOLDER", type=path, help="other cases for the classifier, which is better"
@@ -82,12 +93,6 @@ def _add_classifier_options(classifier: argparse.ArgumentParser) -> None:
     """What the classifier alone takes."""
     classifier.add_argument(
         "--detector", metavar="MODEL|RUN", required=True, help="a model's name or folder, or the run of a detector"
-    )
-    classifier.add_argument(
-        "--bank", metavar="FOLDER", type=path, help="recipe readers: real nodules (default: $LUNGCANCERDX_DATA)"
-    )
-    classifier.add_argument(
-        "--fold", metavar="N", type=int, choices=range(5), help="recipe readers: hold this part of the bank out"
     )
     classifier.add_argument(
         "--scheme", metavar="STAGES", help='such as "A->B->E" (Table I); default: the recipe\'s, for cpu "F"'
@@ -145,26 +150,37 @@ def _training(train: Training) -> Run:
 
 
 def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
+    from ..datasets.nodule_bank import read_nodule_bank
     from ..models.find import model_or_run
     from ..models.registry import MODEL_FOLDER
     from ..preset import PRESETS
     from ..training.cases.store import CaseStore
     from ..training.detector.insertion import LungInserter
     from ..training.detector.recipe import RECIPES
-    from ..training.detector.train import train_detector
+    from ..training.detector.train import train_detector, train_on_bank
 
     store = CaseStore(arguments.data)
     changes = {name: getattr(arguments, name) for name in ("steps", "patch", "batch") if getattr(arguments, name)}
-    preset = PRESETS[store.preset]
+    recipe, preset = replace(RECIPES[arguments.recipe.upper()], **changes), PRESETS[store.preset]
+    start = model_or_run(arguments.start) if arguments.start else None
+    if arguments.recipe == _READERS:
+        if start is None or arguments.validation:
+            raise UsageError(
+                "Recipe readers goes on from a trained detector and is checked on a part of the bank: name the "
+                "detector with --start, say Default, and the part with --fold instead of --validation."
+            )
+        bank, fold = read_nodule_bank(arguments.bank), arguments.fold
+        train_on_bank(store, bank, preset, start, arguments.out, options, recipe=recipe, fold=fold, seed=arguments.seed)
+        return f"The model is in {arguments.out / MODEL_FOLDER}: its detector was trained, its classifier was not."
     train_detector(
         store,
-        replace(RECIPES[arguments.recipe.upper()], **changes),
+        recipe,
         preset,
         arguments.out,
         options,
         seed=arguments.seed,
         inserter=LungInserter(preset),
-        start=model_or_run(arguments.start) if arguments.start else None,
+        start=start,
         validation=CaseStore(arguments.validation) if arguments.validation else None,
     )
     return f"The detector's model is in {arguments.out / MODEL_FOLDER}; it finds nodules and does not classify them."

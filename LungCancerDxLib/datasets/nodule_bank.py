@@ -25,6 +25,7 @@ from ..runtime.npz import write_npz
 DATA_FOLDER_VARIABLE = "LUNGCANCERDX_DATA"
 NODULES, CUBES = "lidc-nodules", "lidc-cubes"
 FREE_BELOW_HU = -650.0  # mean of the shell around the outline
+SUBSOLID_TEXTURE = 3  # or less
 _RATINGS = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")
 RATINGS = ("malignancy", *_RATINGS, "calcification")
 _COLUMNS = ("id", "patient", "fold", "malignancy", *_RATINGS)
@@ -78,6 +79,11 @@ class BankNodule:
     def is_attached(self) -> bool:
         """Whether it touches the chest wall, the mediastinum or a vessel."""
         return self.shell_hu is not None and self.shell_hu >= FREE_BELOW_HU
+
+    @property
+    def is_subsolid(self) -> bool:
+        """Whether it is ground glass, in part or all of it."""
+        return self.texture <= SUBSOLID_TEXTURE
 
     @property
     def hu(self) -> np.ndarray:

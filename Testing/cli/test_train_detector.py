@@ -50,6 +50,14 @@ def test_a_patch_is_a_multiple_of_sixteen(store, tmp_path, patch, capsys):
     assert "--patch" in capsys.readouterr().err
 
 
+def test_recipe_readers_asks_for_a_trained_detector_and_a_fold_of_the_bank(store, tmp_path):
+    files = ("--data", store, "--out", tmp_path / "run", "--recipe", "readers")
+    for options in ((), ("--start", "Default", "--validation", store)):
+        with pytest.raises(UsageError, match=r"with --start, say Default, and the part with --fold"):
+            run_train("detector", *files, *options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_seed_below_zero_is_bad_usage(store, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         run_train("detector", "--data", store, "--out", tmp_path / "run", "--seed", -1)

@@ -11,7 +11,7 @@ import threading
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -104,10 +104,15 @@ class CaseStore:
     """The cases of a folder; those used last stay in memory, all of them where they fit. Safe between threads.
 
     `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients are; see `TrainingCase`.
+
+    Parameters
+    ----------
+    without
+        Names of cases that are left out.
     """
 
-    def __init__(self, folder: Path, memory_gb: float = 8.0) -> None:
-        rows = _listed(folder).values()
+    def __init__(self, folder: Path, memory_gb: float = 8.0, without: Collection[str] = ()) -> None:
+        rows = [row for name, row in _listed(folder).items() if name not in without]
         presets = sorted({preset for _, preset, *_ in rows})
         if len(presets) != 1:
             raise UsageError(f"{folder / LIST_FILE} lists {len(rows)} cases of {len(presets)} presets, expected one.")

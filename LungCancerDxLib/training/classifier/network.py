@@ -16,7 +16,7 @@ from ...models.find import initialise
 from ...networks.cnet import CNet, CNetOutput, join_nodules
 from ...networks.nnet import NNet
 from ...preset import Preset
-from ..detector.loss import Losses, detector_loss
+from ..detector.loss import Losses, detector_loss, freeze_norms
 from ..engine.validation import Batch
 from .recipe import ClassifierRecipe
 
@@ -121,9 +121,7 @@ class ClassifierWithLoss(nn.Module):
         """Training mode, of all but what is frozen."""
         super().train(mode)
         if self.frozen_norms:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm3d):
-                    module.eval()
+            freeze_norms(self)
         return self
 
     def forward(self, batch: Batch) -> Losses:

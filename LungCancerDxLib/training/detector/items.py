@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from ...datasets.nodule_bank import BankNodule
 from ...detection.anchors import AnchorLabels, draw_pool, ignore_spheres, label_anchors
 from ...detection.location import location_scale
 from ...detection.proposals import Boxes
 from ...errors import UsageError
 from ...networks.nnet import STRIDE
 from ...preset import Preset
+from ..cases.real_nodules import cube_image, draw_turn
 from ..cases.store import CaseStore, TrainingCase
 from ..engine.validation import Batch
 from .insertion import Inserter, insert
@@ -31,6 +35,7 @@ from .patches import (
 from .recipe import Recipe
 
 _PATCHES_TRIED = 4  # until one has room for a nodule
+_CUBE_DEGREES, _CUBE_SHIFT = 12.0, 12.0  # how far a cube is turned about each axis, and shifted along it, voxels
 
 
 class Item(NamedTuple):
@@ -56,6 +61,11 @@ class _Shown(NamedTuple):
 class DetectorItems:
     """Draws patches from a store's cases by a recipe.
 
+    Parameters
+    ----------
+    cubes
+        Of a bank of real nodules, for the recipe's `cube_share`.
+
     Raises
     ------
     UsageError
@@ -63,8 +73,15 @@ class DetectorItems:
     """
 
     def __init__(
-        self, store: CaseStore, recipe: Recipe, preset: Preset, seed: int, inserter: Inserter | None = None
+        self,
+        store: CaseStore,
+        recipe: Recipe,
+        preset: Preset,
+        seed: int,
+        inserter: Inserter | None = None,
+        cubes: Sequence[BankNodule] = (),
     ) -> None:
+        self._cubes = cubes if recipe.cube_share > 0 else ()
         self._store, self._recipe, self._preset, self._seed = store, recipe, preset, seed
         self._targets = targets_of(store.nodules, recipe)
         self._case_chances = case_chances(store.synthetic, recipe)
@@ -130,6 +147,8 @@ class DetectorItems:
         if rng.random() >= recipe.nodule_share:
             case, cut = self._anywhere(rng, self._scale(rng, None) if recipe.augment_random else 1.0)
             return _Shown(case, cut, cut.source(case.scan.image), case.nodules, recipe.augment_random, chosen=0)
+        if self._cubes and rng.random() < recipe.cube_share:
+            return self._cube(rng)
         none = len(self._targets.cases) == 0
         if self._inserter is not None and (none or rng.random() < recipe.inserted_share):
             for _ in range(_PATCHES_TRIED):
@@ -146,6 +165,17 @@ class DetectorItems:
         cut = Cut(nodule_start(rng, box, scale, recipe), recipe.patch, scale)
         boxes = np.concatenate([box[None], others])
         return _Shown(case, cut, cut.source(case.scan.image), boxes, True, chosen=1)
+
+    def _cube(self, rng: np.random.Generator) -> _Shown:
+        """A cube of the bank where some patch of a scan lies; what else is in it counts neither way."""
+        case, cut = self._anywhere(rng, self._scale(rng, None))
+        cube, size = self._cubes[rng.integers(len(self._cubes))], source_size(self._recipe.patch, cut.scale)
+        turn, shift = draw_turn(rng, _CUBE_DEGREES), rng.uniform(-1, 1, 3) * _CUBE_SHIFT
+        source = cube_image(cube, turn, shift, size, self._preset)
+        middle = cut.start_kji + (size - 1) / 2
+        box = np.array([[*(middle - turn.T @ shift), cube.diameter_mm / case.scan.spacing_mm]])
+        alone = replace(case, nodules=box, exclusion_regions=np.array([[*middle, size]]))
+        return _Shown(alone, cut, source, box, True, chosen=1)
 
     def _scale(self, rng: np.random.Generator, diameter: float | None) -> float:
         return draw_scale(rng, self._recipe.scale, self._recipe.scaled_diameters, diameter)

@@ -1,7 +1,8 @@
-"""Every constant of the detector's training, in three versions.
+"""Every constant of the detector's training, in four versions.
 
 `PAPER` follows the words of sections IV-A to IV-F, `GRT123` the training code of 2017 where it differs, and `CPU` comes
 to a useful detector where only a processor is at hand: small patches and nodules inserted into lungs on the fly.
+`READERS` goes on from there with real nodules of a bank, down to 4 mm.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class Recipe:
     inserted_share: float = 0.0  # of the patches with a nodule
     inserted_diameter: tuple[float, float] = (11.0, 0.5)  # log-normal: median, standard deviation of the logarithm
     inserted_range: tuple[float, float] = (5.0, 36.0)
-    second_inserted: float = 0.0  # how often a second nodule is inserted
+    second_inserted: float = 0.0  # how often a second nodule is inserted, and a third after it
+    most_inserted: int = 2  # nodules in a patch
+    real_share: float = 0.0  # of the inserted nodules, out of a bank; the others are of sorts that it lacks
+    cube_share: float = 0.0  # of the patches with a nodule that are a cube of the bank
 
     # Labels (IV-D, IV-E)
     positive_iou: float = 0.5
@@ -65,6 +69,7 @@ class Recipe:
     epochs: int = 100
     steps: int | None = None  # instead of epochs
     initial_logit: float = 0.0
+    fine_tuned: bool = False  # starts from a model: batch norms and the layers at full resolution stay as they are
 
 
 PAPER = Recipe(name="PAPER")
@@ -104,4 +109,19 @@ CPU = replace(
     initial_logit=-4.0,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU)}
+READERS = replace(
+    CPU,
+    name="READERS",
+    scan_share=0.7,
+    smallest_target=4.0,
+    inserted_share=0.85,
+    second_inserted=0.6,
+    most_inserted=3,
+    real_share=0.7,
+    cube_share=0.08,
+    optimizer=OptimizerConfig("adamw", 5e-4, 0.01, cosine=True, warm_up_steps=50, clip_norm=1.0),
+    steps=1500,
+    fine_tuned=True,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (PAPER, GRT123, CPU, READERS)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
+from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
 from ...models.bundle import Model, save_model
 from ...models.find import initialise
@@ -16,14 +18,15 @@ from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...networks.nnet import NNet
 from ...preset import Preset
+from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseStore
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import Validation, check_apart
-from .insertion import Inserter
+from .insertion import BankInserter, Inserter
 from .items import DetectorItems
 from .loss import DetectorWithLoss, new_detector
 from .patches import patches_of_epoch
-from .recipe import Recipe
+from .recipe import READERS, Recipe
 
 _LEAST_BATCHES = 8  # of a check: where nodules are inserted, few or none are described
 
@@ -39,10 +42,14 @@ def train_detector(
     inserter: Inserter | None = None,
     start: Model | None = None,
     validation: CaseStore | None = None,
+    validation_inserter: Inserter | None = None,
+    bank: Sequence[BankNodule] = (),
+    fold: int | None = None,
 ) -> NNet:
     """Train N-Net on a store's cases and write the run and the model into `out`.
 
-    The model's classifier has the detector's backbone and is not trained: its outcome is "none".
+    The model's classifier has the detector's backbone and is not trained: its outcome is "none". A recipe that only
+    tunes a detector leaves the classifier of `start` beside it.
 
     Parameters
     ----------
@@ -50,15 +57,24 @@ def train_detector(
         Its detector's weights are those that the training begins with; by default random ones.
     validation
         Other cases, whose patches the run is checked on; the weights do not depend on them.
+    validation_inserter
+        Puts nodules into those; by default the one of the training.
+    bank
+        The real nodules that `inserter` draws from, and the cubes to learn from.
+    fold
+        Of the bank, which is held out of it and goes on record.
 
     Raises
     ------
     UsageError
-        Where there is nothing to learn from, `start` or `validation` is of another preset, cases of the validation are
-        learned from, or `out` is taken or holds a run with other settings.
+        Where there is nothing to learn from, the recipe tunes and `start` is missing, `start` or `validation`
+        is of another preset, cases of the validation are learned from, or `out` is taken or holds a run with other
+        settings.
     TrainingFailed, Cancelled, OutputError
         See `engine.loop.train`.
     """
+    if recipe.fine_tuned and start is None:
+        raise UsageError(f"Recipe {recipe.name} goes on from a trained detector: name one with --start, say Default.")
     steps = number_of_steps(store, recipe)
     recipe = replace(recipe, steps=steps)
     net = new_detector(preset, recipe, seed)
@@ -69,7 +85,8 @@ def train_detector(
                 f"of {start.preset.name}. Prepare the cases with --preset {start.preset.name}, or start from another."
             )
         net.load_state_dict(start.detector.state_dict())
-    items = DetectorItems(store, recipe, preset, seed, inserter)
+    cubes = [nodule for nodule in bank if nodule.is_cube]
+    items = DetectorItems(store, recipe, preset, seed, inserter, cubes)
     task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
     config = {
         "task": "detector",
@@ -80,22 +97,86 @@ def train_detector(
         "processes": options.ranks.size,
         "nodules_of_cases": {name: len(boxes) for name, boxes in zip(store.names, store.nodules, strict=True)},
         **({"start_sha256": start.sha256} if start is not None else {}),
+        **({"bank": [nodule.id for nodule in bank], "fold": fold} if bank else {}),
     }
     checks = None
     if validation is not None:
         check_apart(store, validation)
-        others = DetectorItems(validation, recipe, preset, seed, inserter)
+        others = DetectorItems(validation, recipe, preset, seed, validation_inserter or inserter)
         epoch = max(math.ceil(batches_of_epoch(validation, recipe)), _LEAST_BATCHES)
         checks = Validation.of(others, recipe.batch, epoch, steps)
     train(task, Run(out, config, recipe.optimizer, steps, seed, checks), options)
-    net = net.cpu().eval()
+    net = net.cpu().eval().requires_grad_(True)
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
         inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
+        inserted += f", {len(bank)} of them of LIDC-IDRI" if bank else ""
         trained_on = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
         if start is not None:
             trained_on += f"; started from {start.name} ({start.trained_on})"
-        save_model(detector_model(net, preset, out.resolve().name, trained_on), out / MODEL_FOLDER, half_precision=True)
+        model = detector_model(net, preset, out.resolve().name, trained_on)
+        if recipe.fine_tuned and start is not None:
+            model = replace(model, outcome=start.outcome, classifier=start.classifier)
+        save_model(model, out / MODEL_FOLDER, half_precision=True)
     return net
+
+
+def train_on_bank(
+    store: CaseStore,
+    bank: Sequence[BankNodule],
+    preset: Preset,
+    start: Model,
+    out: Path,
+    options: RunOptions,
+    *,
+    recipe: Recipe = READERS,
+    fold: int | None = None,
+    seed: int = 0,
+) -> NNet:
+    """`train_detector` from where a model is, on real nodules of a bank inserted into the cases of a store.
+
+    Parameters
+    ----------
+    store
+        Scans as backgrounds, whose lesions are regions to keep away from, and synthetic patients.
+    fold
+        Of the bank, to be held out together with the scan of that number, on which the run is checked; None to learn
+        from all.
+
+    Raises
+    ------
+    UsageError
+        Where the fold has no nodules or there is no scan of its number; see also `train_detector`.
+    """
+    refuse_test_scans(store.names, store.folder)
+    learned, held = learnable(bank, fold)
+    scans = [name for name, synthetic in zip(store.names, store.synthetic, strict=True) if not synthetic]
+    learned_nodules, held_nodules = ([nodule for nodule in part if not nodule.is_cube] for part in (learned, held))
+    validation, validation_inserter = None, None
+    if fold is not None:
+        if not held_nodules or fold >= len(scans) or len(store) == 1:
+            raise UsageError(
+                f"Fold {fold} has {len(held_nodules)} nodules, and {store.folder} has {len(scans)} scans; expected "
+                "nodules in the fold, a scan of its number, counted from 0, and others to learn from."
+            )
+        validation = CaseStore(store.folder, without=set(store.names) - {scans[fold]})
+        validation_inserter = BankInserter(preset, held_nodules, recipe)
+        store = CaseStore(store.folder, without={scans[fold]})
+    if not learned_nodules:
+        raise UsageError("The bank has no nodules to learn from outside the fold.")
+    return train_detector(
+        store,
+        recipe,
+        preset,
+        out,
+        options,
+        seed=seed,
+        inserter=BankInserter(preset, learned_nodules, recipe),
+        start=start,
+        validation=validation,
+        validation_inserter=validation_inserter,
+        bank=learned,
+        fold=fold,
+    )
 
 
 def number_of_steps(store: CaseStore, recipe: Recipe) -> int:

@@ -46,6 +46,7 @@ def test_a_store_lists_its_cases_and_their_nodules(tmp_path):
     assert [len(nodules) for nodules in store.nodules] == [1, 0]
     assert store.case(0).nodules.tolist() == [[9, 9, 9, 7]]
     assert store.preset == "DEFAULT"
+    assert CaseStore(tmp_path, without={"two"}).names == ("one",)
 
 
 @pytest.mark.slow

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.cases.prepare import prepare_case
-from LungCancerDxLib.training.detector.insertion import LungInserter
+from LungCancerDxLib.training.detector.insertion import BankInserter, LungInserter, insert
 from LungCancerDxLib.training.detector.patches import cut_out
+from LungCancerDxLib.training.detector.recipe import READERS
 from Testing.helpers import COARSE, chest
+from Testing.real_nodules import write_bank
 
 pytestmark = pytest.mark.slow
 SIZE, MARGIN = 64, 12
@@ -69,3 +72,42 @@ def test_prepared_lung_labels_lie_on_the_working_grid(case):
     assert set(np.unique(lungs)) == {0, 1, 2}
     assert np.median(image[lungs > 0]) < 80  # air: the grid was hit
     assert middle_of_a_lung(case, 1)[2] > middle_of_a_lung(case, 2)[2]  # i runs to the patient's left
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bank")
+    write_bank(folder)
+    return [nodule for nodule in read_nodule_bank(folder) if not nodule.is_cube]
+
+
+def test_real_nodules_have_their_own_size_and_lie_where_their_boxes_say(case, bank):
+    real = BankInserter(DEFAULT, bank[:1], replace(READERS, real_share=1.0))
+    sizes = []
+    for crop, painted, box in insertions(case, real, diameter=30.0):
+        sizes.append(box[3])
+        assert ((box[:3] - box[3] / 2 >= MARGIN - 2) & (box[:3] + box[3] / 2 <= SIZE + 1 - MARGIN)).all()
+        changed = np.argwhere(np.abs(painted.astype(int) - crop) > 60)
+        np.testing.assert_allclose(changed.mean(axis=0), box[:3], atol=2)
+    assert len(sizes) >= 6
+    assert 0.8 * 9 <= min(sizes) < max(sizes) <= 1.25 * 9
+
+
+def test_the_other_nodules_are_of_sorts_that_the_bank_lacks_and_no_larger_than_the_patch(case, bank):
+    synthetic = BankInserter(DEFAULT, bank, replace(READERS, real_share=0.0))
+    sizes = [box[3] for *_, box in insertions(case, synthetic, diameter=5.0, count=40)]
+    assert len(sizes) >= 30
+    assert max(sizes) == pytest.approx(SIZE, rel=0.01)
+    assert np.mean(np.array(sizes) >= 30) > 0.25
+
+
+def test_a_patch_gets_several_real_nodules_apart_from_each_other(case, bank):
+    inserter, counts = BankInserter(DEFAULT, bank, READERS), []
+    for seed in range(8):
+        start = middle_of_a_lung(case, 1 + seed % 2) - SIZE // 2
+        crop = cut_out(case.scan.image, start, SIZE)
+        _, boxes = insert(np.random.default_rng(seed), inserter, case, crop, start, READERS)
+        counts.append(len(boxes))
+        gaps = np.linalg.norm(boxes[:, None, :3] - boxes[None, :, :3], axis=2) + 1e9 * np.eye(len(boxes))
+        assert (gaps >= (boxes[:, None, 3] + boxes[None, :, 3]) / 2).all()
+    assert max(counts) == 3

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.anchors import IGNORED, POOLED, POSITIVE, cell_centers
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.training.detector.items import DetectorItems
 from LungCancerDxLib.training.detector.recipe import CPU
+from Testing.real_nodules import write_bank
 from Testing.training.tiny import BALL, LUNG, NONE, SMALL, TINY, ball_case, insert_ball, store_of
 
 INSERTING = replace(SMALL, inserted_share=1.0, inserted_diameter=(8.0, 0.1))
@@ -139,6 +141,22 @@ def test_inserted_diameters_are_log_normal_within_their_range(tmp_path):
     assert np.median(seen) == pytest.approx(11, rel=0.1)
     assert min(seen) >= 5
     assert max(seen) <= 36
+
+
+def test_a_cube_of_the_bank_is_found_where_it_lies_and_counts_nowhere_else(tmp_path):
+    write_bank(tmp_path)
+    cubes = [nodule for nodule in read_nodule_bank(tmp_path) if nodule.is_cube]
+    recipe = replace(SMALL, patch=64, nodule_share=1.0, cube_share=1.0, smallest_target=4.0)
+    items = DetectorItems(store_of(tmp_path / "store", ball_case()), recipe, TINY, 3, cubes=cubes)
+    for number in range(4):
+        item = items.item(0, number)
+        ((k, j, i, diameter),) = item.boxes
+        scale = diameter / cubes[0].diameter_mm
+        assert 0.8 <= scale <= 1.15
+        near = np.linalg.norm(np.indices(item.image.shape).reshape(3, -1).T - (k, j, i), axis=1).reshape((64,) * 3)
+        assert item.image[near < 0.35 * diameter].mean() > 150
+        assert item.image[(near > 0.75 * diameter) & (near < diameter)].mean() < 90
+        assert sorted(np.unique(item.labels.labels)) == [IGNORED, POSITIVE]
 
 
 def test_a_store_with_nothing_to_find_is_refused(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from LungCancerDxLib.detection.anchors import IGNORED, NEGATIVE, POOLED, POSITIVE
-from LungCancerDxLib.training.detector.loss import detector_loss, hard_negatives, smooth_l1
+from LungCancerDxLib.networks.nnet import NNet
+from LungCancerDxLib.training.detector.loss import DetectorWithLoss, detector_loss, hard_negatives, smooth_l1
 from LungCancerDxLib.training.detector.recipe import CPU, GRT123, PAPER
+from Testing.training.tiny import TINY
 
 NO_BOXES = (torch.zeros(0, 5, dtype=torch.long), torch.zeros(0, 4))
 
@@ -98,3 +100,16 @@ def test_a_pool_smaller_than_what_is_asked_for_is_taken_whole():
 )
 def test_both_smooth_l1_losses(recipe, expected):
     torch.testing.assert_close(smooth_l1(torch.tensor([0.2, -1.0, 3.0]), recipe), torch.tensor(expected))
+
+
+def test_a_detector_that_is_only_tuned_keeps_its_batch_norms_and_its_first_layers():
+    module = DetectorWithLoss(NNet(TINY), replace(CPU, fine_tuned=True)).train()
+    norm = module.net.forw2[0].bn1
+    before = norm.running_mean.clone()
+    labels = torch.full((1, 4, 4, 4, 3), POOLED, dtype=torch.int8)
+    image, location = torch.randint(0, 255, (1, 1, 16, 16, 16), dtype=torch.uint8), torch.zeros(1, 3, 4, 4, 4)
+    batch = {"image": image, "location": location, "labels": labels}
+    module({**batch, "positives": NO_BOXES[0], "targets": NO_BOXES[1]})["loss"].backward()
+    torch.testing.assert_close(norm.running_mean, before)
+    assert norm.weight.grad.abs().sum() > 0
+    assert all(weight.grad is None for weight in module.net.preBlock.parameters())

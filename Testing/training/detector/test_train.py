@@ -1,22 +1,26 @@
 """The detector learns, its run can be stopped, and its model is found where it says."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.registry import WEIGHTS_FILE, read_card
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.detector.loss import new_detector
-from LungCancerDxLib.training.detector.recipe import CPU, PAPER
-from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector
+from LungCancerDxLib.training.detector.recipe import CPU, PAPER, READERS
+from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector, train_on_bank
 from LungCancerDxLib.training.engine.precision import training_compute
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
+from Testing.real_nodules import write_bank
 from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 
 pytestmark = pytest.mark.slow
@@ -89,6 +93,49 @@ def test_it_does_not_begin_with_a_model_of_another_preset(store, tmp_path):
     with pytest.raises(UsageError, match="of preset DEFAULT, the model 'untrained-grt123' to start from is of GRT123"):
         trained(store, tmp_path / "run", SMALL, start=untrained_model(replace(TINY, name="GRT123")))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bank")
+    write_bank(folder)
+    return read_nodule_bank(folder)
+
+
+@pytest.fixture(scope="module")
+def lungs(tmp_path_factory):
+    """Two scans and a synthetic patient between them."""
+    one, patient, two = (ball_case(name, boxes=[], shape=(84, 84, 84)) for name in ("one", "patient", "two"))
+    return store_of(tmp_path_factory.mktemp("lungs"), one, replace(patient, synthetic=True), two)
+
+
+QUICK = replace(READERS, patch=32, margin=2, batch=2, steps=1, pool=100)
+
+
+def test_real_nodules_are_learned_by_a_trained_model_whose_classifier_stays(lungs, bank, tmp_path):
+    start = replace(untrained_model(TINY, seed=5), outcome="synthetic", sha256="abc")
+    options = quiet(compute=training_compute("cpu"))
+    net = train_on_bank(lungs, bank, TINY, start, tmp_path / "run", options, recipe=QUICK, fold=1)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["bank"], config["fold"], config["start_sha256"]) == (["a-1"], 1, "abc")
+    assert list(config["nodules_of_cases"]) == ["one", "patient"]  # "two" is the scan of the fold
+    assert (tmp_path / "run" / "validation.csv").read_text().count("\n") == 3
+    first, last = net.preBlock[0].weight, net.back2[0].conv1.weight
+    assert torch.equal(first, start.detector.preBlock[0].weight)
+    assert not torch.equal(last, start.detector.back2[0].conv1.weight)
+    card = read_card(tmp_path / "run" / "model")
+    assert card.outcome == "synthetic"
+    assert "with inserted nodules, 1 of them of LIDC-IDRI, recipe READERS" in card.trained_on
+
+
+def test_a_fold_needs_nodules_and_a_scan_of_its_own(lungs, bank, tmp_path):
+    model, out = untrained_model(TINY), tmp_path / "run"
+    with pytest.raises(UsageError, match=r"Fold 2 has 0 nodules, and .* has 2 scans"):
+        train_on_bank(lungs, bank, TINY, model, out, quiet(), recipe=QUICK, fold=2)
+    alone = CaseStore(lungs.folder, without={"two"})
+    with pytest.raises(UsageError, match=r"Fold 1 has 1 nodules, and .* has 1 scans"):
+        train_on_bank(alone, bank, TINY, model, out, quiet(), recipe=QUICK, fold=1)
+    assert not out.exists()
 
 
 def test_the_model_of_a_run_says_that_nothing_was_learned_of_malignancy(store, tmp_path):

@@ -1,0 +1,81 @@
+"""What may be learned from a bank, the nodules that it lacks, and its cubes as the networks see them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.preset import DEFAULT
+from LungCancerDxLib.training.cases.real_nodules import (
+    cube_image,
+    draw_lacking,
+    draw_turn,
+    learnable,
+    place_lacking,
+    refuse_test_scans,
+)
+from Testing.real_nodules import write_bank
+
+
+class Slab:
+    """Lungs of 100 mm, as deep as they are far from x = 0."""
+
+    low_lps_mm, high_lps_mm = (0.0, 0.0, 0.0), (100.0, 100.0, 100.0)
+    vessels = bronchi = np.empty((0, 4))
+
+    def depth_mm(self, points):
+        return np.asarray(points)[:, 0]
+
+    def upper(self, points):
+        return np.zeros(len(points), dtype=bool)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bank")
+    write_bank(folder)
+    return read_nodule_bank(folder)
+
+
+def test_a_fold_is_held_out_and_test_patients_are_never_learned_from(bank):
+    known, held = learnable(bank, 1)
+    assert ([nodule.id for nodule in known], [nodule.id for nodule in held]) == (["a-1"], ["a-2", "c"])
+    forbidden = [replace(bank[0], patient="LIDC-IDRI-0002"), *bank[1:]]
+    assert [nodule.id for nodule in learnable(forbidden, None)[0]] == ["a-2", "c"]
+    assert learnable(forbidden, None)[1] == []
+
+
+def test_test_scans_are_refused():
+    with pytest.raises(UsageError, match="QIN-LSC-0064 in here is for tests only"):
+        refuse_test_scans(["one", "QIN-LSC-0064"], "here")
+
+
+def test_what_the_bank_lacks_has_the_size_and_the_depth_of_its_sort(rng):
+    seen = set()
+    for _ in range(60):
+        sort, diameter = draw_lacking(rng)
+        nodule = place_lacking(rng, sort, diameter, Slab())
+        seen.add(nodule.kind)
+        low, high = (depth * diameter / 2 for depth in sort.depths)
+        assert sort.diameters_mm[0] <= nodule.diameter_mm <= sort.diameters_mm[1]
+        assert nodule.margin in sort.margins
+        assert low - 2 <= nodule.center_lps_mm[0] <= high + 2
+    assert {"solid", "calcified"} <= seen
+
+
+def test_a_cube_lies_turned_and_shifted_in_its_image_with_tissue_around(bank, rng):
+    turn, shift = draw_turn(rng, 12.0), np.array([3.0, -4.0, 5.0])
+    image = cube_image(bank[2], turn, shift, 64, DEFAULT)
+    grey = image.astype(float)
+    middle = 31.5 - turn.T @ shift
+    near = np.linalg.norm(np.indices(image.shape).reshape(3, -1).T - middle, axis=1).reshape(image.shape)
+    assert grey[near < 3].mean() > 150  # the ball
+    assert grey[(near > 7) & (near < 12)].mean() < 90  # lung
+    assert (image[:2] == DEFAULT.tissue_value).mean() > 0.9  # beyond the cube

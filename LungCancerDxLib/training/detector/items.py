@@ -169,7 +169,7 @@ class DetectorItems:
     def _cube(self, rng: np.random.Generator) -> _Shown:
         """A cube of the bank where some patch of a scan lies; what else is in it counts neither way."""
         case, cut = self._anywhere(rng, self._scale(rng, None))
-        cube, size = self._cubes[rng.integers(len(self._cubes))], source_size(self._recipe.patch, cut.scale)
+        cube, size = self._cubes[int(rng.integers(len(self._cubes)))], source_size(self._recipe.patch, cut.scale)
         turn, shift = draw_turn(rng, _CUBE_DEGREES), rng.uniform(-1, 1, 3) * _CUBE_SHIFT
         source = cube_image(cube, turn, shift, size, self._preset)
         middle = cut.start_kji + (size - 1) / 2

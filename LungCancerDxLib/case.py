@@ -141,7 +141,8 @@ class CaseResult:
     `model`, `run`, `input`, `lungs` and `timing_s` are the tables of `case.json`. `lung_labels` (1 left lung, 2 right
     lung) and `nodule_labels` (label = rank) are label maps (K, J, I) uint8 on the CT's own grid; they go to files of
     their own. `unreliable` says why the score is not reliable, that is, what of the scan lies outside what models know;
-    the first of the `warnings` then says so, too.
+    the first of the `warnings` then says so, too. `patient` is what is known of the patient, `assessment` what
+    published rules make of it (see `assessment.assess`); both empty where nothing was asked.
     """
 
     software: dict[str, str]
@@ -154,6 +155,8 @@ class CaseResult:
     timing_s: dict[str, float]
     warnings: tuple[str, ...]
     unreliable: tuple[str, ...] = ()
+    patient: dict[str, Any] = field(default_factory=dict)
+    assessment: dict[str, Any] = field(default_factory=dict)
     volume: CTVolume | None = field(default=None, compare=False, repr=False)
     lung_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
     nodule_labels: np.ndarray | None = field(default=None, compare=False, repr=False)

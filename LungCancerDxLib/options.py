@@ -29,6 +29,8 @@ class ScoreOptions:
         Give every listed nodule its malignancy.
     cache
         A folder that keeps the preprocessed scan for a second request.
+    patient
+        A JSON file of what is known of the patient, see `assessment.patient`.
     """
 
     model: str | None = None
@@ -39,6 +41,7 @@ class ScoreOptions:
     classify: tuple[int, ...] = ()
     classify_all: bool = False
     cache: Path | None = None
+    patient: Path | None = None
 
     @staticmethod
     def from_arguments(arguments: argparse.Namespace) -> ScoreOptions:
@@ -53,6 +56,7 @@ class ScoreOptions:
             classify=tuple(given.get("classify") or ()),
             classify_all=given.get("classify_all", False),
             cache=given.get("cache"),
+            patient=given.get("patient"),
         )
 
     def to_arguments(self) -> list[str]:
@@ -62,6 +66,7 @@ class ScoreOptions:
             "--max-memory": self.max_memory_gb,
             "--points": self.points,
             "--cache": self.cache,
+            "--patient": self.patient,
         }
         arguments = ["--device", self.device, "--precision", self.precision]
         for option, value in optional.items():
@@ -103,6 +108,12 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
         "--classify", metavar="RANK", type=int, nargs="+", default=(), help="also give these nodules their malignancy"
     )
     parser.add_argument("--classify-all", action="store_true", help="give every listed nodule its malignancy")
+    parser.add_argument(
+        "--patient",
+        metavar="FILE",
+        type=expanded_path,
+        help="what is known of the patient, for risk models and guidelines: a JSON file, see docs/assessment.md",
+    )
     parser.add_argument(
         "--cache", metavar="DIR", type=expanded_path, help="keep the preprocessed scan for a second request"
     )

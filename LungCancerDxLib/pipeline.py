@@ -16,6 +16,8 @@ import torch
 from scipy.special import expit
 
 from . import __version__
+from .assessment.assess import EMPHYSEMA_SHARE, assessed
+from .assessment.patient import Patient, read_patient
 from .cache import ScanCache
 from .case import Case, CaseResult, Nodule
 from .classification.classifier import ScoredCase, score_case
@@ -40,6 +42,7 @@ Output = TypeVar("Output")
 
 _READING = 0.1  # share of the progress of `score_file`
 _PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9, "segmentation": 1.0}
+_EMPHYSEMA_HU = -950
 _TOLERATED = 1.1  # of the memory allowed
 
 
@@ -84,6 +87,7 @@ def score_file(
     start = time.perf_counter()
     options = options or ScoreOptions()
     points = read_points(options.points) if options.points else []
+    patient = read_patient(options.patient) if options.patient else Patient()
     model = model or find_model(options.model)
     compute = choose_compute(options.device, options.precision, options.max_memory_gb, model.preset)
     progress("reading the CT", 0.0)
@@ -101,7 +105,8 @@ def score_file(
         observe=observe,
     )
     timing_s = {**reading.seconds, **result.timing_s, "total": time.perf_counter() - start}
-    return replace(result, timing_s=timing_s)
+    known = patient.completed(volume.info.get("patient_age_years"), volume.info.get("patient_sex"))
+    return assessed(replace(result, timing_s=timing_s), known)
 
 
 def detect_and_score(
@@ -256,7 +261,7 @@ def _case_result(
             blank_share=scored.evidence.blank_share,
             scored_nodules=scored.scored,
         ),
-        lungs=_lung_volumes_ml(lungs),
+        lungs=_lung_figures(volume, lungs),
         nodules=segmented.nodules,
         timing_s=timing_s,
         warnings=warnings,
@@ -266,10 +271,13 @@ def _case_result(
     )
 
 
-def _lung_volumes_ml(lungs: CTLungs) -> dict[str, float]:
-    volumes = {"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)}
-    unknown_ml = lungs.volume_ml(UNKNOWN_SIDE)
-    return {**volumes, "unknown_side_volume_ml": unknown_ml} if unknown_ml else volumes
+def _lung_figures(volume: CTVolume, lungs: CTLungs) -> dict[str, float]:
+    """Volumes in mL, and the share of the lungs below -950 HU, which emphysema raises."""
+    figures = {"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)}
+    if unknown_ml := lungs.volume_ml(UNKNOWN_SIDE):
+        figures["unknown_side_volume_ml"] = unknown_ml
+    figures[EMPHYSEMA_SHARE] = float(np.mean(volume.voxels[lungs.labels > 0] < _EMPHYSEMA_HU))
+    return figures
 
 
 def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCase) -> tuple[Nodule, ...]:

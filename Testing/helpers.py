@@ -26,13 +26,13 @@ COARSE = {"spacing_mm_kji": (5.0, 2.0, 2.0)}
 SLAB = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (-60.0, 0.0)}  # 24 slices through both lungs
 
 CASE_KEYS = {
-    "": "schema software model run input case lungs nodules timing_s warnings unreliable",
+    "": "schema software model run input case lungs nodules timing_s warnings unreliable patient assessment",
     "software": "name version",
     "model": "name sha256 preset outcome trained_on",
     "run": "device precision torch",
     "input": "path series_uid shape_kji spacing_mm_kji",
     "case": "score score_name join leak leak_share blank_count blank_malignancy blank_share scored_nodules",
-    "lungs": "left_volume_ml right_volume_ml",
+    "lungs": "left_volume_ml right_volume_ml share_below_950_hu",
 }
 NODULE_KEYS = (
     "rank source center_lps_mm box_diameter_mm diameter_mm longest_axial_diameter_mm volume_mm3 mean_hu type side "

@@ -78,12 +78,14 @@ def test_lung_labels_lie_on_the_scans_own_grid_and_on_the_lungs(result):
         assert 2 * np.sum(found & true) / (found.sum() + true.sum()) > 0.92
 
 
-def test_lung_volumes_are_those_of_the_labels_in_millilitres(result):
+def test_lung_figures_are_those_of_the_labels(result):
     voxel_ml = 2.5 * 2 * 2 / 1000
+    lungs = slab().volume.voxels[result.lung_labels > 0]
     assert result.lungs == pytest.approx(
         {
             "left_volume_ml": np.sum(result.lung_labels == 1) * voxel_ml,
             "right_volume_ml": np.sum(result.lung_labels == 2) * voxel_ml,
+            "share_below_950_hu": np.sum(lungs < -950) / lungs.size,
         }
     )
 

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.progress import part
 
     options = ScoreOptions.from_arguments(arguments)
-    refuse_inputs_within(arguments.out, (arguments.ct, options.points, options.cache, options.model))
+    refuse_inputs_within(arguments.out, (arguments.ct, options.points, options.patient, options.cache, options.model))
     replaceable = RESULT_FILES if arguments.overwrite else ()
     check_target(arguments.out, replaceable)
     progress = stop.watched(make_progress(arguments.progress))

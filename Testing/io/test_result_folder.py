@@ -30,7 +30,7 @@ def result(lung_labels=None):
         run=dict.fromkeys(CASE_KEYS["run"].split(), "x"),
         input={"path": None, "series_uid": None, "shape_kji": [1, 2, 3], "spacing_mm_kji": [1.0, 2.0, 3.0]},
         case=case,
-        lungs={"left_volume_ml": 1.0, "right_volume_ml": 2.0},
+        lungs=dict.fromkeys(CASE_KEYS["lungs"].split(), 1.0),
         nodules=(Nodule(1, "detected", (1.0, 2.0, 3.0), malignancy=0.5, scored=True),),
         timing_s={"total": 1.0},
         warnings=("ein Wort mit Ümlaut",),

@@ -155,5 +155,7 @@ def _info(header: SliceHeader, path: Path) -> dict[str, Any]:
         "kernel": series.kernel,
         "modality": series.modality,
         "slice_thickness_mm": series.slice_thickness_mm,
+        "patient_age_years": series.patient_age_years,
+        "patient_sex": series.patient_sex,
     }
     return {"path": str(path), **{name: value for name, value in known.items() if value}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 _UNIT_TOLERANCE = 1e-2  # of the length of a direction and the cosine between two, before they count as nonsense
+_SEXES = {"F": "female", "M": "male"}
+_YEARS_PER_UNIT = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1}
+_OLDEST_YEARS = 120  # older ones are placeholders
 _BINARY = ("US", "UL", "SS", "SL", "FL", "FD")  # value representations that hold no text
 
 
@@ -24,7 +28,8 @@ class NotACTSlice(Exception):
 class Series:
     """What is kept of the series: nothing that identifies the patient.
 
-    `patient` are the digests of the patient's ID, name and date of birth, empty where they are missing.
+    `patient` are the digests of the patient's ID, name and date of birth, empty where they are missing; the sex is
+    "female", "male" or empty.
     """
 
     uid: str
@@ -37,6 +42,8 @@ class Series:
     image_type: tuple[str, ...] = ()
     body_part: str = ""
     patient: tuple[str, str, str] = ("", "", "")
+    patient_age_years: float | None = None
+    patient_sex: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,7 +235,23 @@ def _series(dataset: Dataset, frame: _Frame | None = None) -> Series:
             _digest(text(dataset, "PatientName")),
             _digest(text(dataset, "PatientBirthDate")),
         ),
+        patient_age_years=_age_years(dataset),
+        patient_sex=_SEXES.get(text(dataset, "PatientSex").upper(), ""),
     )
+
+
+def _age_years(dataset: Dataset) -> float | None:
+    """The patient's age as it stands there, or from the dates of study and birth; None where neither makes sense."""
+    stated = re.fullmatch(r"(\d{1,3})([DWMY])", text(dataset, "PatientAge").upper())
+    if stated:
+        years = int(stated.group(1)) * _YEARS_PER_UNIT[stated.group(2)]
+    else:
+        dates = [re.fullmatch(r"\d{8}", text(dataset, keyword)) for keyword in ("StudyDate", "PatientBirthDate")]
+        if not all(dates):
+            return None
+        study, birth = (int(date.group()) for date in dates if date)
+        years = (study - birth) // 10000  # YYYYMMDD: whole years, birthdays included
+    return float(years) if 0 < years <= _OLDEST_YEARS else None
 
 
 def _is_inverted(dataset: Dataset) -> bool:

@@ -27,6 +27,7 @@ FULL = ScoreOptions(
     classify=(7, 9),
     cache=Path("a folder/cache"),
     points=Path("a folder/points.csv"),
+    patient=Path("a folder/patient.json"),
 )
 
 
@@ -49,6 +50,7 @@ def test_all_that_is_asked_reaches_the_command():
         "classify": [7, 9],
         "cache": FULL.cache,
         "points": FULL.points,
+        "patient": FULL.patient,
     }
     assert expected.items() <= parsed(score_arguments(CT, OUT, FULL)).items()
 

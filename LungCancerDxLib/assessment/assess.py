@@ -1,0 +1,262 @@
+"""A case with its patient to risks, categories and recommendations: published rules on what is measured and given.
+
+Assessed are the nodules that count in the case's score or that the user set, as far as they were outlined: without an
+outline there is neither size nor type. What a rule needs and nobody knows is gone through, and all outcomes are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
+
+from ..case import CaseResult, Nodule
+from . import fleischner, lung_rads
+from .brock import CALCIFIED, PART_SOLID, Risk, brock_risk, mayo_risk
+from .fleischner import Recommendation
+from .lung_rads import Category
+from .patient import INCIDENTAL, JUXTAPLEURAL, SCREENING, NoduleFacts, Patient
+
+DECIDES = "Suggested by measurements; a radiologist decides."
+EMPHYSEMA_SHARE = "share_below_950_hu"
+"""The entry of `CaseResult.lungs` with the share of the lungs' voxels below -950 HU."""
+
+_EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
+_SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
+_AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
+
+
+@dataclass(frozen=True)
+class NoduleAssessment:
+    """A nodule by the published rules.
+
+    Parameters
+    ----------
+    lung_rads
+        All categories that what is unknown allows, the least serious first; empty where none is given.
+    fleischner
+        All recommendations that it allows; empty where none is given.
+    remarks
+        What is not known or not covered.
+    """
+
+    rank: int
+    brock: Risk
+    mayo: Risk | None
+    lung_rads: tuple[Category, ...]
+    fleischner: tuple[Recommendation, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A case by the published rules.
+
+    Parameters
+    ----------
+    lung_rads
+        Categories of the scan, the least serious first; empty where it is no screening scan.
+    nodules
+        Those that were assessed.
+    not_assessed
+        Ranks of those that count or that the user set and that were not outlined.
+    emphysema
+        What the Brock model was told; None: not known.
+    emphysema_share
+        Of the lungs' voxels below -950 HU; None where it was not measured.
+    remarks
+        For the reader of all this.
+    """
+
+    lung_rads: tuple[Category, ...]
+    nodules: tuple[NoduleAssessment, ...]
+    not_assessed: tuple[int, ...]
+    emphysema: bool | None
+    emphysema_share: float | None
+    remarks: tuple[str, ...]
+
+    def of(self, rank: int) -> NoduleAssessment | None:
+        """A nodule's; None where it was not assessed."""
+        return next((nodule for nodule in self.nodules if nodule.rank == rank), None)
+
+
+def category_text(categories: tuple[Category, ...]) -> str:
+    """For people: "4A", "3 to 4B", or a dash."""
+    names = [category.name for category in categories]
+    return "-" if not names else names[0] if names[0] == names[-1] else f"{names[0]} to {names[-1]}"
+
+
+def assessed(result: CaseResult, patient: Patient) -> CaseResult:
+    """The case with what is known of its patient and what follows from it."""
+    return replace(result, patient=patient.to_table(), assessment=to_table(assess(result, patient)))
+
+
+def to_table(assessment: Assessment) -> dict[str, Any]:
+    """As it stands in `case.json`."""
+    return asdict(assessment)
+
+
+def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
+    """Apply the rules.
+
+    Parameters
+    ----------
+    patient
+        By default the one that the case was scored with.
+
+    Raises
+    ------
+    UsageError
+        Where that one is damaged.
+    """
+    patient = Patient.from_table(result.patient) if patient is None else patient
+    candidates = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    measured = [nodule for nodule in candidates if nodule.volume_mm3 is not None]
+    share = result.lungs.get(EMPHYSEMA_SHARE)
+    emphysema = _emphysema(patient, share)
+    counts = (patient.nodule_count,) * 2 if patient.nodule_count else (1, max(len(candidates), 1))
+    nodules = tuple(_assess_nodule(nodule, patient, emphysema, counts) for nodule in measured)
+    not_assessed = tuple(nodule.rank for nodule in candidates if nodule.volume_mm3 is None)
+    return Assessment(
+        lung_rads=_scan_categories(nodules) if patient.setting != INCIDENTAL else (),
+        nodules=nodules,
+        not_assessed=not_assessed,
+        emphysema=emphysema,
+        emphysema_share=share,
+        remarks=tuple(_remarks(result, patient, not_assessed)),
+    )
+
+
+def _emphysema(patient: Patient, share: float | None) -> bool | None:
+    """What the user saw, else what is measured; less than the bound says nothing, as traces are seen by eye."""
+    if patient.emphysema is not None or share is None:
+        return patient.emphysema
+    return True if share >= _EMPHYSEMA_FROM else None
+
+
+def _assess_nodule(
+    nodule: Nodule, patient: Patient, emphysema: bool | None, counts: tuple[int, int]
+) -> NoduleAssessment:
+    facts = patient.facts(nodule.rank)
+    longest_mm = nodule.longest_axial_diameter_mm or nodule.diameter_mm
+    brock = brock_risk(
+        age_years=patient.age_years,
+        sex=patient.sex,
+        family_history=patient.family_history,
+        emphysema=emphysema,
+        size_mm=longest_mm,
+        nodule_type=nodule.type,
+        upper_lobe=facts.upper_lobe,
+        nodule_counts=counts,
+        spiculated=facts.spiculated,
+    )
+    mayo = mayo_risk(
+        age_years=patient.age_years,
+        smoker=patient.smoker,
+        earlier_cancer=patient.earlier_cancer,
+        diameter_mm=longest_mm,
+        spiculated=facts.spiculated,
+        upper_lobe=facts.upper_lobe,
+    )
+    if nodule.type is None or nodule.diameter_mm is None:
+        return NoduleAssessment(nodule.rank, brock, mayo, (), (), ("Its type is not measured.",))
+    categories, remarks = _lung_rads(nodule, facts, patient)
+    recommendations = _fleischner(nodule, facts, patient, counts)
+    return NoduleAssessment(
+        nodule.rank,
+        brock,
+        mayo if patient.known_cancer is not True else None,
+        categories if patient.setting != INCIDENTAL else (),
+        recommendations if patient.setting != SCREENING else (),
+        remarks,
+    )
+
+
+def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tuple[Category, ...], tuple[str, ...]]:
+    """All categories that are possible, the least serious first, and remarks."""
+    assert nodule.type is not None
+    assert nodule.diameter_mm is not None
+    remarks = []
+    status = facts.status or lung_rads.status_of(
+        nodule.diameter_mm, facts.prior_diameter_mm, patient.months_since_prior
+    )
+    if patient.months_since_prior is not None and facts.prior_diameter_mm is None and facts.status is None:
+        remarks.append("Its earlier size is not known; read as at baseline.")
+    solid_mm: tuple[float | None, ...] = (facts.solid_component_mm,)
+    if nodule.type == PART_SOLID and facts.solid_component_mm is None:
+        solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
+        remarks.append("The size of its solid part is not known.")
+    found = {
+        lung_rads.nodule_category(
+            nodule.type,
+            nodule.diameter_mm,
+            solid_mm=solid,
+            status=status,
+            prior_diameter_mm=facts.prior_diameter_mm,
+            months_since_prior=patient.months_since_prior,
+            place=facts.place,
+            suspicious=bool(facts.spiculated or facts.suspicious),
+        )
+        for solid in solid_mm
+    }
+    if nodule.type == CALCIFIED:
+        remarks.append("Only benign patterns of calcification make a category 1; the pattern is not measured.")
+    is_at_pleura = nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < _AT_PLEURA_MM
+    if is_at_pleura and facts.place != JUXTAPLEURAL and nodule.type == "solid" and nodule.diameter_mm < 10:
+        remarks.append("It lies at the pleura: smooth and oval, lentiform or triangular it is a category 2.")
+    if None in found:
+        remarks.append("Lung-RADS has no row for it.")
+    return tuple(sorted(filter(None, found), key=_severity)), tuple(remarks)
+
+
+def _fleischner(
+    nodule: Nodule, facts: NoduleFacts, patient: Patient, counts: tuple[int, int]
+) -> tuple[Recommendation, ...]:
+    """All recommendations that are possible."""
+    assert nodule.type is not None
+    assert nodule.diameter_mm is not None
+    if fleischner.why_not(patient.age_years, patient.known_cancer, patient.immunosuppressed):
+        return ()
+    found = [
+        fleischner.recommendation(
+            nodule.type,
+            nodule.diameter_mm,
+            multiple=multiple,
+            high_risk=high_risk,
+            volume_mm3=nodule.volume_mm3,
+            solid_mm=facts.solid_component_mm,
+        )
+        for multiple, high_risk in product(
+            sorted({count > 1 for count in counts}),
+            (False, True) if patient.high_risk is None else (patient.high_risk,),
+        )
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _scan_categories(nodules: tuple[NoduleAssessment, ...]) -> tuple[Category, ...]:
+    """The highest of the least and the highest of the most that each nodule may be."""
+    low = lung_rads.scan_category([nodule.lung_rads[0] for nodule in nodules if nodule.lung_rads])
+    high = lung_rads.scan_category([nodule.lung_rads[-1] for nodule in nodules if nodule.lung_rads])
+    return (low,) if low == high else (low, high)
+
+
+def _severity(category: Category) -> int:
+    return lung_rads.CATEGORIES.index(category.name)
+
+
+def _remarks(result: CaseResult, patient: Patient, not_assessed: tuple[int, ...]) -> Iterable[str]:
+    yield DECIDES
+    if patient.setting is None:
+        yield "Lung-RADS holds for screening scans, Fleischner for nodules found by chance; the setting is not given."
+    if patient.setting != SCREENING and (
+        reason := fleischner.why_not(patient.age_years, patient.known_cancer, patient.immunosuppressed)
+    ):
+        yield f"No Fleischner recommendations: {reason[0].lower()}{reason[1:]}"
+    if result.unreliable and patient.setting != INCIDENTAL:
+        yield f"Lung-RADS may be 0, as the scan cannot be evaluated in full: {'; '.join(result.unreliable)}."
+    if not_assessed:
+        which = ", ".join(map(str, not_assessed))
+        yield f"Not outlined and therefore not assessed: nodule{'s' * (len(not_assessed) > 1)} {which}."
+    yield "Not assessed: cysts, lymph nodes, airways and anything else but the nodules that are listed."

@@ -1,0 +1,191 @@
+"""A case with its patient: what is assessed, what is gone through, what is said."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from LungCancerDxLib.assessment.assess import DECIDES, assess, assessed, category_text
+from LungCancerDxLib.assessment.brock import brock_probability
+from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
+from LungCancerDxLib.case import Case, CaseResult, Nodule
+
+SOLID = Nodule(
+    rank=1,
+    source="detected",
+    center_lps_mm=(0.0, 0.0, 0.0),
+    box_diameter_mm=9.0,
+    diameter_mm=9.0,
+    longest_axial_diameter_mm=10.0,
+    volume_mm3=381.7,
+    mean_hu=20.0,
+    type="solid",
+    side="left",
+    third="upper",
+    distance_to_pleura_mm=12.0,
+    malignancy=0.7,
+    scored=True,
+)
+PART_SOLID = replace(SOLID, rank=2, type="part-solid", diameter_mm=12.0, longest_axial_diameter_mm=13.0)
+NOT_OUTLINED = replace(
+    SOLID, rank=3, volume_mm3=None, type=None, longest_axial_diameter_mm=None, distance_to_pleura_mm=None
+)
+RUNNER_UP = replace(SOLID, rank=4, scored=False, diameter_mm=25.0)
+USERS = replace(SOLID, rank=5, source="user", scored=False, diameter_mm=5.0)
+ALL_KNOWN = Patient(
+    age_years=66,
+    sex="female",
+    family_history=False,
+    emphysema=True,
+    nodule_count=2,
+    nodules={1: NoduleFacts(upper_lobe=True, spiculated=False)},
+)
+
+
+def case_of(*nodules, share=0.01, unreliable=()):
+    case = Case(0.5, "suspicion of the case", "leaky-noisy-or", 0.01, 0.1, 0, None, None, len(nodules))
+    lungs = {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0, "share_below_950_hu": share}
+    model = {"name": "some", "sha256": "", "preset": "DEFAULT", "outcome": "readers", "trained_on": "readings"}
+    return CaseResult({}, model, {}, {}, case, lungs, nodules, {}, (), tuple(unreliable))
+
+
+def test_what_counts_and_what_the_user_set_is_assessed_as_far_as_it_is_outlined():
+    found = assess(case_of(SOLID, NOT_OUTLINED, RUNNER_UP, USERS), Patient())
+    assert [nodule.rank for nodule in found.nodules] == [1, 5]
+    assert found.not_assessed == (3,)
+    assert any("nodule 3" in remark for remark in found.remarks)
+    assert found.of(4) is None
+
+
+def test_brock_takes_the_longest_diameter_and_what_is_known():
+    risk = assess(case_of(SOLID, PART_SOLID), ALL_KNOWN).of(1).brock
+    expected = brock_probability(
+        age_years=66,
+        female=True,
+        family_history=False,
+        emphysema=True,
+        size_mm=10.0,
+        nodule_type="solid",
+        upper_lobe=True,
+        nodule_count=2,
+        spiculated=False,
+    )
+    assert risk.low == risk.high == pytest.approx(expected)
+
+
+def test_the_third_of_a_lung_is_no_lobe():
+    """A nodule in the upper third may lie in a lower lobe: whether it does is gone through."""
+    risk = assess(case_of(SOLID), replace(ALL_KNOWN, nodules={})).of(1).brock
+    assert "upper lobe" in risk.unknown
+
+
+def test_number_of_nodules_is_not_known_unless_it_is_told():
+    unknown = assess(case_of(SOLID, PART_SOLID, NOT_OUTLINED), Patient()).of(1).brock.unknown
+    assert "number of nodules (1 to 3)" in unknown
+    assert not any("number" in each for each in assess(case_of(SOLID), ALL_KNOWN).of(1).brock.unknown)
+
+
+@pytest.mark.parametrize(
+    ("seen", "share", "known"),
+    [(None, 0.08, True), (None, 0.02, None), (False, 0.08, False), (True, 0.0, True), (None, None, None)],
+)
+def test_emphysema_is_what_was_seen_else_what_is_measured_in_plenty(seen, share, known):
+    assert assess(case_of(SOLID, share=share), Patient(emphysema=seen)).emphysema is known
+
+
+def test_unknown_solid_part_gives_all_categories_that_it_allows():
+    found = assess(case_of(PART_SOLID), Patient()).of(2)
+    assert category_text(found.lung_rads) == "3 to 4B"
+    assert any("solid part" in remark for remark in found.remarks)
+    small = replace(PART_SOLID, diameter_mm=7.0)
+    assert category_text(assess(case_of(small), Patient()).of(2).lung_rads) == "3 to 4A"  # no solid part of 8 mm in it
+    told = Patient(nodules={2: NoduleFacts(solid_component_mm=4.0)})
+    assert category_text(assess(case_of(PART_SOLID), told).of(2).lung_rads) == "3"
+
+
+def test_scan_is_as_its_highest_nodule():
+    assert category_text(assess(case_of(SOLID, USERS), Patient()).lung_rads) == "4A"
+    assert category_text(assess(case_of(SOLID, PART_SOLID), Patient()).lung_rads) == "4A to 4B"
+    assert category_text(assess(case_of(), Patient()).lung_rads) == "1"
+
+
+def test_follow_up_by_the_earlier_diameter():
+    stable = Patient(months_since_prior=6, nodules={1: NoduleFacts(prior_diameter_mm=9.0)})
+    growing = Patient(months_since_prior=6, nodules={1: NoduleFacts(prior_diameter_mm=7.0)})
+    new = Patient(months_since_prior=12, nodules={1: NoduleFacts(prior_diameter_mm=0.0)})
+    for patient, category in ((stable, "3"), (growing, "4B"), (new, "4B")):
+        assert category_text(assess(case_of(SOLID), patient).of(1).lung_rads) == category
+    untold = assess(case_of(SOLID), Patient(months_since_prior=6)).of(1)
+    assert category_text(untold.lung_rads) == "4A"
+    assert any("earlier size" in remark for remark in untold.remarks)
+
+
+def test_spiculation_makes_4x():
+    spiculated = Patient(nodules={1: NoduleFacts(spiculated=True)})
+    assert category_text(assess(case_of(SOLID), spiculated).of(1).lung_rads) == "4X"
+
+
+def test_setting_tells_which_guideline_holds():
+    both = assess(case_of(SOLID), Patient())
+    screening, incidental = (assess(case_of(SOLID), Patient(setting=s)) for s in ("screening", "incidental"))
+    assert both.lung_rads
+    assert both.of(1).fleischner
+    assert any("setting is not given" in remark for remark in both.remarks)
+    assert screening.lung_rads
+    assert not screening.of(1).fleischner
+    assert not incidental.lung_rads
+    assert not incidental.of(1).lung_rads
+    assert incidental.of(1).fleischner
+
+
+def test_fleischner_over_what_is_not_known():
+    low = assess(case_of(SOLID), Patient(high_risk=False)).of(1).fleischner
+    assert [each.rule for each in low] == ["Single solid, more than 250 mm³, low risk"]
+    either = assess(case_of(SOLID, USERS), Patient()).of(1).fleischner
+    assert len(either) == 4
+    young = assess(case_of(SOLID), Patient(age_years=30))
+    assert not young.of(1).fleischner
+    assert any("35 years" in remark for remark in young.remarks)
+
+
+def test_calcified_is_category_1_with_a_reservation():
+    found = assess(case_of(replace(SOLID, type="calcified")), ALL_KNOWN).of(1)
+    assert category_text(found.lung_rads) == "1"
+    assert found.brock.low is None
+    assert any("pattern" in remark for remark in found.remarks)
+
+
+def test_a_nodule_at_the_pleura_may_be_juxtapleural():
+    found = assess(case_of(replace(SOLID, distance_to_pleura_mm=0.2)), Patient()).of(1)
+    assert any("category 2" in remark for remark in found.remarks)
+
+
+def test_an_airway_nodule_without_a_row_gets_no_category():
+    facts = NoduleFacts(place="airway-subsegmental", status="growing")
+    found = assess(case_of(SOLID), Patient(nodules={1: facts})).of(1)
+    assert found.lung_rads == ()
+    assert any("no row" in remark for remark in found.remarks)
+
+
+def test_mayo_only_where_it_may_be_used():
+    patient = replace(ALL_KNOWN, smoker=True, earlier_cancer=False)
+    assert assess(case_of(SOLID), ALL_KNOWN).of(1).mayo is None
+    assert 0 < assess(case_of(SOLID), patient).of(1).mayo.low < 1
+    assert assess(case_of(SOLID), replace(patient, known_cancer=True)).of(1).mayo is None
+
+
+def test_a_radiologist_decides_and_limits_are_told():
+    remarks = assess(case_of(SOLID, unreliable=("slices are 5.0 mm apart",)), Patient()).remarks
+    assert remarks[0] == DECIDES
+    assert any("Lung-RADS may be 0" in remark and "5.0 mm" in remark for remark in remarks)
+    assert any("cysts" in remark for remark in remarks)
+
+
+def test_case_keeps_patient_and_assessment_in_its_json():
+    result = assessed(case_of(SOLID, PART_SOLID), ALL_KNOWN)
+    content = json.loads(result.to_json())
+    assert content["patient"] == ALL_KNOWN.to_table()
+    assert content["assessment"]["lung_rads"][-1]["name"] == "4B"
+    again = CaseResult.from_json(result.to_json())
+    assert assess(again) == assess(result, ALL_KNOWN)
+    assert CaseResult.from_json(case_of(SOLID).to_json()).assessment == {}

@@ -2,8 +2,8 @@
 
 `PAPER` follows the words of Liao et al. (arXiv 1711.08324), `GRT123` the code its authors published in 2017, and
 `DEFAULT` is `PAPER` with exact whole-scan inference, blanks ignored, proposals centred outside the dilated lung mask
-dropped, centres voted on by overlapping boxes, and weights that are the same numbers in every precision. A model bundle
-names its preset, so that weights never meet foreign preprocessing.
+dropped, centres voted on by overlapping boxes, crops classified together with their mirror image, and weights that are
+the same numbers in every precision. A model bundle names its preset, so that weights never meet foreign preprocessing.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class Preset:
     classifier_dropout: float = 0.0
     initial_leak_logit: float = -4.6
     blanks_scored: bool = True
+    mirrored_crops: bool = False  # ours: a nodule's features are the mean of those of its crop and of the mirrored one
 
 
 PAPER = Preset(name="PAPER", tile_grid=TileGrid(core=176, margin=16, padding="tissue"))
@@ -119,6 +120,7 @@ DEFAULT = replace(
     voting_iou=0.3,
     inference_weights="bfloat16",
     blanks_scored=False,
+    mirrored_crops=True,
 )
 
 PRESETS = {preset.name: preset for preset in (PAPER, GRT123, DEFAULT)}

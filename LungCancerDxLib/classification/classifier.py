@@ -81,6 +81,9 @@ def classify_nodules(
 ) -> NoduleScores:
     """Score nodules at centres (N, 3) in working voxels, one by one: no score depends on the others.
 
+    With `preset.mirrored_crops` a nodule's features are the mean of those of its crop and of its crop in the mirrored
+    patient (left and right exchanged): a mirrored scan gets the same score, and any scan a steadier one.
+
     Raises
     ------
     OutOfMemoryError
@@ -91,14 +94,24 @@ def classify_nodules(
     for center in centers_kji:
         start = crop_start(center, preset)
         inputs.append((crop(scan.image, start, preset), crop_location(start, scan.image.shape, scale, preset)))
+    if preset.mirrored_crops:
+        inputs += [_mirrored(*seen) for seen in inputs]
     return _score(inputs, net, preset, compute, progress)
+
+
+def _mirrored(image: np.ndarray, location: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A crop and its location crop in the mirrored patient, whose location rises along the axis, too."""
+    location = location[..., ::-1].copy()
+    location[2] *= -1
+    return image[..., ::-1], location
 
 
 def classify_blank(net: CNet, preset: Preset, compute: Compute) -> NoduleScores:
     """Score the blank image that stands for a missing proposal: zeros, in the image and in the location."""
     image = np.zeros((preset.crop_size,) * 3, dtype=np.uint8)
     location = np.zeros((3,) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
-    return _score([(image, location)], net, preset, compute, silent)
+    views = 2 if preset.mirrored_crops else 1  # its mirror image is the same
+    return _score([(image, location)] * views, net, preset, compute, silent)
 
 
 def case_probability(features: np.ndarray, net: CNet) -> float:
@@ -112,6 +125,8 @@ def _score(
     features, warnings, _ = run_with_float32_fallback(
         lambda way: _within_memory(inputs, net, preset, way, progress), compute, "classifier"
     )
+    if preset.mirrored_crops:
+        features = features.reshape(2, -1, features.shape[1]).mean(axis=0)
     malignancy = _join(features, net).malignancy
     return NoduleScores(features, None if malignancy is None else malignancy[0].double().numpy(), warnings)
 

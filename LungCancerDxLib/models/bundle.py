@@ -175,7 +175,7 @@ def _checked_preset(card: ModelCard, folder: Path) -> Preset:
         )
     ours = json.loads(json.dumps(asdict(PRESETS[name])))
     theirs = card.preset_values
-    differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    differing = sorted(key for key, value in theirs.items() if key not in ours or ours[key] != value)
     if differing:
         raise ModelError(
             f"{folder / CARD_FILE} was made for a preset {name} with other values of {', '.join(differing)}; its "

@@ -73,9 +73,44 @@ def test_the_central_feature_is_that_of_the_nodule():
 
 def test_the_network_is_shown_where_in_the_lungs_the_nodule_lies():
     """Lungs from 10 to 30, 12 to 36, 11 to 33; the last of the central cells is 2 voxels beyond the centre."""
-    preset = replace(DEFAULT, **SMALL)
+    preset = replace(DEFAULT, **SMALL, mirrored_crops=False)
     scores = classify_nodules(SCAN, np.array([[19.5, 35.5, 8.5]]), _passing_on(), preset, Compute())
     np.testing.assert_allclose(scores.features[0, 1:4], [1.5 / 10, 13.5 / 12, -11.5 / 11], atol=1e-6)
+
+
+def mirrored(scan):
+    """Left and right of a scan exchanged; its lungs' ends follow."""
+    low, high = scan.lung_ends_kji
+    width = scan.image.shape[2] - 1
+    ends = (np.array([*low[:2], width - high[2]]), np.array([*high[:2], width - low[2]]))
+    return replace(scan, image=np.ascontiguousarray(scan.image[..., ::-1]), lung_ends_kji=ends)
+
+
+@pytest.mark.slow
+def test_a_mirrored_scan_gets_the_same_scores(real_net):
+    """Centres are on half voxels, so that crops of an even size have them in their middle."""
+    centers = np.array([[20.5, 20.5, 20.5], [3.5, 39.5, 22.5]])
+    other = centers * (1, 1, -1) + (0, 0, SCAN.image.shape[2] - 1)
+    preset = replace(DEFAULT, **SMALL)
+    both = [
+        classify_nodules(scan, at, real_net, preset, Compute())
+        for scan, at in ((SCAN, centers), (mirrored(SCAN), other))
+    ]
+    np.testing.assert_allclose(both[0].features, both[1].features, atol=1e-5)
+    alone = replace(preset, mirrored_crops=False)
+    one, two = (
+        classify_nodules(scan, at, real_net, alone, Compute()).features
+        for scan, at in ((SCAN, centers), (mirrored(SCAN), other))
+    )
+    assert np.abs(one - two).max() > 1e-3
+    np.testing.assert_allclose((one + two) / 2, both[0].features, atol=1e-5)
+
+
+def test_a_blank_is_its_own_mirror_image():
+    net = _passing_on()
+    alone, together = (classify_blank(net, replace(DEFAULT, mirrored_crops=on), Compute()) for on in (False, True))
+    assert together.features.shape == (1, 128)
+    np.testing.assert_array_equal(together.features, alone.features)
 
 
 @pytest.mark.parametrize(("preset", "grey"), [(GRT123, 0.0), (PAPER, -1.0)], ids=["GRT123", "PAPER"])
@@ -207,7 +242,7 @@ def test_other_errors_pass_through(short_of_memory):
 
 def test_progress_goes_up_from_nodule_to_nodule_and_ends_at_one():
     fractions = []
-    preset = replace(DEFAULT, **SMALL)
+    preset = replace(DEFAULT, **SMALL, mirrored_crops=False)
     classify_nodules(
         SCAN, CENTERS, _passing_on(), preset, Compute(), lambda stage, fraction: fractions.append(fraction)
     )
@@ -224,4 +259,4 @@ def test_cancelling_stops_before_the_next_nodule():
 
     with pytest.raises(Cancelled):
         classify_nodules(SCAN, CENTERS, _passing_on(), replace(DEFAULT, **SMALL), Compute(), cancel)
-    assert fractions == pytest.approx([0, 1 / 3])
+    assert fractions == pytest.approx([0, 1 / 6])  # each of three, and its mirror image

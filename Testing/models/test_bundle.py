@@ -170,6 +170,15 @@ def test_other_constants_than_this_versions_are_named(bundle):
     assert "Use the version of LungCancerDx" in said
 
 
+def test_a_bundle_from_before_a_constant_was_there_is_read(bundle):
+    values = json.loads((bundle / CARD_FILE).read_text())["preset_values"]
+    del values["mirrored_crops"]
+    change_card(bundle, preset_values=values)
+    assert load_model(bundle).preset.mirrored_crops
+    change_card(bundle, preset_values={**values, "of_a_later_version": 1})
+    assert "of_a_later_version" in refusal(bundle)
+
+
 def test_weights_that_are_missing_are_named(bundle):
     (bundle / WEIGHTS_FILE).unlink()
     said = refusal(bundle)

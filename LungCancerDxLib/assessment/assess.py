@@ -186,7 +186,6 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     solid_mm: tuple[float | None, ...] = (facts.solid_component_mm,)
     if nodule.type == PART_SOLID and facts.solid_component_mm is None:
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
-        remarks.append("The size of its solid part is not known.")
     found = {
         lung_rads.nodule_category(
             nodule.type,
@@ -200,6 +199,8 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
         )
         for solid in solid_mm
     }
+    if len(found) > 1:
+        remarks.append("The size of its solid part is not known.")
     if nodule.type == CALCIFIED:
         remarks.append("Only benign patterns of calcification make a category 1; the pattern is not measured.")
     is_at_pleura = nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < _AT_PLEURA_MM

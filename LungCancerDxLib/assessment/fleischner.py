@@ -16,7 +16,7 @@ NAME = "Fleischner 2017"
 _YOUNGEST = 35.0
 
 _NO_FOLLOW_UP = "no routine follow-up"
-_OPTIONAL = "optional CT at 12 months"
+_SMALL = {False: _NO_FOLLOW_UP, True: "optional CT at 12 months"}
 _SINGLE = {
     False: "CT at 6-12 months, then consider CT at 18-24 months",
     True: "CT at 6-12 months, then at 18-24 months",
@@ -84,12 +84,11 @@ def recommendation(
     number = "Multiple" if multiple else "Single"
     if nodule_type == SOLID:
         size = sizes[0] if small else sizes[2] if large else sizes[1]
-        rule = f"{number} solid, {size}, {'high' if high_risk else 'low'} risk"
-        if small:
-            return Recommendation(_OPTIONAL if high_risk else _NO_FOLLOW_UP, rule)
-        if multiple:
-            return Recommendation(_MULTIPLE[high_risk], rule)
-        return Recommendation(_LARGE_SINGLE if large else _SINGLE[high_risk], rule)
+        rule = f"{number} solid, {size}"
+        if large and not multiple:
+            return Recommendation(_LARGE_SINGLE, rule)
+        by_risk = _SMALL if small else _MULTIPLE if multiple else _SINGLE
+        return Recommendation(by_risk[high_risk], f"{rule}, {'high' if high_risk else 'low'} risk")
     size = sizes[0] if small else sizes[3]
     if multiple:
         return Recommendation(_SUBSOLID_SMALL if small else _SUBSOLID_LARGE, f"Multiple subsolid, {size}")

@@ -28,6 +28,61 @@ def add_scene_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """What a clinician takes home."""
+    parser.add_argument(
+        "--identified", action="store_true", help="name the patient in the report, as the DICOM header does"
+    )
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="write a DICOM segmentation and a measurement report (TID 1500) that refer to the source series",
+    )
+
+
+def check_exports(ct: Path, report: bool, dicom: bool, identified: bool) -> None:
+    """Refuse, before any work is done, exports that could not be made of this CT or with the packages at hand.
+
+    Raises
+    ------
+    UsageError
+    """
+    from ..io.image_file import image_extension
+
+    if (dicom or identified) and image_extension(ct):
+        what = "--dicom" if dicom else "--identified"
+        raise UsageError(
+            f"{what} needs the DICOM series itself: {ct} is an image file, which tells neither of its patient nor of "
+            "its series. Give the folder of the series."
+        )
+    if report:
+        from ..report.files import check_report_packages
+
+        check_report_packages()
+    if dicom and find_spec("highdicom") is None:
+        raise UsageError("--dicom needs highdicom, not installed here: pip install 'lungcancerdx[dicom]'")
+
+
+def write_exports(result: CaseResult, ct: Path, folder: Path, report: bool, dicom: bool, identified: bool) -> None:
+    """Write the report and the DICOM objects of a result into a folder, as asked.
+
+    Raises
+    ------
+    UsageError, OutputError
+    """
+    assert result.volume is not None
+    if report:
+        from ..io.dicom.source import identity
+        from ..report.files import save_report
+
+        names = identity(ct, result.input.get("series_uid")) if identified else None
+        save_report(result, result.volume, folder, names)
+    if dicom:
+        from ..io.dicom.export import save_dicom
+
+        save_dicom(result, result.volume, ct, folder)
+
+
 def scene_is_wanted(asked: bool | None) -> bool:
     """Whether to write the scene: as asked, or (None) where its packages are installed.
 

@@ -7,7 +7,16 @@ import argparse
 from ..options import ScoreOptions, add_score_options
 from ..runtime.interruption import Stop
 from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, path
-from .output import add_scene_option, refuse_inputs_within, scene_is_wanted, summary, write_files
+from .output import (
+    add_export_options,
+    add_scene_option,
+    check_exports,
+    refuse_inputs_within,
+    scene_is_wanted,
+    summary,
+    write_exports,
+    write_files,
+)
 from .terminal import make_progress
 
 
@@ -19,6 +28,8 @@ def add_score(commands: Commands) -> None:
     score.add_argument("--overwrite", action="store_true", help="replace an earlier result in DIR")
     add_score_options(score)
     add_scene_option(score)
+    score.add_argument("--report", action="store_true", help="write report.html and report.pdf too")
+    add_export_options(score)
     add_progress_options(score)
 
 
@@ -33,9 +44,12 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     refuse_inputs_within(arguments.out, (arguments.ct, options.points, options.patient, options.cache, options.model))
     replaceable = RESULT_FILES if arguments.overwrite else ()
     check_target(arguments.out, replaceable)
+    exports = (arguments.report or arguments.identified, arguments.dicom, arguments.identified)
+    check_exports(arguments.ct, *exports)
     progress = stop.watched(make_progress(arguments.progress))
     with_scene = scene_is_wanted(arguments.scene)
     result = score_file(arguments.ct, options, progress=part(progress, 0.0, 0.9))
     with atomic_folder(arguments.out, replaceable) as staging:
         remarks = write_files(result, staging, with_scene, part(progress, 0.9, 1.0))
+        write_exports(result, arguments.ct, staging, *exports)
     return summary(result, arguments.out, arguments.scene, remarks)

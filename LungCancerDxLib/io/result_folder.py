@@ -17,6 +17,8 @@ LUNGS_FILE = "lungs.nrrd"
 NODULES_FILE = "nodules.nrrd"
 OVERVIEW_FILE = "overview.png"
 VIEWS_FILE = "views.png"
+REPORT_FILES = ("report.html", "report.pdf")
+DICOM_FILES = ("segmentation.dcm", "measurements.dcm")
 _LABEL_FILES = (LUNGS_FILE, NODULES_FILE)
 RESULT_FILES = (
     CASE_FILE,
@@ -27,6 +29,8 @@ RESULT_FILES = (
     "scene.mrb",
     OVERVIEW_FILE,
     VIEWS_FILE,
+    *REPORT_FILES,
+    *DICOM_FILES,
 )
 """All that a result may consist of, what marks it first: a folder with anything else is never replaced."""
 

@@ -99,7 +99,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
         axes = figure.add_subplot(grid[:, :4])
         axes.text(0.02, 0.9, "No nodule was found that counts.", color=TEXT, fontsize=13, va="top")
         axes.set_axis_off()
-    _draw_map(figure.add_subplot(grid[:, 4]), volume, result)
+    draw_map(figure.add_subplot(grid[:, 4]), volume, result)
     figure.savefig(path, dpi=70, facecolor=BACKGROUND)
     plot.close(figure)
 
@@ -121,7 +121,7 @@ def _description(nodule: Nodule, score_name: str) -> str:
     )
 
 
-def _draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
+def draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
     """The mean of the scan from front to back, and where all listed nodules lie on it."""
     canonical = volume.canonical()
     spacing = canonical.spacing_mm_kji

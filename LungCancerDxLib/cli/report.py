@@ -1,0 +1,58 @@
+"""`lungcancerdx report`: a result folder to a report, once more when more is known of the patient."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import UsageError
+from ..options import expanded_path
+from ..runtime.interruption import Stop
+from .arguments import EXIT_CODES, Commands, add_command, path
+from .output import add_export_options, check_exports, write_exports
+
+
+def add_report(commands: Commands) -> None:
+    """Its arguments."""
+    report = add_command(commands, "report", run, help="write a result's report.html and report.pdf", epilog=EXIT_CODES)
+    report.add_argument("result", metavar="DIR", type=path, help="a folder that `score` wrote")
+    report.add_argument("--ct", metavar="CT", type=path, help="the scan (default: where it was when it was scored)")
+    report.add_argument(
+        "--patient",
+        metavar="FILE",
+        type=expanded_path,
+        help="what is known of the patient, instead of what was known before: a JSON file, see docs/assessment.md",
+    )
+    add_export_options(report)
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Read the result and its CT, assess it anew and write the files; returns the message for the terminal."""
+    from dataclasses import replace
+
+    from ..assessment.assess import assess, assessed, category_text
+    from ..assessment.patient import Patient, read_patient
+    from ..io import read_ct
+    from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, read_result
+    from ..io.tables import write_text
+
+    folder: Path = arguments.result
+    result = read_result(folder)
+    ct = arguments.ct or (Path(result.input["path"]) if result.input.get("path") else None)
+    if ct is None:
+        raise UsageError(f"The result in {folder} does not tell where its CT is; give it with --ct.")
+    check_exports(ct, True, arguments.dicom, arguments.identified)
+    before = Patient.from_table(result.patient, str(folder / CASE_FILE))
+    patient = read_patient(arguments.patient).completed(before.age_years, before.sex) if arguments.patient else before
+    volume = read_ct(ct)
+    if list(volume.shape_kji) != result.input["shape_kji"]:
+        raise UsageError(f"{ct} is not the scan of the result in {folder}: its size differs. Give the scan with --ct.")
+    result = replace(assessed(result, patient), volume=volume)
+    write_text(folder / CASE_FILE, result.to_json())
+    write_exports(result, ct, folder, True, arguments.dicom, arguments.identified)
+    assessment = assess(result)
+    names = (*REPORT_FILES, *(DICOM_FILES if arguments.dicom else ()))
+    return (
+        f"Lung-RADS {category_text(assessment.lung_rads)}. {assessment.remarks[0]}\n"
+        f"{', '.join(names)} in {folder}; {CASE_FILE} brought up to date"
+    )

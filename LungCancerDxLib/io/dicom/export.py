@@ -1,0 +1,327 @@
+"""A case as DICOM objects that refer to the series it was made from: a segmentation, and a measurement report.
+
+By highdicom. Segments are coded by SNOMED CT (lungs by side, nodules with the lung they lie in); thirds of a lung, for
+which it has no codes, stand in the labels. Measurements follow TID 1500; what no standard names has codes of our own
+(99LCDX), whose meanings say what it is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import __version__
+from ...assessment.assess import Assessment, assess
+from ...assessment.brock import BROCK_NAME
+from ...case import CaseResult, Nodule
+from ...errors import UsageError
+from ...names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
+from ...runtime.atomic import atomic_file
+from ...volume import CTVolume, index_to_world
+from ..result_folder import DICOM_FILES
+from .source import source_datasets
+from .writer import derived_uid
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_MAKER = "LungCancerDx"
+_OWN = "99LCDX"
+_SEGMENTATION_SERIES, _REPORT_SERIES = 7101, 7102
+_CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
+
+_LUNG_CODES = {
+    LEFT: ("44029006", "Left lung"),
+    RIGHT: ("3341006", "Right lung"),
+    UNKNOWN_SIDE: ("39607008", "Lung"),
+}
+_NODULE_CODE = ("27925004", "Nodule")
+_CATEGORY_CODES = {
+    False: ("91723000", "Anatomical Structure"),
+    True: ("49755003", "Morphologically Abnormal Structure"),
+}
+"""Of lungs and of nodules."""
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A segment to be written: its mask is where `labels` equals `label`."""
+
+    name: str
+    labels: np.ndarray
+    label: int
+    nodule: Nodule | None
+
+
+def save_dicom(result: CaseResult, volume: CTVolume, ct: Path, folder: Path) -> tuple[Path, Path]:
+    """Write `segmentation.dcm` and `measurements.dcm` into a folder, each whole or not at all.
+
+    In them are the lungs and the nodules that count or that the user set; without an outline a nodule has measurements
+    alone.
+
+    Parameters
+    ----------
+    result
+        With its label maps.
+    ct
+        The DICOM folder or multi-frame file of the scan.
+
+    Raises
+    ------
+    UsageError
+        Where highdicom is not installed, or the series is not there.
+    OutputError
+        Where a file cannot be written.
+    """
+    try:
+        import highdicom  # noqa: F401
+    except ImportError:
+        raise UsageError("DICOM objects need highdicom: pip install 'lungcancerdx[dicom]'.") from None
+    source = [each for each in source_datasets(ct, result.input.get("series_uid")) if each.SOPClassUID in _CT_IMAGES]
+    if not source:
+        raise UsageError(f"{ct}: the series holds no CT images that DICOM objects could refer to.")
+    segments = list(_segments(result))
+    digest = derived_uid(result.to_json())
+    paths = folder / DICOM_FILES[0], folder / DICOM_FILES[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what highdicom says of the patient's name in the series
+        segmentation = _segmentation(source, volume, segments, digest) if segments else None
+        report = _measurement_report(source, result, segments, segmentation, digest)
+    for dataset, path in ((segmentation, paths[0]), (report, paths[1])):
+        if dataset is not None:
+            with atomic_file(path) as staging:
+                dataset.save_as(staging)
+    return paths
+
+
+def _shown(result: CaseResult) -> list[Nodule]:
+    return [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+
+
+def _segments(result: CaseResult) -> Iterator[_Segment]:
+    """Lungs and nodules that have voxels."""
+    if result.lung_labels is not None:
+        for label, (_, name) in _LUNG_CODES.items():
+            if (result.lung_labels == label).any():
+                yield _Segment(name, result.lung_labels, label, None)
+    if result.nodule_labels is not None:
+        for nodule in _shown(result):
+            if (result.nodule_labels == nodule.rank).any():
+                place = ", ".join(filter(None, [nodule.lung, f"{nodule.third} third" if nodule.third else ""]))
+                name = f"Nodule {nodule.rank}: {nodule.type or 'type unknown'}, {place}"
+                yield _Segment(name[:64], result.nodule_labels, nodule.rank, nodule)
+
+
+def _segmentation(source: Sequence[Dataset], volume: CTVolume, segments: Sequence[_Segment], digest: str) -> Any:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=_MAKER, version=__version__, family=codes.DCM.ArtificialIntelligence
+    )
+    descriptions = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=segment.name,
+            segmented_property_category=_sct(*_CATEGORY_CODES[segment.nodule is not None]),
+            segmented_property_type=_sct(*(_NODULE_CODE if segment.nodule else _LUNG_CODES[segment.label])),
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+            tracking_uid=_tracking_uid(source, segment),
+            tracking_id=segment.name.partition(":")[0],
+            anatomic_regions=None if segment.nodule is None else [_site(segment.nodule)],
+        )
+        for number, segment in enumerate(segments, start=1)
+    ]
+    planes = np.flatnonzero(
+        np.any([(segment.labels == segment.label).any(axis=(1, 2)) for segment in segments], axis=0)
+    )
+    masks = np.zeros((len(planes), *volume.shape_kji[1:], len(segments)), dtype=np.uint8)
+    for n, segment in enumerate(segments):
+        masks[..., n] = segment.labels[planes] == segment.label
+    spacing = volume.spacing_mm_kji
+    directions = volume.kji_to_lps[:3, :3] / spacing
+    corners = index_to_world(volume.kji_to_lps, [(k, 0, 0) for k in planes])
+    patient = hd.CoordinateSystemNames.PATIENT
+    return hd.seg.Segmentation(
+        source_images=list(source),
+        pixel_array=masks,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=descriptions,
+        series_instance_uid=derived_uid(digest, "segmentation series"),
+        series_number=_SEGMENTATION_SERIES,
+        sop_instance_uid=derived_uid(digest, "segmentation"),
+        instance_number=1,
+        manufacturer=_MAKER,
+        manufacturer_model_name=_MAKER,
+        software_versions=__version__,
+        device_serial_number="0",
+        content_label="LUNGS_NODULES",
+        content_description="Lungs and lung nodules, research use only",
+        series_description="Lungs and nodules (LungCancerDx, research use only)",
+        pixel_measures=hd.PixelMeasuresSequence(
+            pixel_spacing=spacing[1:].tolist(),
+            slice_thickness=float(spacing[0]),
+            spacing_between_slices=float(spacing[0]),
+        ),
+        plane_orientation=hd.PlaneOrientationSequence(
+            patient, [*directions[:, 2].tolist(), *directions[:, 1].tolist()]
+        ),
+        plane_positions=[hd.PlanePositionSequence(patient, corner.tolist()) for corner in corners],
+        omit_empty_frames=True,
+    )
+
+
+def _measurement_report(
+    source: Sequence[Dataset], result: CaseResult, segments: Sequence[_Segment], segmentation: Any, digest: str
+) -> Any:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    assessment = assess(result)
+    number_of = {segment.nodule.rank: n for n, segment in enumerate(segments, start=1) if segment.nodule is not None}
+    groups: list[Any] = [_case_group(source, result, assessment)]
+    for nodule in _shown(result):
+        about = {
+            "tracking_identifier": hd.sr.TrackingIdentifier(_nodule_uid(source, nodule), f"Nodule {nodule.rank}"),
+            "finding_type": _sct(*_NODULE_CODE),
+            "finding_sites": [hd.sr.FindingSite(anatomic_location=_site(nodule))],
+            "measurements": [each for each in _measurements(nodule, result, assessment) if each is not None],
+            "qualitative_evaluations": list(_evaluations(nodule, assessment)),
+        }
+        number = number_of.get(nodule.rank)
+        if number is None:
+            groups.append(hd.sr.MeasurementsAndQualitativeEvaluations(**about))
+        else:
+            segment = hd.sr.ReferencedSegment.from_segmentation(segmentation, number)
+            groups.append(hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **about))
+    device = hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=derived_uid(_MAKER, "device"), name=_MAKER, manufacturer_name=_MAKER, model_name=_MAKER
+        ),
+    )
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=device),
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    return hd.sr.Comprehensive3DSR(
+        evidence=[*source, *([segmentation] if segmentation is not None else [])],
+        content=content[0],
+        series_instance_uid=derived_uid(digest, "report series"),
+        series_number=_REPORT_SERIES,
+        sop_instance_uid=derived_uid(digest, "report"),
+        instance_number=1,
+        manufacturer=_MAKER,
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        institution_name=None,
+        series_description="Lung nodule measurements (LungCancerDx, research use only)",
+    )
+
+
+def _case_group(source: Sequence[Dataset], result: CaseResult, assessment: Assessment) -> Any:
+    """The case's score and the scan's category."""
+    import highdicom as hd
+
+    uid = derived_uid(source[0].SeriesInstanceUID, "case")
+    return hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid, "Case"),
+        finding_type=_sct(*_LUNG_CODES[UNKNOWN_SIDE]),
+        measurements=[_measurement(_own("CASE_SCORE", result.score_label), result.case.score, "1", "no units")],
+        qualitative_evaluations=list(_categories(assessment.lung_rads)),
+    )
+
+
+def _measurements(nodule: Nodule, result: CaseResult, assessment: Assessment) -> Iterator[Any]:
+    from pydicom.sr.codedict import codes
+
+    if nodule.volume_mm3 is not None:
+        yield _measurement(codes.SCT.Volume, nodule.volume_mm3, "mm3", "cubic millimeter")
+        yield _measurement(_own("MEAN_DIAMETER", "Diameter of the ball of this volume"), nodule.diameter_mm, "mm", "mm")
+        yield _measurement(_own("BOX_DIAMETER", "Diameter of the detector's box"), nodule.box_diameter_mm, "mm", "mm")
+    else:
+        yield _measurement(_own("BOX_DIAMETER", "Diameter of the detector's box"), nodule.diameter_mm, "mm", "mm")
+    yield _measurement(_own("LONGEST_AXIAL", "Longest axial diameter"), nodule.longest_axial_diameter_mm, "mm", "mm")
+    yield _measurement(_own("MEAN_HU", "Mean attenuation"), nodule.mean_hu, "[hnsf'U]", "Hounsfield unit")
+    yield _measurement(_own("DETECTION", "Confidence of detection"), nodule.confidence, "1", "no units")
+    yield _measurement(_own("NODULE_SCORE", result.nodule_score_name), nodule.malignancy, "1", "no units")
+    found = assessment.of(nodule.rank)
+    if found is not None and found.brock.low is not None and found.brock.high is not None:
+        for code, which, value in (("LOW", "least", found.brock.low), ("HIGH", "most", found.brock.high)):
+            yield _measurement(_own(f"BROCK_{code}", f"{BROCK_NAME}, at {which}"), 100 * value, "%", "percent")
+
+
+def _evaluations(nodule: Nodule, assessment: Assessment) -> Iterator[Any]:
+    import highdicom as hd
+
+    if nodule.type:
+        value = _own(nodule.type.upper().replace("-", "_"), nodule.type)
+        yield hd.sr.QualitativeEvaluation(_own("NODULE_TYPE", "Type of nodule by attenuation"), value)
+    if nodule.third:
+        value = _own(f"{nodule.third.upper()}_THIRD", f"{nodule.third} third")
+        yield hd.sr.QualitativeEvaluation(_own("LUNG_THIRD", "Third of the lung's height"), value)
+    found = assessment.of(nodule.rank)
+    if found is not None:
+        yield from _categories(found.lung_rads)
+
+
+def _categories(categories: Sequence[Any]) -> Iterator[Any]:
+    """The categories that are possible, the least and the most."""
+    import highdicom as hd
+
+    names = [category.name for category in categories]
+    if names and names[0] == names[-1]:
+        name = _own("LUNG_RADS", "Lung-RADS v2022 category suggested by measurements")
+        yield hd.sr.QualitativeEvaluation(name, _category(names[0]))
+    elif names:
+        for code, which, value in (("LEAST", "at least", names[0]), ("MOST", "at most", names[-1])):
+            name = _own(f"LUNG_RADS_{code}", f"Lung-RADS v2022 category, {which}")
+            yield hd.sr.QualitativeEvaluation(name, _category(value))
+
+
+def _measurement(name: Any, value: float | None, unit: str, meaning: str) -> Any:
+    """A measurement; None where there is no value."""
+    import highdicom as hd
+    from pydicom.sr.coding import Code
+
+    return None if value is None else hd.sr.Measurement(name, float(f"{value:.6g}"), Code(unit, "UCUM", meaning))
+
+
+def _category(name: str) -> Any:
+    return _own(f"LUNG_RADS_{name}", f"Lung-RADS {name}")
+
+
+def _site(nodule: Nodule) -> Any:
+    label = next((label for label, side in SIDES.items() if side == nodule.side), UNKNOWN_SIDE)
+    return _sct(*_LUNG_CODES[label])
+
+
+def _sct(value: str, meaning: str) -> Any:
+    from pydicom.sr.coding import Code
+
+    return Code(value, "SCT", meaning)
+
+
+def _own(value: str, meaning: str) -> Any:
+    from pydicom.sr.coding import Code
+
+    return Code(value[:16], _OWN, meaning[:64])
+
+
+def _nodule_uid(source: Sequence[Dataset], nodule: Nodule) -> str:
+    return derived_uid(source[0].SeriesInstanceUID, "nodule", nodule.rank, nodule.center_lps_mm)
+
+
+def _tracking_uid(source: Sequence[Dataset], segment: _Segment) -> str:
+    if segment.nodule is not None:
+        return _nodule_uid(source, segment.nodule)
+    return derived_uid(source[0].SeriesInstanceUID, segment.name)

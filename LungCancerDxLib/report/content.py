@@ -1,0 +1,238 @@
+"""What a report says of a case, before it has a form: the case on one page, method and limits on another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import __version__
+from ..assessment.assess import DECIDES, Assessment, NoduleAssessment, assess, category_text
+from ..assessment.brock import BROCK_NAME, MAYO_NAME
+from ..assessment.lung_rads import MANAGEMENT
+from ..assessment.patient import Patient
+from ..case import CaseResult, Nodule
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
+from ..volume import CTVolume
+from .key_images import key_images, lung_map
+
+TITLE = "Lung nodules on CT"
+NODULE_COLUMNS = ("No.", "Place", "Type", "Mean / longest", "Volume", "Score", "Brock risk", "Lung-RADS")
+_PICTURED = 3  # nodules whose pictures fit on the page
+_SOURCES = (
+    "Brock: McWilliams et al., N Engl J Med 2013;369:910-9, Table 2, models 2a and 2b.",
+    "Mayo: Swensen et al., Arch Intern Med 1997;157:849-55.",
+    "Lung-RADS v2022: American College of Radiology; by the volume's ball.",
+    "Fleischner 2017: MacMahon et al., Radiology 2017;284:228-43, Table 1.",
+    "Score: Liao et al., Evaluate the malignancy of pulmonary nodules using the 3D deep leaky noisy-or network, 2019.",
+)
+_LIMITS = (
+    "Detection misses nodules and takes vessels for some; that none is listed does not mean that there is none.",
+    "Sizes are those of automatic outlines. Thirds are of the lung's height and are no lobes.",
+    "Risks by published models hold for the people that these were fitted to; a range is over what is not known.",
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with what it shows, and its width over its height."""
+
+    png: bytes
+    caption: str
+    aspect: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report says.
+
+    Parameters
+    ----------
+    warning
+        What stands above all else; empty where there is nothing of that kind.
+    headline
+        The score with its name, and the suggested category.
+    about
+        Names and values: the patient and the scan.
+    nodules
+        Rows of `NODULE_COLUMNS`.
+    notes
+        Heading and sentences on each nodule, and on all.
+    pictures, lungs
+        Nodules in three planes; all places from the front.
+    method
+        Names and values: model, software, scan.
+    limits
+        Sentences.
+    """
+
+    warning: str
+    headline: tuple[tuple[str, str], ...]
+    about: tuple[tuple[str, str], ...]
+    nodules: tuple[tuple[str, ...], ...]
+    notes: tuple[tuple[str, tuple[str, ...]], ...]
+    pictures: tuple[Picture, ...]
+    lungs: Picture
+    method: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+def report_of(
+    result: CaseResult,
+    volume: CTVolume,
+    nodule_labels: np.ndarray,
+    identity: Mapping[str, str] | None = None,
+    checksums: Mapping[str, str] | None = None,
+) -> Report:
+    """What the report of a case says.
+
+    Parameters
+    ----------
+    nodule_labels
+        (K, J, I) label map on the CT's own grid, label = rank.
+    identity
+        Names and values that tell who the patient is; None: the report does not tell.
+    checksums
+        SHA-256 of files by their names.
+
+    Raises
+    ------
+    UsageError
+        Where matplotlib is not installed, or what is known of the patient is damaged.
+    """
+    assessment = assess(result)
+    shown = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    pictured = sorted(shown, key=lambda nodule: (nodule.volume_mm3 is None, -(nodule.malignancy or 0.0)))[:_PICTURED]
+    return Report(
+        warning=_warning(result),
+        headline=tuple(_headline(result, assessment)),
+        about=(*(identity or {}).items(), *_about(result)),
+        nodules=tuple(_row(nodule, assessment) for nodule in shown),
+        notes=tuple(_notes(result, shown, assessment)),
+        pictures=tuple(
+            Picture(png, f"Nodule {nodule.rank}: axial, coronal, sagittal", 3.0)
+            for nodule, png in zip(pictured, key_images(volume, nodule_labels, pictured), strict=True)
+        ),
+        lungs=Picture(*lung_map(result, volume)),
+        method=tuple(_method(result, volume, checksums or {})),
+        warnings=result.warnings,
+        limits=(OUTCOME_REMARKS[result.model["outcome"]], *_LIMITS, *_SOURCES),
+    )
+
+
+def place_of(nodule: Nodule) -> str:
+    """Side and third, for people."""
+    return ", ".join(part for part in (nodule.lung, f"{nodule.third} third" if nodule.third else "") if part) or "-"
+
+
+def size_of(nodule: Nodule) -> str:
+    """Mean and longest axial diameter, or that of the detector's box."""
+    if nodule.volume_mm3 is None:
+        return "-" if nodule.diameter_mm is None else f"≈ {nodule.diameter_mm:.0f} mm (not outlined)"
+    return f"{nodule.diameter_mm:.1f} / {nodule.longest_axial_diameter_mm or 0:.1f} mm"
+
+
+def _warning(result: CaseResult) -> str:
+    if result.model["outcome"] == "none":
+        return "NO TRAINED MODEL: scores mean nothing. They only show that everything runs."
+    return result.warnings[0] if result.unreliable and result.warnings else ""
+
+
+def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str, str]]:
+    label = result.score_label[:1].upper() + result.score_label[1:]
+    yield f"{result.case.score:.2f}", f"{label}. {OUTCOME_REMARKS[result.model['outcome']]}"
+    if assessment.lung_rads:
+        highest = assessment.lung_rads[-1]
+        yield (
+            f"Lung-RADS {category_text(assessment.lung_rads)}",
+            f"{highest.rule}: {MANAGEMENT[highest.name]}. {DECIDES}",
+        )
+    risks = [nodule.brock for nodule in assessment.nodules if nodule.brock.high is not None]
+    if risks:
+        highest_risk = max(risks, key=lambda risk: risk.high or 0.0)
+        over = f" over what is not known: {', '.join(highest_risk.unknown)}" if highest_risk.unknown else ""
+        yield highest_risk.text, f"{BROCK_NAME} of the nodule at highest risk{over}"
+
+
+def _about(result: CaseResult) -> Iterable[tuple[str, str]]:
+    patient = Patient.from_table(result.patient)
+    age = "age not known" if patient.age_years is None else f"{patient.age_years:.0f} years"
+    yield "Patient", f"{age}, {patient.sex or 'sex not known'}"
+    words = {"family_history": "family history of lung cancer", "smoker": "smoker, now or before"}
+    for name in ("family_history", "emphysema", "smoker", "earlier_cancer", "known_cancer", "immunosuppressed"):
+        if name in result.patient:
+            yield words.get(name, name.replace("_", " ")).capitalize(), "yes" if result.patient[name] else "no"
+    lungs = [
+        f"{side} {result.lungs[key] / 1000:.1f} L"
+        for side, key in (
+            ("left", "left_volume_ml"),
+            ("right", "right_volume_ml"),
+            ("side unknown", "unknown_side_volume_ml"),
+        )
+        if result.lungs.get(key)
+    ]
+    if lungs:
+        share = result.lungs.get("share_below_950_hu")
+        yield "Lungs", ", ".join(lungs) + ("" if share is None else f"; {100 * share:.1f} % below -950 HU")
+
+
+def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
+    found = assessment.of(nodule.rank)
+    return (
+        str(nodule.rank) + (" (your point)" if nodule.source == "user" else ""),
+        place_of(nodule),
+        nodule.type or "-",
+        size_of(nodule),
+        "-" if nodule.volume_mm3 is None else f"{nodule.volume_mm3:.0f} mm³",
+        "-" if nodule.malignancy is None else f"{nodule.malignancy:.2f}",
+        found.brock.text if found else "-",
+        category_text(found.lung_rads) if found else "-",
+    )
+
+
+def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> Iterable[tuple[str, tuple[str, ...]]]:
+    unknown = [nodule.brock.unknown for nodule in assessment.nodules if nodule.brock.unknown]
+    common = [name for name in unknown[0] if all(name in each for each in unknown)] if unknown else []
+    for nodule in assessment.nodules:
+        yield f"Nodule {nodule.rank}", tuple(_sentences(nodule, common))
+    if not shown:
+        yield "Nodules", ("No nodule was found that counts.",)
+    ranges = (f"Brock risks are ranges over {', '.join(common)}.",) if common else ()
+    yield "All", (f"Score: {result.nodule_score_name}.", *ranges, *assessment.remarks)
+
+
+def _sentences(found: NoduleAssessment, common: list[str]) -> Iterable[str]:
+    if found.lung_rads:
+        rules = "; or ".join(f"{category.name}: {category.rule}" for category in found.lung_rads)
+        yield f"Lung-RADS {rules}."
+    if found.fleischner:
+        yield f"Fleischner: {'; '.join(f'{each.text} ({each.rule})' for each in found.fleischner)}."
+    more = [name for name in found.brock.unknown if name not in common]
+    if found.brock.high is not None:
+        yield f"Brock by {found.brock.model}{', also over ' + ', '.join(more) if more else ''}."
+    if found.mayo is not None:
+        yield f"{MAYO_NAME}: {found.mayo.text}."
+    yield from found.brock.remarks
+    yield from found.remarks
+
+
+def _method(result: CaseResult, volume: CTVolume, checksums: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    model, run = result.model, result.run
+    yield "Software", f"LungCancerDx {result.software.get('version', __version__)}. {RESEARCH_USE_ONLY}"
+    yield "Model", result.model_description
+    yield "Its outcome", f"{model['outcome']}: the score is called {result.case.score_name}"
+    yield "Its SHA-256", model["sha256"]
+    yield "Computed on", ", ".join(f"{name} {value}" for name, value in run.items())
+    if uid := result.input.get("series_uid"):
+        yield "Series", str(uid)
+    k, j, i = volume.shape_kji
+    spacing = " x ".join(f"{size:.2f}" for size in volume.spacing_mm_kji)
+    yield (
+        "Scan",
+        f"{k} x {j} x {i} voxels of {spacing} mm"
+        + (f", kernel {volume.info['kernel']}" if volume.info.get("kernel") else ""),
+    )
+    for name, digest in checksums.items():
+        yield f"SHA-256 of {name}", digest

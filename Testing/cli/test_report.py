@@ -1,0 +1,115 @@
+"""`lungcancerdx report`: from a result folder to a report and DICOM objects, and what it refuses."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.case import Case, CaseResult, Nodule
+from LungCancerDxLib.cli import main
+from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.io.dicom.writer import write_dicom_series
+from LungCancerDxLib.io.result_folder import read_result, write_result
+from Testing.helpers import slab
+
+pytest.importorskip("reportlab")
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scan") / "series"
+    write_dicom_series(slab().volume, folder, "Doe^Jane", sex="F", age_years=66)
+    return folder
+
+
+@pytest.fixture
+def result_folder(scan, tmp_path):
+    volume = read_ct(scan)
+    labels = np.zeros(volume.shape_kji, np.uint8)
+    labels[8:10, 60:66, 60:66] = 1
+    nodule = Nodule(
+        rank=1,
+        source="detected",
+        center_lps_mm=(10.0, 0.0, -30.0),
+        diameter_mm=9.0,
+        longest_axial_diameter_mm=10.0,
+        volume_mm3=381.7,
+        type="solid",
+        side="left",
+        malignancy=0.7,
+        scored=True,
+    )
+    model = {"name": "some", "sha256": "ab", "preset": "DEFAULT", "outcome": "readers", "trained_on": "readings"}
+    result = CaseResult(
+        {"name": "LungCancerDx", "version": "0"},
+        model,
+        {},
+        {
+            "path": str(scan),
+            "series_uid": volume.info["series_uid"],
+            "shape_kji": list(volume.shape_kji),
+            "spacing_mm_kji": volume.spacing_mm_kji.tolist(),
+        },
+        Case(0.71, "suspicion of the case", "leaky-noisy-or", 0.01, 0.1, 0, None, None, 1),
+        {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0},
+        (nodule,),
+        {},
+        (),
+        patient={"age_years": 66.0, "sex": "female"},
+        lung_labels=labels,
+        nodule_labels=labels,
+    )
+    folder = tmp_path / "result"
+    folder.mkdir()
+    write_result(result, volume, folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_more_is_known_and_the_report_is_written_anew(result_folder, tmp_path, capsys):
+    known = {"smoker": True, "earlier_cancer": False, "nodules": {"1": {"spiculated": True}}}
+    (tmp_path / "patient.json").write_text(json.dumps(known))
+    assert main(["report", str(result_folder), "--patient", str(tmp_path / "patient.json")]) == 0
+    assert "Lung-RADS 4X" in capsys.readouterr().out
+    result = read_result(result_folder)
+    assert result.patient == {"age_years": 66.0, "sex": "female", **known}
+    assert result.assessment["nodules"][0]["mayo"]["low"] > 0
+    html = (result_folder / "report.html").read_text(encoding="utf-8")
+    assert "Lung-RADS 4X" in html
+    assert "Doe^Jane" not in html
+    assert (result_folder / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.slow
+def test_identified_and_dicom(result_folder):
+    pytest.importorskip("highdicom")
+    assert main(["report", str(result_folder), "--identified", "--dicom"]) == 0
+    assert "Doe^Jane" in (result_folder / "report.html").read_text(encoding="utf-8")
+    names = {path.name for path in result_folder.iterdir()}
+    assert {"segmentation.dcm", "measurements.dcm", "report.pdf", "case.json", "lungs.nrrd"} <= names
+
+
+def test_an_image_file_has_no_series_to_refer_to(result_folder, tmp_path, capsys):
+    ct = tmp_path / "ct.nrrd"
+    ct.touch()
+    for option in ("--dicom", "--identified"):
+        assert main(["report", str(result_folder), "--ct", str(ct), option]) == 2
+        assert "is an image file, which tells neither of its patient nor of its series" in capsys.readouterr().err
+    assert main(["score", str(ct), "--out", str(tmp_path / "out"), "--dicom"]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_scan_is_refused(result_folder, capsys):
+    result = read_result(result_folder)
+    other = replace(result, input={**result.input, "shape_kji": [1, 2, 3]})
+    (result_folder / "case.json").write_text(other.to_json(), encoding="utf-8")
+    assert main(["report", str(result_folder)]) == 2
+    assert "its size differs" in capsys.readouterr().err
+    assert not (result_folder / "report.html").exists()
+
+
+def test_a_folder_without_a_result_is_told(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    assert "cannot be read" in capsys.readouterr().err

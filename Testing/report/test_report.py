@@ -1,0 +1,134 @@
+"""The report: what it says and what it keeps to itself, as HTML and as PDF."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.assessment.assess import DECIDES, assessed
+from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
+from LungCancerDxLib.case import Case, CaseResult, Nodule
+from LungCancerDxLib.phantom.patient import synthetic_chest
+from LungCancerDxLib.report.content import report_of
+from LungCancerDxLib.report.files import save_report
+from LungCancerDxLib.report.html import to_html
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("reportlab")
+
+PATIENT = Patient(age_years=66, sex="female", nodules={1: NoduleFacts(upper_lobe=True, spiculated=False)})
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return replace(synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(5, 2, 2)).volume, warnings=())
+
+
+@pytest.fixture(scope="module")
+def labels(volume):
+    labels = np.zeros(volume.shape_kji, dtype=np.uint8)
+    labels[10:12, 60:64, 40:44] = 1
+    return labels
+
+
+def nodule(rank, **figures):
+    known = {
+        "source": "detected",
+        "center_lps_mm": (30.0, 10.0, -20.0),
+        "diameter_mm": 9.0,
+        "longest_axial_diameter_mm": 10.0,
+        "volume_mm3": 381.7,
+        "type": "solid",
+        "side": "left",
+        "third": "upper",
+        "malignancy": 0.7,
+        "scored": True,
+    }
+    return Nodule(rank=rank, **{**known, **figures})
+
+
+def case_of(*nodules, outcome="readers", score_name="suspicion of the case", unreliable=(), warnings=()):
+    case = Case(0.71, score_name, "leaky-noisy-or", 0.01, 0.1, 0, None, None, len(nodules))
+    model = {"name": "some", "sha256": "ab" * 32, "preset": "DEFAULT", "outcome": outcome, "trained_on": "readings"}
+    result = CaseResult(
+        {"name": "LungCancerDx", "version": "9.9"},
+        model,
+        {"device": "cpu", "precision": "fp32"},
+        {"path": "/scans/Doe^Jane/ct", "series_uid": "1.2.3", "shape_kji": [1, 1, 1], "spacing_mm_kji": [1, 1, 1]},
+        case,
+        {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0, "share_below_950_hu": 0.031},
+        nodules,
+        {},
+        tuple(warnings),
+        tuple(unreliable),
+    )
+    return assessed(result, PATIENT)
+
+
+def text_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_one_file_says_the_case_and_keeps_the_patients_name_to_itself(volume, labels):
+    html = to_html(report_of(case_of(nodule(1), nodule(2, volume_mm3=None, type=None)), volume, labels))
+    text = text_of(html)
+    for said in (
+        "0.71",
+        "Suspicion of the case",
+        "Lung-RADS 4A",
+        "66 years, female",
+        "382 mm³",
+        "2.0 L",
+        "3.1 % below",
+    ):
+        assert said in text
+    assert "Brock risk (clinical outcomes, screening population)" in text
+    assert "not outlined" in text
+    assert DECIDES in text
+    assert "Research use only" in text
+    assert "ab" * 32 in text
+    assert "Doe^Jane" not in html
+    assert html.count("data:image/png;base64,") == 3  # two nodules and the lungs
+    assert not re.search(r"(src|href)=['\"](?!data:)", html)
+
+
+@pytest.mark.parametrize("outcome", ["readers", "synthetic", "none"])
+def test_no_score_but_that_of_clinical_outcomes_is_called_a_probability(volume, labels, outcome):
+    names = {"readers": "suspicion of the case", "synthetic": "model score (simulated outcomes)", "none": "no model"}
+    result = case_of(nodule(1), outcome=outcome, score_name=names[outcome])
+    text = text_of(to_html(report_of(result, volume, labels)))
+    sentences = [each for each in re.split(r"[.:|]", text) if "probabilit" in each.lower()]
+    assert all("no cancer probabilities" in each for each in sentences)
+    assert ("NO TRAINED MODEL" in text) == (outcome == "none")
+
+
+def test_an_identified_report_names_the_patient(volume, labels):
+    html = to_html(report_of(case_of(nodule(1)), volume, labels, {"Name": "Doe^Jane", "Patient ID": "<42>"}))
+    assert "Doe^Jane" in html
+    assert "&lt;42&gt;" in html
+
+
+def test_an_unreliable_score_stands_above_all(volume, labels):
+    warning = "The score is not reliable: slices are 5.0 mm apart."
+    result = case_of(nodule(1), unreliable=("slices are 5.0 mm apart",), warnings=(warning,))
+    text = text_of(to_html(report_of(result, volume, labels)))
+    assert text.index(warning) < text.index("0.71")
+
+
+def test_a_case_without_nodules(volume, labels):
+    report = report_of(case_of(), volume, labels)
+    assert not report.nodules
+    assert not report.pictures
+    assert "No nodule was found that counts." in text_of(to_html(report))
+    assert "Lung-RADS 1" in text_of(to_html(report))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nodules", [0, 1, 5])
+def test_the_pdf_has_a_page_for_the_case_and_one_for_the_method(volume, labels, tmp_path, nodules):
+    result = replace(case_of(*(nodule(rank) for rank in range(1, nodules + 1))), nodule_labels=labels)
+    html, pdf = save_report(result, volume, tmp_path, {"Name": "Δ Ü Й"})
+    assert len(re.findall(rb"/Type /Page\b", pdf.read_bytes())) == 2
+    assert html.stat().st_size > 10_000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.pdf"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..case import CaseResult, Nodule
 from . import fleischner, lung_rads
-from .brock import CALCIFIED, PART_SOLID, Risk, brock_risk, mayo_risk
+from .brock import CALCIFIED, PART_SOLID, SOLID, Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
 from .lung_rads import Category
 from .patient import INCIDENTAL, JUXTAPLEURAL, SCREENING, NoduleFacts, Patient
@@ -24,6 +24,7 @@ EMPHYSEMA_SHARE = "share_below_950_hu"
 
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
+_HIGHEST = ("4B", "4X")  # which ask for the same
 _AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
 
 
@@ -56,7 +57,8 @@ class Assessment:
     Parameters
     ----------
     lung_rads
-        Categories of the scan, the least serious first; empty where it is no screening scan.
+        Categories of the scan by the nodules that have one, the least serious first; empty where it is no screening
+        scan, and where nodules were found and none of them has one.
     nodules
         Those that were assessed.
     not_assessed
@@ -75,6 +77,14 @@ class Assessment:
     emphysema: bool | None
     emphysema_share: float | None
     remarks: tuple[str, ...]
+
+    @property
+    def scan_category(self) -> str:
+        """The scan's category for people: "4A", "3 to 4B", "at least 3" where a nodule has none, or a dash."""
+        text = category_text(self.lung_rads)
+        is_open = bool(self.not_assessed) or any(not nodule.lung_rads for nodule in self.nodules)
+        is_highest = bool(self.lung_rads) and self.lung_rads[0].name in _HIGHEST
+        return f"at least {self.lung_rads[0].name}" if self.lung_rads and is_open and not is_highest else text
 
     def of(self, rank: int) -> NoduleAssessment | None:
         """A nodule's; None where it was not assessed."""
@@ -119,7 +129,7 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
     nodules = tuple(_assess_nodule(nodule, patient, emphysema, counts) for nodule in measured)
     not_assessed = tuple(nodule.rank for nodule in candidates if nodule.volume_mm3 is None)
     return Assessment(
-        lung_rads=_scan_categories(nodules) if patient.setting != INCIDENTAL else (),
+        lung_rads=_scan_categories(nodules, bool(candidates)) if patient.setting != INCIDENTAL else (),
         nodules=nodules,
         not_assessed=not_assessed,
         emphysema=emphysema,
@@ -186,6 +196,9 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     solid_mm: tuple[float | None, ...] = (facts.solid_component_mm,)
     if nodule.type == PART_SOLID and facts.solid_component_mm is None:
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
+    places: tuple[str | None, ...] = (facts.place,)
+    if facts.place is None and nodule.type == SOLID and _is_at_pleura(nodule):
+        places = (None, JUXTAPLEURAL)
     found = {
         lung_rads.nodule_category(
             nodule.type,
@@ -194,21 +207,24 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             status=status,
             prior_diameter_mm=facts.prior_diameter_mm,
             months_since_prior=patient.months_since_prior,
-            place=facts.place,
+            place=place,
             suspicious=bool(facts.spiculated or facts.suspicious),
         )
-        for solid in solid_mm
+        for solid, place in product(solid_mm, places)
     }
-    if len(found) > 1:
+    if len(found) > 1 and len(solid_mm) > 1:
         remarks.append("The size of its solid part is not known.")
+    if len(found) > 1 and len(places) > 1:
+        remarks.append("It lies at the pleura: smooth and oval, lentiform or triangular it is a category 2.")
     if nodule.type == CALCIFIED:
         remarks.append("Only benign patterns of calcification make a category 1; the pattern is not measured.")
-    is_at_pleura = nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < _AT_PLEURA_MM
-    if is_at_pleura and facts.place != JUXTAPLEURAL and nodule.type == "solid" and nodule.diameter_mm < 10:
-        remarks.append("It lies at the pleura: smooth and oval, lentiform or triangular it is a category 2.")
     if None in found:
         remarks.append("Lung-RADS has no row for it.")
     return tuple(sorted(filter(None, found), key=_severity)), tuple(remarks)
+
+
+def _is_at_pleura(nodule: Nodule) -> bool:
+    return nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < _AT_PLEURA_MM
 
 
 def _fleischner(
@@ -236,8 +252,10 @@ def _fleischner(
     return tuple(dict.fromkeys(found))
 
 
-def _scan_categories(nodules: tuple[NoduleAssessment, ...]) -> tuple[Category, ...]:
-    """The highest of the least and the highest of the most that each nodule may be."""
+def _scan_categories(nodules: tuple[NoduleAssessment, ...], are_found: bool) -> tuple[Category, ...]:
+    """The highest of the least and the highest of the most that each nodule may be; 1 where no nodule was found."""
+    if are_found and not any(nodule.lung_rads for nodule in nodules):
+        return ()
     low = lung_rads.scan_category([nodule.lung_rads[0] for nodule in nodules if nodule.lung_rads])
     high = lung_rads.scan_category([nodule.lung_rads[-1] for nodule in nodules if nodule.lung_rads])
     return (low,) if low == high else (low, high)

@@ -13,13 +13,14 @@ from ..errors import UsageError
 FEMALE, MALE = "female", "male"
 SCREENING, INCIDENTAL = "screening", "incidental"
 AIRWAY_SUBSEGMENTAL, AIRWAY_SEGMENTAL, JUXTAPLEURAL = "airway-subsegmental", "airway-segmental", "juxtapleural"
+PARENCHYMA = "parenchyma"
 STATUSES = ("baseline", "new", "stable", "growing", "slowly-growing")
 """What a nodule is against earlier scans; `slowly-growing`: over several scans, by less than what counts as growth."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "sex": (FEMALE, MALE),
     "setting": (SCREENING, INCIDENTAL),
-    "place": (AIRWAY_SUBSEGMENTAL, AIRWAY_SEGMENTAL, JUXTAPLEURAL),
+    "place": (PARENCHYMA, AIRWAY_SUBSEGMENTAL, AIRWAY_SEGMENTAL, JUXTAPLEURAL),
     "status": STATUSES,
 }
 _RANGES = {
@@ -46,7 +47,7 @@ class NoduleFacts:
     solid_component_mm
         Mean diameter of the solid part of a part-solid nodule.
     place
-        In an airway, or juxtapleural with a smooth, oval, lentiform or triangular shape; None: in the lung.
+        In the lung's tissue, in an airway, or juxtapleural with a smooth, oval, lentiform or triangular shape.
     prior_diameter_mm
         Its mean diameter in the earlier scan; 0 where it was not there.
     status

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     """Read the result and its CT, assess it anew and write the files; returns the message for the terminal."""
     from dataclasses import replace
 
-    from ..assessment.assess import assess, assessed, category_text
+    from ..assessment.assess import assess, assessed
     from ..assessment.patient import Patient, read_patient
     from ..io import read_ct
     from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, read_result
@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     write_exports(result, ct, folder, True, arguments.dicom, arguments.identified)
     assessment = assess(result)
     names = (*REPORT_FILES, *(DICOM_FILES if arguments.dicom else ()))
+    category = f"Lung-RADS {assessment.scan_category}. " if assessment.lung_rads else ""
     return (
-        f"Lung-RADS {category_text(assessment.lung_rads)}. {assessment.remarks[0]}\n"
+        f"{category}{assessment.remarks[0]}\n"
         f"{', '.join(names)} in {folder}; {CASE_FILE} brought up to date"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..assessment.assess import assess, category_text
+from ..assessment.assess import assess
 from ..case import CaseResult
 from ..datasets.folder import Entry
 from ..errors import Cancelled, LungCancerDxError, OutputError, UsageError
@@ -40,7 +40,7 @@ _OF_RESULT: dict[str, Callable[[CaseResult], object]] = {
     "model": lambda result: result.model["name"],
     "scored_nodules": lambda result: result.case.scored_nodules,
     "listed_nodules": lambda result: len(result.nodules),
-    "lung_rads": lambda result: category_text(assess(result).lung_rads) if result.assessment else "",
+    "lung_rads": lambda result: assess(result).scan_category if result.assessment else "",
     "leak": lambda result: result.case.leak,
     "left_lung_ml": lambda result: result.lungs["left_volume_ml"],
     "right_lung_ml": lambda result: result.lungs["right_volume_ml"],

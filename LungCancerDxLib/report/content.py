@@ -145,10 +145,9 @@ def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str,
     yield f"{result.case.score:.2f}", f"{label}. {OUTCOME_REMARKS[result.model['outcome']]}"
     if assessment.lung_rads:
         highest = assessment.lung_rads[-1]
-        yield (
-            f"Lung-RADS {category_text(assessment.lung_rads)}",
-            f"{highest.rule}: {MANAGEMENT[highest.name]}. {DECIDES}",
-        )
+        is_all = assessment.scan_category == category_text(assessment.lung_rads)
+        then = f": {MANAGEMENT[highest.name]}" if is_all else "; other nodules have no category"
+        yield f"Lung-RADS {assessment.scan_category}", f"{highest.rule}{then}. {DECIDES}"
     risks = [nodule.brock for nodule in assessment.nodules if nodule.brock.high is not None]
     if risks:
         highest_risk = max(risks, key=lambda risk: risk.high or 0.0)

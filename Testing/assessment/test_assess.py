@@ -106,7 +106,16 @@ def test_unknown_solid_part_gives_all_categories_that_it_allows():
 def test_scan_is_as_its_highest_nodule():
     assert category_text(assess(case_of(SOLID, USERS), Patient()).lung_rads) == "4A"
     assert category_text(assess(case_of(SOLID, PART_SOLID), Patient()).lung_rads) == "4A to 4B"
-    assert category_text(assess(case_of(), Patient()).lung_rads) == "1"
+    assert assess(case_of(), Patient()).scan_category == "1"
+
+
+def test_a_nodule_without_a_category_leaves_the_scans_open():
+    """A category 1 or 2 because the one nodule could not be outlined would claim more than was measured."""
+    assert assess(case_of(NOT_OUTLINED), Patient()).scan_category == "-"
+    assert assess(case_of(USERS, NOT_OUTLINED), Patient()).scan_category == "at least 2"
+    assert assess(case_of(SOLID, NOT_OUTLINED), Patient()).scan_category == "at least 4A"
+    large = replace(SOLID, diameter_mm=20.0)
+    assert assess(case_of(large, NOT_OUTLINED), Patient()).scan_category == "4B"
 
 
 def test_follow_up_by_the_earlier_diameter():
@@ -157,7 +166,12 @@ def test_calcified_is_category_1_with_a_reservation():
 
 def test_a_nodule_at_the_pleura_may_be_juxtapleural():
     found = assess(case_of(replace(SOLID, distance_to_pleura_mm=0.2)), Patient()).of(1)
+    assert category_text(found.lung_rads) == "2 to 4A"
     assert any("category 2" in remark for remark in found.remarks)
+    told = Patient(nodules={1: NoduleFacts(place="parenchyma")})
+    large = replace(SOLID, distance_to_pleura_mm=0.2, diameter_mm=12.0)
+    assert category_text(assess(case_of(replace(SOLID, distance_to_pleura_mm=0.2)), told).of(1).lung_rads) == "4A"
+    assert category_text(assess(case_of(large), Patient()).of(1).lung_rads) == "4A"
 
 
 def test_an_airway_nodule_without_a_row_gets_no_category():

@@ -146,7 +146,7 @@ def _segmentation(source: Sequence[Dataset], volume: CTVolume, segments: Sequenc
         masks[..., n] = segment.labels[planes] == segment.label
     spacing = volume.spacing_mm_kji
     directions = volume.kji_to_lps[:3, :3] / spacing
-    corners = index_to_world(volume.kji_to_lps, [(k, 0, 0) for k in planes])
+    corners = index_to_world(volume.kji_to_lps, np.outer(planes, (1, 0, 0)))
     patient = hd.CoordinateSystemNames.PATIENT
     return hd.seg.Segmentation(
         source_images=list(source),

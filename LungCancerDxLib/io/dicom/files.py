@@ -18,7 +18,7 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
 from ...errors import CTReadError
 from ..image_file import image_extension
-from .header import NotACTSlice, SliceHeader, frame_slices, number, single_slice, text, texts
+from .header import PATIENT_TAGS, NotACTSlice, SliceHeader, frame_slices, number, single_slice, text, texts
 from .pixels import plain_pixels
 
 DAMAGED = "files with a damaged header"
@@ -42,10 +42,7 @@ _TAGS = [
     "BodyPartExamined",
     "PatientID",
     "PatientName",
-    "PatientBirthDate",
-    "PatientAge",
-    "PatientSex",
-    "StudyDate",
+    *PATIENT_TAGS,
     "SpecificCharacterSet",
     "SliceThickness",
     "ConvolutionKernel",

@@ -235,9 +235,17 @@ def _series(dataset: Dataset, frame: _Frame | None = None) -> Series:
             _digest(text(dataset, "PatientName")),
             _digest(text(dataset, "PatientBirthDate")),
         ),
-        patient_age_years=_age_years(dataset),
-        patient_sex=_SEXES.get(text(dataset, "PatientSex").upper(), ""),
+        patient_age_years=patient_of_header(dataset)[0],
+        patient_sex=patient_of_header(dataset)[1] or "",
     )
+
+
+PATIENT_TAGS = ["PatientAge", "PatientSex", "PatientBirthDate", "StudyDate"]
+
+
+def patient_of_header(dataset: Dataset) -> tuple[float | None, str | None]:
+    """Age in years and sex ("female", "male"); None where the header does not tell."""
+    return _age_years(dataset), _SEXES.get(text(dataset, "PatientSex").upper())
 
 
 def _age_years(dataset: Dataset) -> float | None:

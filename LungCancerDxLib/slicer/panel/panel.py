@@ -12,6 +12,8 @@ import qt
 import slicer
 import slicer.util
 
+from ...assessment.assess import assessed
+from ...assessment.patient import Patient
 from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ..scene.build import CaseNodes, update
@@ -35,6 +37,7 @@ from .navigation import (
     show_ct,
 )
 from .nodule_table import NoduleView
+from .patient import PatientView, reassessed
 from .request import (
     CT_EVENTS,
     Scoring,
@@ -75,6 +78,7 @@ class Panel:
         self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
         self._result = ResultView(ui)
         self._nodules = NoduleView(ui, self._go_to, self._tick_later)
+        self._patient = PatientView(ui, self._tell_patient)
         self._displayed: tuple[object, ...] = ()
         self._later = qt.QTimer()  # of no interval: the next turn of the event loop
         self._later.setSingleShot(True)
@@ -250,6 +254,7 @@ class Panel:
             nodule = next(nodule for nodule in self._case.result.nodules if nodule.rank == rank)
             jump_to(self._case.nodes, nodule)
             highlight(self._case.nodes, self._case.result, nodule)
+            self._patient.show(self._case.result, rank)
 
     def _select_clicked(self) -> None:
         nodule = clicked_nodule(self._case.nodes, self._case.result) if self._case is not None else None
@@ -272,8 +277,13 @@ class Panel:
             self._show_case()
 
     def _overrule(self, case: ShownCase, ranks: Collection[int]) -> None:
-        update(slicer.mrmlScene, case.nodes, case.result.rescored(ranks))
+        update(slicer.mrmlScene, case.nodes, reassessed(case.result.rescored(ranks)))
         self.refresh()
+
+    def _tell_patient(self, patient: Patient) -> None:
+        if self._case is not None:
+            update(slicer.mrmlScene, self._case.nodes, assessed(self._case.result, patient))
+            self.refresh()
 
     def _restore(self, *_clicked: object) -> None:
         if self._case is not None and self._case.by_model is not None:
@@ -316,10 +326,12 @@ class Panel:
         if self._case is None:
             self._result.show(None, None)
             self._nodules.show(None, 0.0)
+            self._patient.show(None, None)
         else:
             result = self._case.result
             self._result.show(result, self._case.by_model)
             self._nodules.show(result, self._chosen.confidence, can_overrule(result))
+            self._patient.show(result, self._nodules.selected_rank)
 
     def _update_buttons(self) -> None:
         reason, has_case = self._why_not(), self._case is not None

@@ -12,15 +12,17 @@ import slicer
 import slicer.util
 import vtk
 
+from ...assessment.assess import assessed
 from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...io.result_folder import read_result_in_steps
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, add_case, cases_of, remove, update
-from ..scene.ct import check_rigid, world_lps
+from ..scene.ct import check_rigid, header_patient, world_lps
 from ..scene.text import case_result, scored_ranks
 from .background import Outcome, Work
 from .command import score_arguments
+from .patient import patient_of
 from .state import Parameters, ShownCase, can_overrule, score_options
 from .workspace import Point, Workspace, cache_folder, trim_cache, write_points
 
@@ -193,7 +195,8 @@ def apply_result(
         raise LungCancerDxError("The CT was changed during the run; the result was dropped. Run again.")
     check_rigid(ct_node)
     if request.case is None:
-        return _add(request, result, cases_of(ct_node) if replace_earlier else [])
+        known = patient_of(result).completed(*header_patient(ct_node))
+        return _add(request, assessed(result, known), cases_of(ct_node) if replace_earlier else [])
     if request.case.case.GetScene() is None:
         raise LungCancerDxError("The case was removed from the scene during the run; nothing was changed.")
     earlier = case_result(request.case.case)
@@ -203,6 +206,7 @@ def apply_result(
             "Detect and score anew with the model of your choice."
         )
     overruled = result.rescored(scored_ranks(earlier) | request.count) if can_overrule(result) else result
+    overruled = assessed(overruled, patient_of(earlier))
     if len(result.nodules) == len(earlier.nodules):
         update(scene, request.case, overruled)
         return request.case, iter(())

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import slicer
 import slicer.util
 import vtk
 
 from ...errors import CTReadError, LungCancerDxError
 from ...io.checks import to_hounsfield
+from ...io.dicom.header import PATIENT_TAGS, patient_of_header
 from ...volume import CTVolume
 
 LUNG_WINDOW_HU = (1500.0, -600.0)
@@ -127,6 +129,20 @@ def check_rigid(ct_node: slicer.vtkMRMLVolumeNode) -> None:
             f"The CT {ct_node.GetName()} is under the {what} transform {parent.GetName()}, in which its sizes or sides "
             "do not hold. Take the CT out of it, or harden the transform on a copy of the CT and run on that."
         )
+
+
+def header_patient(ct_node: slicer.vtkMRMLVolumeNode) -> tuple[float | None, str | None]:
+    """Age in years and sex of the patient, by the DICOM header of a CT that came from Slicer's database."""
+    uids = (ct_node.GetAttribute("DICOM.instanceUIDs") or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    file = database.fileForInstance(uids[0]) if uids and database is not None else ""
+    if not file:
+        return None, None
+    try:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=PATIENT_TAGS)
+    except (OSError, ValueError):
+        return None, None
+    return patient_of_header(dataset)
 
 
 def follow(node: slicer.vtkMRMLTransformableNode, ct_node: slicer.vtkMRMLVolumeNode) -> None:

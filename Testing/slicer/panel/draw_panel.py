@@ -13,7 +13,7 @@ from pathlib import Path
 
 from Testing.slicer.panel.conftest import MODULE, cases, choose, result_of, tick
 
-STATES = ("ready", "running", "result", "overruled", "error")
+STATES = ("ready", "running", "result", "patient", "overruled", "error")
 
 
 def draw_panel(app, widget, ct_node, folder: Path, wait: Callable[[Callable[[], bool]], None]) -> None:
@@ -41,12 +41,26 @@ def draw_panel(app, widget, ct_node, folder: Path, wait: Callable[[Callable[[], 
     draw("running")
     wait(lambda: not ui.cancelButton.enabled)
     draw("result")
+    _tell_patient(app, ui)
+    draw("patient")
+    ui.patientCollapsibleButton.collapsed = True
     tick(app, widget, result_of(cases(app)[-1]).nodules[0].rank, False)
     draw("overruled")
     app.torch.torch_installed = False
     app.answers["confirmOkCancel"] = False
     ui.detectButton.click()
     draw("error")
+
+
+def _tell_patient(app, ui) -> None:
+    """Open the section and tell what a user may know."""
+    ui.patientCollapsibleButton.collapsed = False
+    ui.ageSpinBox.value = 66
+    for name, label in (("sexComboBox", "female"), ("settingComboBox", "screening"), ("smokerComboBox", "yes")):
+        box = getattr(ui, name)
+        box.setCurrentIndex(box.findText(label))
+        box.activated.emit(box.currentIndex)
+        app.process_events()
 
 
 def draw_sample(folder: Path) -> None:

@@ -1,0 +1,54 @@
+"""A case as a radiologist dictates it: a sentence on each nodule, and the suggested category."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..case import CaseResult, Nodule
+from .assess import DECIDES, NoduleAssessment, assess, category_text
+from .lung_rads import NAME
+
+_AT_PLEURA_MM = 1.0
+
+
+def dictated(result: CaseResult) -> str:
+    """The nodules that count or that the user set, each in a sentence, and what the measurements suggest.
+
+    Raises
+    ------
+    UsageError
+        Where what is known of the patient is damaged.
+    """
+    assessment = assess(result)
+    shown = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    lines = [_sentence(nodule, assessment.of(nodule.rank), result) for nodule in shown]
+    if not shown:
+        lines.append("No nodule was found that counts.")
+    if assessment.lung_rads:
+        lines.append(f"{NAME}: category {assessment.scan_category}.")
+    return "\n".join([*lines, DECIDES]) + "\n"
+
+
+def _sentence(nodule: Nodule, found: NoduleAssessment | None, result: CaseResult) -> str:
+    about = ", ".join(_parts(nodule))
+    score = "" if nodule.malignancy is None else f" {_capital(result.nodule_score_name)}: {nodule.malignancy:.2f}."
+    risks = "" if found is None or found.brock.high is None else f" {found.brock.name}: {found.brock.text}."
+    category = "" if found is None or not found.lung_rads else f" Lung-RADS {category_text(found.lung_rads)}."
+    return f"Nodule {nodule.rank}: {about}.{category}{risks}{score}"
+
+
+def _parts(nodule: Nodule) -> Iterable[str]:
+    yield from filter(None, [nodule.lung, f"{nodule.third} third" if nodule.third else "", nodule.type])
+    if nodule.volume_mm3 is None:
+        yield "not outlined" if nodule.diameter_mm is None else f"about {nodule.diameter_mm:.0f} mm, not outlined"
+        return
+    longest = nodule.longest_axial_diameter_mm
+    yield f"{nodule.diameter_mm:.1f} mm" + ("" if longest is None else f" (longest axial diameter {longest:.1f} mm)")
+    yield f"{nodule.volume_mm3:.0f} mm³"
+    if nodule.distance_to_pleura_mm is not None:
+        is_near = nodule.distance_to_pleura_mm < _AT_PLEURA_MM
+        yield "at the pleura" if is_near else f"{nodule.distance_to_pleura_mm:.0f} mm from the pleura"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -44,6 +44,7 @@ _OF_RESULT: dict[str, Callable[[CaseResult], object]] = {
     "leak": lambda result: result.case.leak,
     "left_lung_ml": lambda result: result.lungs["left_volume_ml"],
     "right_lung_ml": lambda result: result.lungs["right_volume_ml"],
+    "unknown_side_lung_ml": lambda result: result.lungs.get("unknown_side_volume_ml"),
     "seconds": lambda result: round(result.timing_s.get("total", sum(result.timing_s.values())), 2),
     "warnings": lambda result: " ".join(result.warnings),
 }

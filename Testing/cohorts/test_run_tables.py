@@ -22,7 +22,16 @@ def run(scans, tmp_path_factory):
 def test_the_tables_have_the_columns_that_are_promised(run):
     assert list(rows(run)[0]) == [
         *("id", "path", "status", "reason", "score", "score_name", "outcome", "model", "scored_nodules"),
-        *("listed_nodules", "leak", "left_lung_ml", "right_lung_ml", "seconds", "warnings"),
+        *(
+            "listed_nodules",
+            "lung_rads",
+            "leak",
+            "left_lung_ml",
+            "right_lung_ml",
+            "unknown_side_lung_ml",
+            "seconds",
+            "warnings",
+        ),
     ]
     assert list(rows(run, "nodules.csv")[0]) == [
         *("id", "rank", "source", "x_lps_mm", "y_lps_mm", "z_lps_mm", "box_diameter_mm", "diameter_mm", "volume_mm3"),

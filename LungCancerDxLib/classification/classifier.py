@@ -95,11 +95,11 @@ def classify_nodules(
         start = crop_start(center, preset)
         inputs.append((crop(scan.image, start, preset), crop_location(start, scan.image.shape, scale, preset)))
     if preset.mirrored_crops:
-        inputs += [_mirrored(*seen) for seen in inputs]
+        inputs += [mirrored_crop(*seen) for seen in inputs]
     return _score(inputs, net, preset, compute, progress)
 
 
-def _mirrored(image: np.ndarray, location: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mirrored_crop(image: np.ndarray, location: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A crop and its location crop in the mirrored patient, whose location rises along the axis, too."""
     location = location[..., ::-1].copy()
     location[2] *= -1

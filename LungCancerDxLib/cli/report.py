@@ -53,7 +53,4 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     assessment = assess(result)
     names = (*REPORT_FILES, *(DICOM_FILES if arguments.dicom else ()))
     category = f"Lung-RADS {assessment.scan_category}. " if assessment.lung_rads else ""
-    return (
-        f"{category}{assessment.remarks[0]}\n"
-        f"{', '.join(names)} in {folder}; {CASE_FILE} brought up to date"
-    )
+    return f"{category}{assessment.remarks[0]}\n{', '.join(names)} in {folder}; {CASE_FILE} brought up to date"

@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 from torch import nn
 from torch.nn import functional
 
+from ...classification.classifier import mirrored_crop
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
 from ...evaluation.ratings import COLUMNS, MIDDLE_SIZES_MM, rated_auc
@@ -26,6 +27,7 @@ from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CENTRAL_CELLS, HIDDEN, CNet, central_max
+from ...networks.nnet import FEATURE_CHANNELS
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
@@ -111,22 +113,18 @@ class RatedNodules(nn.Module):
         self.net.NoduleNet.eval()
         return self
 
-    def hidden(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """(B, 64) hidden features of each crop, float32."""
+    def features(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B, 128) central features of each crop, float32."""
         image = seen(batch["image"], self.preset)
-        features = central_max(self.net.NoduleNet.features(image, batch["location"], CENTRAL_CELLS))
-        with torch.autocast(features.device.type, enabled=False):
-            return torch.relu(self.net.fc1(self.net.dropout(features.float())))
+        return central_max(self.net.NoduleNet.features(image, batch["location"], CENTRAL_CELLS)).float()
 
-    def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """(B,) of each crop's suspicion, float32."""
-        hidden = self.hidden(batch)
-        with torch.autocast(hidden.device.type, enabled=False):
-            logits: torch.Tensor = self.net.fc2(hidden)[:, 0]
-            return logits
+    def hidden(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, 64) hidden features of central ones, float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            return torch.relu(self.net.fc1(self.net.dropout(features)))
 
     def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
-        hidden, target, traits = self.hidden(batch), batch["target"], batch["traits"]
+        hidden, target, traits = self.hidden(self.features(batch)), batch["target"], batch["traits"]
         with torch.autocast(hidden.device.type, enabled=False):
             logits, other = self.net.fc2(hidden)[:, 0], self.traits(hidden)
         known = ~traits.isnan()
@@ -296,13 +294,20 @@ def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: Rea
 
 @torch.no_grad()
 def suspicions(module: RatedNodules, crops: Sequence[Rated], batch: int) -> np.ndarray:
-    """(N,) of crops, in the module's precision."""
-    device = next(module.parameters()).device
-    rows = [torch.zeros(0)]
-    for first in range(0, len(crops), batch):
-        tensors = collate(crops[first : first + batch])
-        rows.append(module.logits({name: tensor.to(device) for name, tensor in tensors.items()}).cpu())
-    return torch.sigmoid(torch.cat(rows)).numpy().astype(float)
+    """(N,) of crops as at test time, in the module's precision."""
+    device, views = next(module.parameters()).device, [list(crops)]
+    if module.preset.mirrored_crops:
+        mirrored = (mirrored_crop(crop.image, crop.location) for crop in crops)
+        views.append([Rated(image, location, np.nan) for image, location in mirrored])
+    features = torch.zeros(len(crops), FEATURE_CHANNELS)
+    for view in views:
+        for first in range(0, len(view), batch):
+            tensors = collate(view[first : first + batch])
+            found = module.features({name: tensor.to(device) for name, tensor in tensors.items()})
+            features[first : first + batch] += found.cpu() / len(views)
+    hidden = module.hidden(features.to(device))
+    with torch.autocast(device.type, enabled=False):
+        return torch.sigmoid(module.net.fc2(hidden)[:, 0]).cpu().numpy().astype(float)
 
 
 def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, float]:

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from LungCancerDxLib.classification.classifier import classify_nodules, mirrored_crop
 from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.models.find import untrained_model
-from LungCancerDxLib.runtime.device import choose_compute
+from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
 from LungCancerDxLib.training.classifier.rated_crops import (
@@ -24,8 +25,9 @@ from LungCancerDxLib.training.classifier.rated_crops import (
     resampled,
     target_of,
     traits_of,
+    without_nodule,
 )
-from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, measured, train_readers
+from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, measured, suspicions, train_readers
 from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case
@@ -118,6 +120,19 @@ def test_what_the_readers_said_beside_is_known_of_real_nodules_only(background, 
     losses["loss"].backward()
     assert losses["traits"] > 0
     assert module.traits.weight.grad.abs().sum() > 0
+
+
+def test_a_check_scores_nodules_as_at_test_time_and_their_mirror_images_alike(background, bank):
+    module = RatedNodules(untrained_model(PRESET).classifier, PRESET).eval()
+    rows = [crops(background, bank, ONLY["nodule"]).item(0, number) for number in range(3)]
+    mirrored = [
+        row._replace(image=image, location=location) for row in rows for image, location in [mirrored_crop(*row[:2])]
+    ]
+    np.testing.assert_allclose(suspicions(module, rows, 2), suspicions(module, mirrored, 2), atol=1e-6)
+    centers = np.array([[20.0, 20.0, 20.0], [24.0, 18.0, 22.0]])
+    alone = [without_nodule(background, center, PRESET) for center in centers]
+    expected = classify_nodules(background.case.scan, centers, module.net, PRESET, Compute()).malignancy
+    np.testing.assert_allclose(suspicions(module, alone, 2), expected, rtol=0.01)  # there kernels are rounded
 
 
 @pytest.mark.slow

@@ -8,8 +8,9 @@ from pathlib import Path
 from ..errors import UsageError
 from ..options import expanded_path
 from ..runtime.interruption import Stop
-from .arguments import EXIT_CODES, Commands, add_command, path
+from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, path
 from .output import add_export_options, check_exports, write_exports
+from .terminal import make_progress
 
 
 def add_report(commands: Commands) -> None:
@@ -24,6 +25,7 @@ def add_report(commands: Commands) -> None:
         help="what is known of the patient, instead of what was known before: a JSON file, see docs/assessment.md",
     )
     add_export_options(report)
+    add_progress_options(report)
 
 
 def run(arguments: argparse.Namespace, stop: Stop) -> str:
@@ -36,6 +38,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, read_result
     from ..io.tables import write_text
 
+    progress = stop.watched(make_progress(arguments.progress))
     folder: Path = arguments.result
     result = read_result(folder)
     ct = arguments.ct or (Path(result.input["path"]) if result.input.get("path") else None)
@@ -44,12 +47,15 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     check_exports(ct, True, arguments.dicom, arguments.identified)
     before = Patient.from_table(result.patient, str(folder / CASE_FILE))
     patient = read_patient(arguments.patient).completed(before.age_years, before.sex) if arguments.patient else before
+    progress("reading the CT", 0.0)
     volume = read_ct(ct)
     if list(volume.shape_kji) != result.input["shape_kji"]:
         raise UsageError(f"{ct} is not the scan of the result in {folder}: its size differs. Give the scan with --ct.")
     result = replace(assessed(result, patient), volume=volume)
     write_text(folder / CASE_FILE, result.to_json())
+    progress("writing the report", 0.4)
     write_exports(result, ct, folder, True, arguments.dicom, arguments.identified)
+    progress("writing the report", 1.0)
     assessment = assess(result)
     names = (*REPORT_FILES, *(DICOM_FILES if arguments.dicom else ()))
     category = f"Lung-RADS {assessment.scan_category}. " if assessment.lung_rads else ""

@@ -31,6 +31,13 @@ LINES = (ROOT / "LungCancerDx" / "Resources" / "requirements.txt").read_text(enc
 INSTALLED = by_name(LINES)
 
 
+def test_what_a_report_needs_is_what_the_extra_lists():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extra = tomllib.load(file)["project"]["optional-dependencies"]["report"]
+    lines = (ROOT / "LungCancerDx" / "Resources" / "requirements-report.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == extra
+
+
 def test_each_need_of_the_library_is_met_once():
     assert set(NEEDED) == {*IN_SLICER, *BY_PYTORCH, *INSTALLED}
     assert not set(INSTALLED) & {*IN_SLICER, *BY_PYTORCH}

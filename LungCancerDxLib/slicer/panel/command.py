@@ -27,6 +27,11 @@ def score_arguments(ct: Path, out: Path, options: ScoreOptions) -> list[str]:
     return _command("score", str(ct), "--out", str(out), "--overwrite", "--no-scene", *options.to_arguments())
 
 
+def report_arguments(folder: Path, ct: Path) -> list[str]:
+    """Write the report of a result."""
+    return _command("report", str(folder), "--ct", str(ct))
+
+
 def fetch_arguments() -> list[str]:
     """Fetch the published weights."""
     return _command("models", "fetch")

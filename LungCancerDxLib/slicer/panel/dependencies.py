@@ -27,7 +27,17 @@ def ensure_dependencies(requirements_file: str) -> None:
         Where the user declined, the PyTorch extension is missing, or an installation failed.
     """
     _ensure_torch()
-    _ensure_packages(requirements_file)
+    ensure_packages(requirements_file, "nothing can be detected or scored")
+
+
+def ensure_report_packages(requirements_file: str) -> None:
+    """The same for what a report needs, which is listed beside it.
+
+    Raises
+    ------
+    DependencyError
+    """
+    ensure_packages(requirements_file.replace(".txt", "-report.txt"), "there is no report")
 
 
 def _ensure_torch() -> None:
@@ -50,21 +60,33 @@ def _ensure_torch() -> None:
         raise DependencyError("PyTorch was not installed, as you chose. Without it nothing can be detected or scored.")
 
 
-def _ensure_packages(requirements_file: str) -> None:
+def ensure_packages(requirements_file: str, without: str) -> None:
+    """Install what is missing of a list, with the user's consent; on the main thread.
+
+    Parameters
+    ----------
+    without
+        What cannot be done without them, as a clause.
+
+    Raises
+    ------
+    DependencyError
+        Where the user declined, or an installation failed.
+    """
     try:
         from slicer.packaging import load_requirements, pip_ensure
     except ModuleNotFoundError:  # Slicer 5.10
-        _ensure_packages_by_hand(requirements_file)
+        _ensure_packages_by_hand(requirements_file, without)
         return
     try:
         pip_ensure(load_requirements(requirements_file), requester=_REQUESTER)
     except Exception as error:  # RuntimeError where the user declines; pip and the network have others
         if "declined" in str(error):
-            raise _declined("The packages that LungCancerDx needs") from error
+            raise _declined("The packages that LungCancerDx needs", without) from error
         raise _not_installed("the packages it needs", error) from error
 
 
-def _ensure_packages_by_hand(requirements_file: str) -> None:
+def _ensure_packages_by_hand(requirements_file: str, without: str) -> None:
     """What `slicer.packaging.pip_ensure` does, for a Slicer that does not have it."""
     import slicer
     from packaging.requirements import Requirement
@@ -76,7 +98,7 @@ def _ensure_packages_by_hand(requirements_file: str) -> None:
         return
     names = ", ".join(missing)
     if not slicer.util.confirmOkCancelDisplay(f"LungCancerDx needs to install {names} into Slicer. Install now?"):
-        raise _declined(names)
+        raise _declined(names, without)
     try:
         slicer.util.pip_install(["--only-binary", ":all:", *missing])
     except Exception as error:
@@ -92,8 +114,8 @@ def _is_met(requirement: Requirement) -> bool:
         return False
 
 
-def _declined(what: str) -> DependencyError:
-    return DependencyError(f"{what} were not installed, as you chose. Without them nothing can be detected or scored.")
+def _declined(what: str, without: str) -> DependencyError:
+    return DependencyError(f"{what} were not installed, as you chose. Without them {without}.")
 
 
 def _not_installed(what: str, error: Exception) -> DependencyError:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import dataclasses
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import slicer
 import slicer.util
 
 from ...case import CaseResult
-from ...errors import UsageError
-from ...io.result_folder import CASE_FILE, VIEWS_FILE
+from ...errors import OutputError, UsageError
+from ...io.image_file import write_image
+from ...io.result_folder import CASE_FILE, LUNGS_FILE, NODULES_FILE, VIEWS_FILE
 from ...runtime.atomic import atomic_folder
 from ..scene.build import CaseNodes
+from ..scene.ct import volume_like
+from ..scene.segmentation import segment_label, segment_mask
 
 TABLE_FILE, SUMMARY_FILE, SCENE_FILE = "nodules.csv", "summary.txt", "scene.mrb"
 
@@ -44,6 +49,32 @@ def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, 
         if slicer.app.layoutManager() is not None:
             _write_views(staging / VIEWS_FILE)
         return folder, tuple(sorted(file.name for file in staging.iterdir()))
+
+
+def add_masks(nodes: CaseNodes, folder: Path) -> Iterator[None]:
+    """Write the lungs and nodules of a case into its folder as `score` does, a segment a step.
+
+    Raises
+    ------
+    OutputError
+        Where a file cannot be written.
+    """
+    ct_node, segmentation = nodes.ct, nodes.segmentation
+    shape = slicer.util.arrayFromVolume(ct_node).shape
+    labels = {name: np.zeros(shape, dtype=np.uint8) for name in (LUNGS_FILE, NODULES_FILE)}
+    for segment_id in () if segmentation is None else segmentation.GetSegmentation().GetSegmentIDs():
+        is_lung, label = segment_label(segment_id)
+        box, mask = segment_mask(segmentation, segment_id)
+        if label and mask.any():
+            labels[LUNGS_FILE if is_lung else NODULES_FILE][box][mask] = label
+        yield
+    for name, array in labels.items():
+        try:
+            write_image(array, volume_like(ct_node, array), folder / name)
+        except OSError as error:
+            (folder / name).unlink(missing_ok=True)
+            raise OutputError(f"{folder / name} could not be written ({error}). Make room on the disk.") from error
+        yield
 
 
 def _write_table(result: CaseResult, path: Path) -> None:

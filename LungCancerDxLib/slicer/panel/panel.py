@@ -22,7 +22,7 @@ from ..scene.text import scored_ranks
 from .background import OneRun, Work
 from .case_view import ResultView, RunView
 from .command import fetch_arguments
-from .dependencies import ensure_dependencies
+from .dependencies import ensure_dependencies, ensure_report_packages
 from .export import export_case
 from .models import PUBLISHED, ModelChoice
 from .navigation import (
@@ -176,13 +176,19 @@ class Panel:
         """Start a run for a request, made when it starts."""
         self._begin("Handing over the CT", lambda: self._scoring.work(request()), self._why_not)
 
-    def _begin(self, message: str, work: Callable[[], Work], why_not: Callable[[], str]) -> None:
+    def _begin(
+        self,
+        message: str,
+        work: Callable[[], Work],
+        why_not: Callable[[], str],
+        ensure: Callable[[str], None] = ensure_dependencies,
+    ) -> None:
         """Start a run once all that it needs is installed; the user may do other things while that takes its time."""
         self._placing.stop()
         try:
             reason = why_not()
             if not reason:
-                self._install()
+                self._install(ensure)
                 reason = why_not()
             if reason:
                 self._runs.say(reason)
@@ -193,11 +199,11 @@ class Panel:
             self._end_run(str(error))
         self._update_buttons()
 
-    def _install(self) -> None:
+    def _install(self, ensure: Callable[[str], None]) -> None:
         self._installing = True
         self._update_buttons()
         try:
-            ensure_dependencies(self._requirements_file)
+            ensure(self._requirements_file)
         finally:
             self._installing = False
 
@@ -313,6 +319,10 @@ class Panel:
         try:
             folder, names = export_case(self._case.nodes, self._case.result, self._ui.exportPathLineEdit.currentPath)
             self._runs.say(f"Exported to {folder}: {', '.join(names)}")
+            if self._ui.reportCheckBox.checked:
+                nodes = self._case.nodes
+                work = self._scoring.report(nodes, folder)
+                self._begin("Writing the report", lambda: work, self._why_busy, ensure_report_packages)
         except LungCancerDxError as error:
             slicer.util.errorDisplay(str(error), windowTitle="LungCancerDx")
 

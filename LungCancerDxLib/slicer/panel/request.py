@@ -21,7 +21,8 @@ from ..scene.build import CaseNodes, add_case, cases_of, remove, update
 from ..scene.ct import check_rigid, header_patient, world_lps
 from ..scene.text import case_result, scored_ranks
 from .background import Outcome, Work
-from .command import score_arguments
+from .command import report_arguments, score_arguments
+from .export import add_masks
 from .patient import patient_of
 from .state import Parameters, ShownCase, can_overrule, score_options
 from .workspace import Point, Workspace, cache_folder, trim_cache, write_points
@@ -146,6 +147,25 @@ class Scoring:
             nodules = tuple(replace(n, center_lps_mm=_moved(from_world, n.center_lps_mm)) for n in result.nodules)
             origin = {**result.input, "path": _origin(request.ct_node)}
             yield from self._on_result(request, replace(result, nodules=nodules, input=origin))
+
+    def report(self, nodes: CaseNodes, folder: Path) -> Work:
+        """The run that writes the report of a case into the folder to which it was exported.
+
+        Raises
+        ------
+        LungCancerDxError
+            Where the CT or the masks cannot be handed over, or the run fails.
+        """
+        if not np.allclose(world_lps(nodes.ct), np.eye(4)):
+            raise LungCancerDxError(
+                "The report was left out: the CT is under a transform. Harden it on a copy of the CT and run on that."
+            )
+        try:
+            files = yield from self._workspace.files_of(nodes.ct)
+        except OSError as error:
+            raise LungCancerDxError(f"The CT could not be written for the report: {error}") from error
+        yield from add_masks(nodes, folder)
+        check_outcome((yield report_arguments(folder, files.ct)))
 
     def close(self) -> None:
         """Remove all files of earlier runs."""

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import slicer
 import slicer.util
 import vtk
 
 from ...errors import CTReadError, LungCancerDxError
 from ...io.checks import to_hounsfield
-from ...io.dicom.header import PATIENT_TAGS, patient_of_header
 from ...volume import CTVolume
 
 LUNG_WINDOW_HU = (1500.0, -600.0)
@@ -72,9 +70,7 @@ def write_ct(ct_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Iterator[No
     name = ct_node.GetName()
     if ct_node.GetImageData() is None or not ct_node.GetImageData().GetNumberOfPoints():
         raise CTReadError(f"'{name}' holds no image. Choose the CT's volume.")
-    ijk_to_ras = vtk.vtkMatrix4x4()
-    ct_node.GetIJKToRASMatrix(ijk_to_ras)
-    ijk_to_lps = world_lps(ct_node) @ _LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
+    ijk_to_lps = world_lps(ct_node) @ _ijk_to_lps(ct_node)
     *directions, origin = ("({},{},{})".format(*map(float, column)) for column in ijk_to_lps[:3].T)
     voxels = slicer.util.arrayFromVolume(ct_node)
     header = [
@@ -95,6 +91,18 @@ def write_ct(ct_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Iterator[No
             slab = to_hounsfield(voxels[start : start + _SLICES_A_STEP], f"'{name}'")
             file.write(slab.astype("<i2").tobytes())
             yield
+
+
+def volume_like(ct_node: slicer.vtkMRMLVolumeNode, voxels: np.ndarray) -> CTVolume:
+    """Voxels (K, J, I), such as a label map, on the grid of a CT in its own frame."""
+    return CTVolume(voxels.astype(np.int16), _ijk_to_lps(ct_node) @ _IJK_TO_KJI)
+
+
+def _ijk_to_lps(ct_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """The affine (4, 4) from the index of a voxel to the frame of its node, LPS mm."""
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    ct_node.GetIJKToRASMatrix(ijk_to_ras)
+    return np.asarray(_LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(ijk_to_ras))
 
 
 def set_lung_window(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -138,6 +146,10 @@ def header_patient(ct_node: slicer.vtkMRMLVolumeNode) -> tuple[float | None, str
     file = database.fileForInstance(uids[0]) if uids and database is not None else ""
     if not file:
         return None, None
+    import pydicom
+
+    from ...io.dicom.header import PATIENT_TAGS, patient_of_header
+
     try:
         dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=PATIENT_TAGS)
     except (OSError, ValueError):

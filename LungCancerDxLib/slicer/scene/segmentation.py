@@ -10,7 +10,7 @@ import slicer
 import slicer.util
 import vtk
 from scipy import ndimage
-from vtk.util.numpy_support import numpy_to_vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ...case import CaseResult
 from ...names import LEFT, RIGHT, UNKNOWN_SIDE
@@ -114,6 +114,26 @@ def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult
 def nodule_segment_id(rank: int) -> str:
     """The segment of the nodule of this rank."""
     return f"Nodule_{rank}"
+
+
+def segment_label(segment_id: str) -> tuple[bool, int]:
+    """Whether a segment is a lung, and its label in the label maps; 0 for a segment that somebody else made."""
+    if segment_id in _LUNGS:
+        return True, _LUNGS[segment_id][1]
+    prefix, _, rank = segment_id.partition("_")
+    return False, int(rank) if prefix == "Nodule" and rank.isdecimal() else 0
+
+
+def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> tuple[tuple[slice, ...], np.ndarray]:
+    """A segment on the grid of the CT that it was made on: the box of voxels (K, J, I), and the mask in it (bool)."""
+    image = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segment_id, image)
+    if image.IsEmpty() or image.GetPointData().GetScalars() is None:
+        return (slice(0, 0),) * 3, np.zeros((0, 0, 0), dtype=bool)
+    i_low, i_high, j_low, j_high, k_low, k_high = image.GetExtent()
+    box = slice(k_low, k_high + 1), slice(j_low, j_high + 1), slice(i_low, i_high + 1)
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    return box, voxels.reshape([part.stop - part.start for part in box]) > 0
 
 
 def _lung(segment_id: str) -> _Segment:

@@ -104,3 +104,21 @@ def test_an_empty_case_is_exported_too(app, quick, ct, runs, tmp_path):
     assert app.displayed == []
     assert json.loads((tmp_path / "export" / "case.json").read_text())["nodules"] == []
     assert (tmp_path / "export" / "nodules.csv").read_text().split() == ["rank"]
+
+
+@pytest.mark.slow
+def test_the_report_is_written_by_a_run_on_the_exported_case(app, scored, runs, tmp_path):
+    from LungCancerDxLib.io.result_folder import read_result
+
+    folder = tmp_path / "with report"
+    scored.ui.reportCheckBox.checked = True
+    export(app, scored, folder)
+    wait(app, scored)
+    assert app.displayed == []
+    asked = runs.asked[-1]
+    assert asked[2:5] == ["report", str(folder), "--ct"]
+    assert asked[5].endswith("ct.nrrd")
+    whole, exported = read_result(runs._folder), read_result(folder)
+    assert exported.lung_labels.shape == whole.lung_labels.shape
+    assert (exported.lung_labels == whole.lung_labels).mean() > 0.99
+    assert set(exported.nodule_labels.ravel()) - {0} <= {nodule.rank for nodule in exported.nodules}

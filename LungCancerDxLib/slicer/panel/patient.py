@@ -81,7 +81,7 @@ class PatientView:
         if self._writing or self._result is None:
             return
         patient = replace(patient_of(self._result), **self._chosen(_OF_PATIENT))
-        numbers = {field: getattr(self._ui, name).value or None for field, name in _NUMBERS.items()}
+        numbers: dict[str, Any] = {field: getattr(self._ui, name).value or None for field, name in _NUMBERS.items()}
         if numbers["age_years"] == round(patient.age_years or 0):
             numbers["age_years"] = patient.age_years  # months of a header are not lost to whole years
         patient = replace(patient, **numbers)

@@ -78,7 +78,7 @@ def write_exports(result: CaseResult, ct: Path, folder: Path, report: bool, dico
         names = identity(ct, result.input.get("series_uid")) if identified else None
         save_report(result, result.volume, folder, names)
     if dicom:
-        from ..io.dicom.export import save_dicom
+        from ..report.dicom import save_dicom
 
         save_dicom(result, result.volume, ct, folder)
 

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import __version__
-from ...assessment.assess import Assessment, assess
-from ...assessment.brock import BROCK_NAME
-from ...case import CaseResult, Nodule
-from ...errors import UsageError
-from ...names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
-from ...runtime.atomic import atomic_file
-from ...volume import CTVolume, index_to_world
-from ..result_folder import DICOM_FILES
-from .source import source_datasets
-from .writer import derived_uid
+from .. import __version__
+from ..assessment.assess import Assessment, assess
+from ..assessment.brock import BROCK_NAME
+from ..case import CaseResult, Nodule
+from ..errors import UsageError
+from ..io.dicom.source import source_datasets
+from ..io.dicom.writer import derived_uid
+from ..io.result_folder import DICOM_FILES
+from ..names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
+from ..runtime.atomic import atomic_file
+from ..volume import CTVolume, index_to_world
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

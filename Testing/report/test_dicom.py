@@ -13,9 +13,9 @@ from LungCancerDxLib.assessment.assess import assessed
 from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.io.dicom.export import save_dicom
 from LungCancerDxLib.io.dicom.source import identity, source_datasets
 from LungCancerDxLib.io.dicom.writer import write_dicom_series
+from LungCancerDxLib.report.dicom import save_dicom
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
 highdicom = pytest.importorskip("highdicom")

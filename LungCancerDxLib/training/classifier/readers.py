@@ -237,6 +237,11 @@ def _check(
             f"{start.preset.name}. Prepare the cases with --preset {start.preset.name}."
         )
     refuse_test_scans(backgrounds.names, backgrounds.folder)
+    if fold is not None and start.outcome == "readers":
+        raise UsageError(
+            f"Model '{start.name}' has learned from a bank already, so a fold held out now is not new to it. Start "
+            "from the run of a detector (train detector), whose classifier has learned nothing."
+        )
     if not learned or not numbers:
         raise UsageError(
             f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "

@@ -165,6 +165,14 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
 
 
 @pytest.mark.slow
+def test_a_fold_is_not_held_out_from_a_model_that_has_learned_from_it(tmp_path, case, bank):
+    write_case(tmp_path, replace(case, name="a"), "DEFAULT")
+    start = replace(untrained_model(), outcome="readers")
+    with pytest.raises(UsageError, match="has learned from a bank already"):
+        train_readers(CaseStore(tmp_path), bank, start, tmp_path / "run", RunOptions(), fold=0)
+    assert not (tmp_path / "run").exists()
+
+
 def test_scans_for_tests_are_refused(tmp_path, case, bank):
     write_case(tmp_path, replace(case, name="LIDC-IDRI-0001"), "DEFAULT")
     with pytest.raises(UsageError, match=r"LIDC-IDRI-0001.* for tests only"):

@@ -35,7 +35,7 @@ from .patches import (
 from .recipe import Recipe
 
 _PATCHES_TRIED = 4  # until one has room for a nodule
-_CUBE_DEGREES, _CUBE_SHIFT = 12.0, 12.0  # how far a cube is turned about each axis, and shifted along it, voxels
+_CUBE_DEGREES, _CUBE_SHIFT = 25.0, 12.0  # how far a cube is turned about each axis, and shifted along it, voxels
 
 
 class Item(NamedTuple):

@@ -118,7 +118,7 @@ READERS = replace(
     second_inserted=0.6,
     most_inserted=3,
     real_share=0.7,
-    cube_share=0.08,
+    cube_share=0.15,
     optimizer=OptimizerConfig("adamw", 5e-4, 0.01, cosine=True, warm_up_steps=50, clip_norm=1.0),
     steps=1500,
     fine_tuned=True,

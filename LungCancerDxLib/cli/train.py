@@ -228,14 +228,14 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
 
     if arguments.outcome != _READERS:
         raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
-    changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
+    recipe = READERS.of_steps(arguments.steps or READERS.steps)
     train_readers(
         CaseStore(arguments.data),
         read_nodule_bank(arguments.bank),
         model_or_run(arguments.detector),
         arguments.out,
         options,
-        recipe=replace(READERS, **changes),
+        recipe=replace(recipe, batch=arguments.batch or recipe.batch),
         fold=arguments.fold,
         seed=arguments.seed,
     )

@@ -18,20 +18,21 @@ from .report import Row, resample, row
 
 MIDDLE_SIZES_MM = (8.0, 20.0)
 CALIBRATION_PARTS = 5
+NOT_A_NODULE = 0  # in the place of a rating: the detector's false alarms, which calibrate beside the nodules
 _CLIP = 1e-6  # suspicions are kept this far from 0 and 1 before their logit is taken
 COLUMNS = ("id", "patient", "malignancy", "diameter_mm", "suspicion")
 
 
 @dataclass(frozen=True)
 class RatedNodules:
-    """Nodules with a score and a rating.
+    """Nodules with a score and a rating, and false alarms of the detector with a score.
 
     Parameters
     ----------
     patients
         (N,) whose they are.
     rating
-        (N,) the readers' malignancy, 1 to 5.
+        (N,) the readers' malignancy, 1 to 5; `NOT_A_NODULE` for false alarms.
     diameter_mm, suspicion
         (N,) size, and the score within 0..1.
     """
@@ -42,6 +43,12 @@ class RatedNodules:
     suspicion: np.ndarray
 
     @property
+    def nodules(self) -> RatedNodules:
+        """Without the false alarms."""
+        kept = self.rating != NOT_A_NODULE
+        return RatedNodules(*(values[kept] for values in vars(self).values()))
+
+    @property
     def over_three(self) -> np.ndarray:
         """(N,) whether the readers found it more suspicious than indeterminate."""
         return self.rating > 3
@@ -49,8 +56,10 @@ class RatedNodules:
     @property
     def basis(self) -> str:
         """What figures of them rest on."""
-        number = len(np.unique(self.patients))
-        return f"{len(self.rating)} nodules of {number} patients, {self.over_three.sum()} rated over 3"
+        nodules = self.nodules
+        number, alarms = len(np.unique(nodules.patients)), len(self.rating) - len(nodules.rating)
+        beside = f" and {alarms} false alarms" if alarms else ""
+        return f"{len(nodules.rating)} nodules of {number} patients, {self.over_three.sum()} rated over 3{beside}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
     tables = [read_table(path, COLUMNS) for path in paths]
     lines: dict[str, str] = {}
     for table in tables:
-        limits = {"malignancy": (1, 5), "suspicion": (0, 1), "diameter_mm": (0, np.inf)}
+        limits = {"malignancy": (NOT_A_NODULE, 5), "suspicion": (0, 1), "diameter_mm": (0, np.inf)}
         for column, (low, high) in limits.items():
             for line, value in zip(table.lines, table.numbers(column), strict=True):
                 if not low <= value <= high:
@@ -86,13 +95,18 @@ def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
     patients = np.array([patient for table in tables for patient in table.texts("patient")])
     numbers = {name: np.concatenate([table.numbers(name) for table in tables]) for name in COLUMNS[2:]}
     rated = RatedNodules(patients, numbers["malignancy"], numbers["diameter_mm"], numbers["suspicion"])
-    if not (rated.rating >= 4).any() or not (rated.rating <= 2).any():
+    nodules = rated.nodules
+    if not (nodules.rating >= 4).any() or not (nodules.rating <= 2).any():
         raise UsageError(f"{paths[0]}: expected nodules rated 4 or 5 and nodules rated 1 or 2; found {rated.basis}.")
     return rated
 
 
 def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int = 1000) -> RatingsReport:
-    """AUC of ratings 4 and 5 against 1 and 2, rank correlation, calibration, with intervals over resampled patients."""
+    """AUC of ratings 4 and 5 against 1 and 2, rank correlation, calibration, with intervals over resampled patients.
+
+    All of the nodules alone, but for a row on the false alarms.
+    """
+    alarms, rated = rated.suspicion[rated.rating == NOT_A_NODULE], rated.nodules
     patients, owner = np.unique(rated.patients, return_inverse=True)
     times = resample(rng, len(patients), samples)[:, owner]
     rows: list[Row] = []
@@ -130,6 +144,8 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
         row("the same after Platt scaling on other patients, in five parts", after, rated.basis),
         row("mean suspicion minus share rated over 3", gap.mean(), rated.basis, resampled_mean(gap, times)),
     ]
+    if len(alarms):
+        rows.append(row("mean suspicion of false alarms", alarms.mean(), f"{len(alarms)} false alarms"))
     remarks = (
         "Ratings are radiologists' opinions, not outcomes: nothing here says how well cancer is predicted.",
         f"Intervals: percentiles 2.5 and 97.5 over {samples} bootstrap samples of the patients; differences in pairs.",

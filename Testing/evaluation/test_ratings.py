@@ -67,6 +67,22 @@ def test_calibration_is_against_ratings_over_three():
     assert row.value == pytest.approx((4 * 0.1 + 4 * 0.2) / 8)
 
 
+def test_false_alarms_count_in_calibration_and_in_a_row_of_their_own(tmp_path):
+    nodules = rated()
+    rows = list(zip(map(str, range(300)), *vars(nodules).values(), strict=True))
+    both = table(tmp_path / "both.csv", [*rows, *((f"alarm-{n}", "scan", 0, 0, 0.3) for n in range(50))])
+    alone, beside = rows_of(nodules), rows_of(read_rated_nodules([both]))
+    assert beside.pop("mean suspicion of false alarms").value == pytest.approx(0.3)
+    assert {name: one.value for name, one in beside.items()} == pytest.approx(
+        {name: one.value for name, one in alone.items()}
+    )
+    with_alarms = read_rated_nodules([both])
+    assert with_alarms.basis.endswith("and 50 false alarms")
+    lines = [platt_scaling(these.suspicion, these.over_three) for these in (nodules, with_alarms)]
+    slopes, intercepts = zip(*lines, strict=True)
+    assert slopes[1] * np.log(0.3 / 0.7) + intercepts[1] < slopes[0] * np.log(0.3 / 0.7) + intercepts[0]
+
+
 def table(path, rows):
     write_table(path, COLUMNS, rows)
     return path
@@ -85,7 +101,7 @@ def test_folds_are_read_together(tmp_path):
     ("row", "said"),
     [
         (("a", "A", 5, 12.0, 0.9), "nodule a is also in .*one.csv, line 2"),
-        (("c", "A", 6, 12.0, 0.9), "two.csv, line 2, column malignancy: 6 is not within 1 to 5"),
+        (("c", "A", 6, 12.0, 0.9), "two.csv, line 2, column malignancy: 6 is not within 0 to 5"),
         (("c", "A", 5, 12.0, 1.2), "column suspicion: 1.2 is not within 0 to 1"),
     ],
 )

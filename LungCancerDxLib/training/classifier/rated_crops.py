@@ -7,7 +7,7 @@ turned, mirrored and shifted, and the nodule is put into the crop, so that neith
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,7 @@ TARGETS = {1: 0.03, 2: 0.2, 3: 0.5, 4: 0.8, 5: 0.97}  # of the readers' ratings
 NO_NODULE = 0.01
 SIZE_SLOPE = 1.8  # by how much the rating's logit rises with ln(diameter), other ratings equal: fitted to the bank
 FALSE_ALARM_RADIUS = 5.0
+NODULE_REACH = 1.0  # diameters around a scan's own nodules in which nothing is learned
 TRIES = 6
 
 
@@ -72,7 +73,10 @@ class CropAugmentation:
 
 
 class Background(NamedTuple):
-    """A scan to put nodules into, what is known of it, and the detector's false alarms (N, 3) in working voxels."""
+    """A scan to put nodules into, what is known of it, and the detector's false alarms (N, 3) in working voxels.
+
+    Its own nodules are regions to keep away from.
+    """
 
     case: TrainingCase
     quality: ImageQuality
@@ -82,7 +86,9 @@ class Background(NamedTuple):
     @staticmethod
     def of(case: TrainingCase, centers: np.ndarray, preset: Preset) -> Background:
         """Of centres of proposals (N, 3) those that lie in no region to keep away from are false alarms."""
-        regions = case.exclusion_regions
+        own = case.nodules * (1, 1, 1, NODULE_REACH)
+        regions = np.concatenate([case.exclusion_regions, own.reshape(-1, 4)])
+        case = replace(case, exclusion_regions=regions)
         gaps = np.linalg.norm(centers[:, None] - regions[None, :, :3], axis=2) - regions[None, :, 3]
         return Background(case, *known_scan(case, preset), centers[(gaps > 0).all(axis=1)])
 
@@ -164,6 +170,8 @@ class RatedCrops:
         Of nodules, cubes, synthetic nodules, false alarms and plain lung.
     preset
         Its `crop_size` is that of the crops.
+    real_background_share
+        How often a crop is of a real scan where there are synthetic patients beside.
     """
 
     def __init__(
@@ -174,8 +182,12 @@ class RatedCrops:
         augmentation: CropAugmentation,
         preset: Preset,
         seed: int,
+        real_background_share: float = 1.0,
     ) -> None:
-        self._backgrounds, self._augmentation, self._preset, self._seed = backgrounds, augmentation, preset, seed
+        self._augmentation, self._preset, self._seed = augmentation, preset, seed
+        self._real = [one for one in backgrounds if not one.case.synthetic]
+        self._synthetic_patients = [one for one in backgrounds if one.case.synthetic]
+        self._real_share = real_background_share if self._synthetic_patients else 1.0
         self._nodules = [nodule for nodule in nodules if not nodule.is_cube]
         self._cubes = [nodule for nodule in nodules if nodule.is_cube]
         self._shares = np.cumsum(shares) / np.sum(shares)
@@ -187,7 +199,8 @@ class RatedCrops:
     def item(self, step: int, number: int) -> Rated:
         """One crop."""
         rng = np.random.default_rng([self._seed, step, number])
-        background = self._backgrounds[int(rng.integers(len(self._backgrounds)))]
+        backgrounds = self._real if rng.random() < self._real_share else self._synthetic_patients
+        background = backgrounds[int(rng.integers(len(backgrounds)))]
         kind = int(np.searchsorted(self._shares, rng.random(), side="right"))
         found = None
         if kind == 0:
@@ -287,19 +300,22 @@ class HeldOut(NamedTuple):
     """Nodules that are not learned from, in a scan that is not learned from, each in the middle of a crop.
 
     `resampled` shows the first of them sampled anew: shifted by half a voxel, turned by 10 degrees in the slice, in
-    voxels of 0.7 mm, and mirrored.
+    voxels of 0.7 mm, and mirrored; `alarms` are the scan's false alarms.
     """
 
+    scan: str
     nodules: list[BankNodule]
     crops: list[Rated]
     resampled: list[list[Rated]]
+    alarms: list[Rated]
 
 
 def held_out(
     background: Background, nodules: Sequence[BankNodule], preset: Preset, seed: int, resampled_count: int = 40
 ) -> HeldOut:
     """The same crops for the same seed; nodules that find no place are left out."""
-    found = HeldOut([], [], [])
+    alarms = [without_nodule(background, center, preset) for center in background.false_alarms]
+    found = HeldOut(background.case.name, [], [], [], alarms)
     for number, nodule in enumerate(nodules):
         rng = np.random.default_rng([seed, number, 77])
         places = (place_real_nodule(rng, nodule, background.places, (1.0, 1.0)) for _ in range(TRIES))

@@ -1,13 +1,17 @@
 """Recipe `readers`: C-Net learns how suspicious radiologists find nodules, from a bank of real ones.
 
-The whole backbone learns, from small crops that are put together while it does, with the batch norms as they are. Held
-out are a fold of the bank's patients and one background, so that neither nodule nor lungs have been seen.
+The whole backbone learns, from small crops that are put together while it does, with the batch norms as they are: first
+many steps with crops so small that the last block sees their border, then some with larger ones, so that nothing is
+learned that the classifier will not see. Held out are a fold of the bank's patients and one background, so that neither
+nodule nor lungs have been seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +25,7 @@ from torch.nn import functional
 from ...classification.classifier import mirrored_crop
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
-from ...evaluation.ratings import COLUMNS, MIDDLE_SIZES_MM, rated_auc
+from ...evaluation.ratings import COLUMNS, MIDDLE_SIZES_MM, NOT_A_NODULE, rated_auc
 from ...io.tables import write_table
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
@@ -66,25 +70,62 @@ _OPTIMIZER = OptimizerConfig("adamw", 6e-4, 0.01, cosine=True, warm_up_steps=150
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of the training, with an optimiser of its own.
+
+    Parameters
+    ----------
+    crop_size
+        Voxels; the preset's are used at test time. Below 64 the last block sees the border of its maps.
+    shares
+        Of nodules, cubes, synthetic nodules, false alarms and plain lung among the crops.
+    """
+
+    crop_size: int
+    steps: int
+    optimizer: OptimizerConfig
+    shares: tuple[float, float, float, float, float]
+
+    @property
+    def folder(self) -> str:
+        """Of the stage's checkpoint and log within the run's."""
+        return f"crops-{self.crop_size}"
+
+
+_STAGES = (
+    Stage(48, 2400, _OPTIMIZER, (0.72, 0.07, 0.07, 0.1, 0.04)),
+    Stage(64, 800, replace(_OPTIMIZER, learning_rate=1.5e-4, warm_up_steps=50), (0.61, 0.06, 0.06, 0.22, 0.05)),
+)
+
+
+@dataclass(frozen=True)
 class ReadersRecipe:
     """The constants of the recipe.
 
     Parameters
     ----------
-    shares
-        Of nodules, cubes, synthetic nodules, false alarms and plain lung among the crops.
-    crop_size
-        Voxels; the preset's are used at test time.
+    real_background_share
+        How often a crop is of a real scan where there are synthetic patients beside: they have vessels to be told from
+        nodules, too.
     """
 
     name: str = "READERS"
-    crop_size: int = 48
+    stages: tuple[Stage, ...] = _STAGES
     batch: int = 8
-    steps: int = 2400
-    shares: tuple[float, float, float, float, float] = (0.72, 0.07, 0.07, 0.1, 0.04)
     augmentation: CropAugmentation = _AUGMENTATION
-    optimizer: OptimizerConfig = _OPTIMIZER
+    real_background_share: float = 0.75
     check_every: int = 200
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def of_steps(self, steps: int) -> ReadersRecipe:
+        """The recipe with so many steps in all, each stage's in proportion and one at least."""
+        scale = steps / self.steps
+        stages = (replace(stage, steps=max(round(stage.steps * scale), 1)) for stage in self.stages)
+        return replace(self, stages=tuple(stages))
 
 
 READERS = ReadersRecipe()
@@ -157,7 +198,7 @@ def train_readers(
     Parameters
     ----------
     backgrounds
-        Scans whose lesions are regions to keep away from.
+        Scans whose lesions are regions to keep away from, and synthetic patients behind them.
     start
         Its detector finds the false alarms and stays as it is; its classifier is what learning starts from.
     fold
@@ -170,7 +211,7 @@ def train_readers(
     TrainingFailed, Cancelled, OutputError
         See `engine.train`.
     """
-    preset = replace(start.preset, crop_size=recipe.crop_size)
+    preset = start.preset
     learned, unseen = learnable(bank, fold)
     held = [nodule for nodule in unseen if not nodule.is_cube]
     numbers = [n for n in range(len(backgrounds)) if n != fold]
@@ -184,14 +225,7 @@ def train_readers(
         return Background.of(backgrounds.case(number), alarms.center_kji, preset)
 
     scans = [background(n) for n in numbers]
-    items = RatedCrops(scans, learned, recipe.shares, recipe.augmentation, preset, seed)
     module = RatedNodules(start.classifier, preset)
-    checks = None
-    if fold is not None:
-        others = held_out(background(fold), held, preset, seed)
-        checks = Validation(
-            items, recipe.batch, 0, recipe.check_every, lambda _: measured(module, others, recipe.batch)
-        )
     config = {
         "task": "readers",
         "preset": start.preset.name,
@@ -203,15 +237,26 @@ def train_readers(
         "seed": seed,
         "precision": compute.precision,
     }
-    run = Run(out, config, recipe.optimizer, recipe.steps, seed, checks)
-    options = replace(options, progress=part(options.progress, _FOUND_SHARE, 1.0))
-    train(Task(module, items, recipe.batch), run, options)
+    done = 0
+    for stage in recipe.stages:
+        ends = (_FOUND_SHARE + (1 - _FOUND_SHARE) * steps / recipe.steps for steps in (done, done + stage.steps))
+        seen_as = replace(preset, crop_size=stage.crop_size)
+        items = RatedCrops(
+            scans, learned, stage.shares, recipe.augmentation, seen_as, seed + done, recipe.real_background_share
+        )
+        checks = None
+        if fold is not None:
+            measure = partial(measured, others=held_out(background(fold), held, seen_as, seed), batch=recipe.batch)
+            checks = Validation(items, recipe.batch, 0, recipe.check_every, measure)
+        run = Run(out / stage.folder, config, stage.optimizer, stage.steps, seed + done, checks)
+        train(Task(module, items, recipe.batch), run, replace(options, progress=part(options.progress, *ends)))
+        done += stage.steps
     if module.net.leak is not None:
         alone = [nodule for nodule in learned if not nodule.is_cube]
-        _learn_leak(module, scans, alone, start.preset, recipe, compute, seed)
+        _learn_leak(module, [scan for scan in scans if not scan.case.synthetic], alone, preset, recipe, compute, seed)
     if fold is not None:
         with autocast(next(module.parameters()).device, compute.dtype):
-            _write_scores(out / SCORES_FILE, module, held_out(background(fold), held, start.preset, seed, 0), recipe)
+            _write_scores(out / SCORES_FILE, module, held_out(background(fold), held, preset, seed, 0), recipe)
     net = module.net.cpu().eval().requires_grad_(True)
     trained_on = (
         f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into {len(numbers)} "
@@ -242,15 +287,15 @@ def _check(
             f"Model '{start.name}' has learned from a bank already, so a fold held out now is not new to it. Start "
             "from the run of a detector (train detector), whose classifier has learned nothing."
         )
-    if not learned or not numbers:
+    if not learned or all(backgrounds.synthetic[n] for n in numbers):
         raise UsageError(
             f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "
             "nodules and the background of its number."
         )
-    if fold is not None and (not held or fold >= len(backgrounds)):
+    if fold is not None and (not held or fold >= len(backgrounds) or backgrounds.synthetic[fold]):
         raise UsageError(
-            f"Fold {fold} has {len(held)} nodules, and there are {len(backgrounds)} backgrounds; expected nodules in "
-            "the fold and a background of its number, counted from 0."
+            f"Fold {fold} has {len(held)} nodules, and the cases are {backgrounds.description}; expected nodules in "
+            "the fold and a scan of its number, counted from 0."
         )
 
 
@@ -290,11 +335,14 @@ def _learn_leak(
 
 
 def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: ReadersRecipe) -> None:
-    """The suspicion of every nodule held out, as the classifier sees it at test time: for calibration and figures."""
+    """The suspicion of every nodule and false alarm held out, as the classifier sees it at test time: for calibration
+    and figures.
+    """
     module.eval()
-    scores = suspicions(module, others.crops, recipe.batch)
-    rows = [(n.id, n.patient, n.malignancy, n.diameter_mm, p) for n, p in zip(others.nodules, scores, strict=True)]
-    write_table(path, COLUMNS, rows)
+    scores = suspicions(module, others.crops + others.alarms, recipe.batch)
+    shown = [(n.id, n.patient, n.malignancy, n.diameter_mm) for n in others.nodules]
+    shown += [(f"{others.scan}-{n}", others.scan, NOT_A_NODULE, 0.0) for n in range(len(others.alarms))]
+    write_table(path, COLUMNS, [(*row, score) for row, score in zip(shown, scores, strict=True)])
 
 
 @torch.no_grad()
@@ -319,11 +367,13 @@ def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, flo
     """How well suspicion follows the readers on nodules that are not learned from, and the diameter beside it.
 
     `auc` tells ratings 4 and 5 from 1 and 2, `auc_middle` the same from 8 to 20 mm, `rank` is Spearman's with the
-    rating; `sd_resampled` is the mean standard deviation of a nodule's suspicion over its samplings.
+    rating; `sd_resampled` is the mean standard deviation of a nodule's suspicion over its samplings, `alarms` the mean
+    suspicion of false alarms.
     """
     module.eval()
     suspicion = suspicions(module, others.crops, batch)
     anew = [suspicions(module, crops, batch) for crops in others.resampled]
+    alarms = suspicions(module, others.alarms, batch)
     module.train()
     target = np.array([crop.target for crop in others.crops])
     rating = np.array([nodule.malignancy for nodule in others.nodules])
@@ -336,7 +386,8 @@ def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, flo
         row[f"auc{name}"] = rated_auc(score, rating)
         row[f"auc_middle{name}"] = rated_auc(score[middle], rating[middle])
         row[f"rank{name}"] = float(spearmanr(score, rating).statistic)
-    return {**row, "sd_resampled": float(np.mean(spread)) if spread else float("nan")}
+    means = {"sd_resampled": spread, "alarms": alarms}
+    return {**row, **{name: float(np.mean(values)) if len(values) else nan for name, values in means.items()}}
 
 
 def learned_leak(

@@ -27,13 +27,21 @@ from LungCancerDxLib.training.classifier.rated_crops import (
     traits_of,
     without_nodule,
 )
-from LungCancerDxLib.training.classifier.readers import READERS, RatedNodules, measured, suspicions, train_readers
+from LungCancerDxLib.training.classifier.readers import (
+    READERS,
+    RatedNodules,
+    Stage,
+    measured,
+    suspicions,
+    train_readers,
+)
 from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case
 
 PRESET = replace(TINY, crop_size=32)
 ONLY = {"nodule": (1, 0, 0, 0, 0), "cube": (0, 1, 0, 0, 0), "synthetic": (0, 0, 1, 0, 0), "alarm": (0, 0, 0, 1, 0)}
+PLAIN = CropAugmentation((1.0, 1.0), 0.0, 0.0, 0.0, 0.0, resampled_share=0.0, grey_offset=0, contrast=0, noise_grey=0)
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +76,8 @@ def test_a_crop_is_a_pure_function_of_seed_step_and_number(background, bank, kin
 
 
 def test_a_nodule_is_in_the_middle_of_its_crop_and_its_rating_is_the_target(background, bank):
-    plain = CropAugmentation(
-        (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, resampled_share=0.0, grey_offset=0, contrast=0, noise_grey=0
-    )
     for number in range(4):
-        item = crops(background, bank[:1], ONLY["nodule"], augmentation=plain).item(0, number)
+        item = crops(background, bank[:1], ONLY["nodule"], augmentation=PLAIN).item(0, number)
         assert item.image[14:18, 14:18, 14:18].mean() > 130
         assert item.target == pytest.approx(0.2)
 
@@ -87,6 +92,30 @@ def test_proposals_near_known_lesions_are_no_false_alarms(case):
     centers = np.array([[60.0, 60, 65], [60, 60, 75]])
     found = Background.of(replace(case, exclusion_regions=regions), centers, PRESET).false_alarms
     np.testing.assert_array_equal(found, centers[1:])
+
+
+def test_nothing_is_learned_at_a_scans_own_nodules(case):
+    own = replace(case, nodules=np.array([[60.0, 60, 60, 10]]))
+    found = Background.of(own, np.array([[60.0, 60, 65], [60, 60, 75]]), PRESET)
+    np.testing.assert_array_equal(found.false_alarms, [[60, 60, 75]])
+    assert len(found.case.exclusion_regions) == 1
+
+
+def test_so_many_crops_are_of_real_scans(background, bank):
+    scan = background.case.scan
+    darker = replace(background.case, scan=replace(scan, image=scan.image // 2), synthetic=True)
+    both, means = [background, background._replace(case=darker)], {}
+    for share in (0.0, 0.5, 1.0):
+        items = RatedCrops(both, bank, ONLY["alarm"], PLAIN, PRESET, 0, real_background_share=share)
+        means[share] = {round(float(items.item(0, number).image.mean())) for number in range(20)}
+    assert means[0.0] | means[1.0] == means[0.5]
+    assert len(means[0.5]) == 2
+
+
+def test_steps_are_shared_out_among_the_stages():
+    shorter = READERS.of_steps(READERS.steps // 10)
+    assert [stage.steps * 10 for stage in shorter.stages] == [stage.steps for stage in READERS.stages]
+    assert [stage.steps for stage in READERS.of_steps(1).stages] == [1, 1]
 
 
 def test_voxels_of_the_same_size_change_nothing_and_others_smooth():
@@ -149,19 +178,27 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     for name in ("one", "two"):
         write_case(tmp_path / "cases", replace(case, name=name), "DEFAULT")
     store = CaseStore(tmp_path / "cases")
-    nothing = Proposals.from_rows(np.zeros((0, 5)))
-    monkeypatch.setattr(readers, "find_proposals", lambda *_: [nothing, nothing])
-    start, recipe = untrained_model(), replace(READERS, crop_size=32, steps=1, batch=2, check_every=1)
+    alarm = Proposals.from_rows(np.array([[1.0, 60, 60, 60, 8]]))
+    monkeypatch.setattr(readers, "find_proposals", lambda *_: [alarm, alarm])
+    shares, optimizer = READERS.stages[0].shares, READERS.stages[0].optimizer
+    stages = (Stage(32, 1, optimizer, shares), Stage(36, 2, optimizer, shares))
+    start, recipe = untrained_model(), replace(READERS, stages=stages, batch=2, check_every=1)
     options = RunOptions(choose_compute("cpu", "fp32"))
     train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config = json.loads((tmp_path / "run" / "crops-36" / "config.json").read_text())
     assert (config["backgrounds"], config["nodules"], config["fold"]) == (["two"], 2, 0)
-    assert (tmp_path / "run" / "validation.csv").read_text().count("\n") == 3
-    assert (tmp_path / "run" / "held-out.csv").read_text().splitlines()[1].startswith("a-1,P-1,2,")
+    for folder, checks in (("crops-32", 2), ("crops-36", 3)):
+        assert (tmp_path / "run" / folder / "validation.csv").read_text().count("\n") == 1 + checks
+    rows = (tmp_path / "run" / "held-out.csv").read_text().splitlines()
+    assert rows[1].startswith("a-1,P-1,2,")
+    assert rows[-1].startswith("one-0,one,0,")
     model = load_model(tmp_path / "run" / "model")
     assert model.outcome == "readers"
     with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
         train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
+    again = replace(options, resume=True)
+    train_readers(store, bank, start, tmp_path / "run", again, recipe=recipe, fold=0)  # nothing left to do
+    assert load_model(tmp_path / "run" / "model").sha256 == model.sha256
 
 
 @pytest.mark.slow

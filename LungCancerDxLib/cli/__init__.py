@@ -17,7 +17,7 @@ from ..runtime.memory import check_address_space, lacks_memory
 from .arguments import EXIT_CODES
 from .terminal import open_streams, say
 
-_COMMANDS = ("score", "report", "demo", "cohort", "models", "train", "evaluate", "phantom", "figure")
+_COMMANDS = ("score", "report", "demo", "cohort", "models", "train", "evaluate", "study", "phantom", "figure")
 """A file each, with `add_<name>`."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...detection.proposals import Proposals
 from ...networks.cnet import CENTRAL_CELLS, CNet, central_max
 from ...networks.inference import prepare_for_inference
 from ...networks.nnet import FEATURE_CHANNELS, STRIDE, NNet
@@ -63,7 +65,7 @@ def cached_features(
     Parameters
     ----------
     sha256
-        Of what gave the backbone's weights and the proposals: features of others are not used.
+        Of the backbone's weights and the proposals (`source_digest`): features of others are not used.
     """
     decided_by = {
         "source": sha256,
@@ -85,25 +87,39 @@ def cached_features(
                 subprogress("computing features", (n + crop / recipe.cached_crops) / len(proposals))
                 pose = draw_pose(rng, augmentation, float(proposals.diameter[n])) if crop else UNMOVED
                 image, location = posed_crop(case.scan, center_kji, pose, augmentation, preset)
-                rows[n, crop] = _central_feature(ready, image, location, preset, compute)
+                rows[n, crop] = central_feature(ready, image, location, preset, compute)
         return {"features": rows, "logits": proposals.logit, "nodule": of_nodules(proposals, case.nodules)}
 
     cache = CaseCache(cases.store, "features", decided_by, CaseFeatures._fields)
     found = [CaseFeatures(**arrays) for arrays in cache.of_all(features, progress)]
-    size, cells = (preset.crop_size,) * 3, (preset.crop_size // STRIDE,) * 3
-    blank = np.zeros(size, np.uint8), np.zeros((3, *cells), np.float32)
-    return found, _central_feature(ready, *blank, preset, compute)
+    return found, blank_feature(ready, preset, compute)
 
 
-def _central_feature(
+def source_digest(backbone: NNet, proposals: Sequence[Proposals]) -> str:
+    """Of the backbone's weights and all proposals."""
+    digest = hashlib.sha256()
+    for tensor in backbone.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    for of_case in proposals:
+        digest.update(of_case.rows().tobytes() + b";")
+    return digest.hexdigest()
+
+
+def central_feature(
     ready: NNet, image: np.ndarray, location: np.ndarray, preset: Preset, compute: Compute
 ) -> np.ndarray:
-    """The feature (128,) of a crop, as the classifier takes it."""
+    """The feature (128,) of a crop, as the classifier takes it, by a backbone made ready for inference."""
     with exact_arithmetic():
         grey = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(compute.device)
         where = torch.from_numpy(np.ascontiguousarray(location))[None].to(compute.device, compute.dtype)
         shown = seen(grey, preset).to(compute.dtype)
         return central_max(ready.features(shown, where, CENTRAL_CELLS))[0].float().cpu().numpy()
+
+
+def blank_feature(ready: NNet, preset: Preset, compute: Compute) -> np.ndarray:
+    """The feature (128,) of a blank, zero in image and location."""
+    size, cells = (preset.crop_size,) * 3, (preset.crop_size // STRIDE,) * 3
+    return central_feature(ready, np.zeros(size, np.uint8), np.zeros((3, *cells), np.float32), preset, compute)
 
 
 class HeadWithLoss(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ...detection.detector import detect
 from ...detection.proposals import Proposals, cube_iou
 from ...networks.nnet import NNet
-from ...preset import Preset
+from ...preset import PAPER, Preset
 from ...runtime.device import Compute
 from ...runtime.npz import Arrays
 from ...runtime.progress import Progress, silent
@@ -36,7 +36,8 @@ def find_proposals(
     sha256
         Of the detector's weights: proposals of other weights are not used.
     """
-    decided_by = {"detector": sha256, "preset": asdict(preset), "precision": compute.precision}
+    of_detector = replace(preset, crop_size=PAPER.crop_size)  # the classifier's crops decide nothing here
+    decided_by = {"detector": sha256, "preset": asdict(of_detector), "precision": compute.precision}
 
     def proposals(number: int, subprogress: Progress) -> Arrays:
         subprogress("finding proposals", 0.0)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +25,7 @@ from ..detector.train import batches_of_epoch
 from ..engine.distributed import Ranks
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import MOST_BATCHES, Items, Validation, check_apart
-from .features import CaseFeatures, FeatureTask, cached_features
+from .features import CaseFeatures, FeatureTask, cached_features, source_digest
 from .items import CaseItems, JointItems, KnownCases
 from .network import ClassifierWithLoss, JointNet, leak_in_units, new_classifier
 from .proposals import find_proposals, proposals_from_truth
@@ -231,19 +229,9 @@ class _Stages:
     def _features(
         self, cases: KnownCases, recipe: ClassifierRecipe, augmentation: Augmentation, progress: Progress
     ) -> tuple[list[CaseFeatures], np.ndarray]:
-        source, backbone = _digest(self.net, cases.proposals), copy.deepcopy(self.net.NoduleNet)
+        source, backbone = source_digest(self.net.NoduleNet, cases.proposals), copy.deepcopy(self.net.NoduleNet)
         how = (recipe, augmentation, self.preset, self.options.compute, self.plan.seed, progress)
         return self.options.ranks.in_turn(lambda: cached_features(cases, backbone, source, *how))
-
-
-def _digest(net: CNet, proposals: Sequence[Proposals]) -> str:
-    """Of the backbone's weights and all proposals."""
-    digest = hashlib.sha256()
-    for tensor in net.NoduleNet.state_dict().values():
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    for of_case in proposals:
-        digest.update(of_case.rows().tobytes() + b";")
-    return digest.hexdigest()
 
 
 def _model(net: CNet, detector: Model, plan: Plan, cases: str, name: str) -> Model:

@@ -187,14 +187,14 @@ def study_figures(
         By data and method, one of each seed, the seeds of all in the same order.
     """
     bootstrap = _Bootstrap(rng, samples)
-    losses = {key: [_of_part(cell, False, bootstrap)[LOSS] for cell in of_seeds] for key, of_seeds in cells.items()}
+    held_out = {key: [_of_part(cell, False, bootstrap) for cell in of_seeds] for key, of_seeds in cells.items()}
     found = []
     for (data, method), of_seeds in cells.items():
         figures: list[tuple[str, str, Seeds]] = []
-        for part, learned in ((HELD_OUT, False), (LEARNED, True)):
-            parts = [_of_part(cell, learned, bootstrap) for cell in of_seeds]
-            figures += [(part, name, [one[name] for one in parts]) for name in (LOSS, ACCURACY, AUC)]
-        own, base = losses[data, method], losses[data, reference]
+        learned = [_of_part(cell, True, bootstrap) for cell in of_seeds]
+        for part, of_part in ((HELD_OUT, held_out[data, method]), (LEARNED, learned)):
+            figures += [(part, name, [one[name] for one in of_part]) for name in (LOSS, ACCURACY, AUC)]
+        own, base = ([one[LOSS] for one in held_out[data, which]] for which in (method, reference))
         figures.append((HELD_OUT, DIFFERENCE, [(a - b, c - d) for (a, c), (b, d) in zip(own, base, strict=True)]))
         for name, values in (
             (LEAK, [cell.leak for cell in of_seeds]),
@@ -286,7 +286,7 @@ def save_study_figure(title: str, figures: Sequence[Figure], path: Path) -> None
     kinds = list(dict.fromkeys(f.data for f in figures))
     published = [method.published for method in methods]
     with_paper = sum(value is not None for value in published) > 1
-    height, width = 1.6 + 0.45 * len(methods), 3.8 * (1 + with_paper) + 3
+    height, width = 2.0 + 0.45 * len(methods), 3.8 * (1 + with_paper) + 3
     places = np.arange(len(methods))[::-1]
     with figure_file(path, 1, 1 + with_paper, figsize=(width, height), sharey=True, squeeze=False) as axes:
         ours = axes[0, 0]
@@ -297,10 +297,10 @@ def save_study_figure(title: str, figures: Sequence[Figure], path: Path) -> None
             aside = (len(kinds) - 1 - 2 * number) * 0.11
             colour = _COLOURS[number % len(_COLOURS)]
             ours.errorbar(values, places + aside, xerr=spans, fmt="o", color=colour, capsize=3, label=data)
-        ours.set(yticks=places, yticklabels=[method.name for method in methods], title=title)
+        ours.set(yticks=places, yticklabels=[method.name for method in methods])
         ours.set_xlabel("log-loss on held-out cases, 95 % intervals")
         ours.margins(y=0.1)
-        ours.legend(fontsize=8)
+        ours.legend(title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(kinds), fontsize=8)
         if with_paper:
             axes[0, 1].plot([math.nan if v is None else v for v in published], places, "D", color=_COLOURS[-1])
             axes[0, 1].set(title="As printed in the paper", xlabel="log-loss on its test set", xlim=(0.395, 0.425))

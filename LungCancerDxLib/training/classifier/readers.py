@@ -386,7 +386,7 @@ def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, flo
         row[f"auc{name}"] = rated_auc(score, rating)
         row[f"auc_middle{name}"] = rated_auc(score[middle], rating[middle])
         row[f"rank{name}"] = float(spearmanr(score, rating).statistic)
-    means = {"sd_resampled": spread, "alarms": alarms}
+    means = {"sd_resampled": np.array(spread), "alarms": alarms}
     return {**row, **{name: float(np.mean(values)) if len(values) else nan for name, values in means.items()}}
 
 

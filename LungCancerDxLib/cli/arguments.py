@@ -68,16 +68,20 @@ def add_progress_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """From which seed, where and how precisely a network is trained, and how often that is kept."""
-    parser.add_argument("--seed", metavar="S", type=seed, default=0)
-    add_device_options(parser)
+def add_validation_option(parser: argparse.ArgumentParser) -> None:
+    """Cases to check a training on."""
     parser.add_argument(
         "--validation",
         metavar="FOLDER",
         type=path,
         help="other cases, on which the run is checked now and then (validation.csv); nothing is chosen by them",
     )
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """From which seed, where and how precisely a network is trained, and how often that is kept."""
+    parser.add_argument("--seed", metavar="S", type=seed, default=0)
+    add_device_options(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
     parser.add_argument(
         "--checkpoint-minutes", metavar="M", type=float, default=2.0, help="from one checkpoint to the next (default 2)"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
 from ..runtime.interruption import Stop
-from .arguments import Commands, Run, add_actions, add_command, add_training_options, count, path
+from .arguments import Commands, Run, add_actions, add_command, add_training_options, add_validation_option, count, path
 from .terminal import make_progress
-from .train_prepare import add_bank, add_prepare
+from .train_prepare import add_bank, add_prepare, scan_id
 
 if TYPE_CHECKING:
     from ..training.classifier.recipe import ClassifierRecipe
@@ -85,8 +85,42 @@ def add_train(commands: Commands) -> None:
             action="store_true",
             help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
         )
+    segmenter = add_command(
+        actions, "segmenter", _training(_train_segmenter), help="train the network that outlines nodules"
+    )
+    _add_segmenter_options(segmenter)
     for parser in (detector, classifier, both):
         add_training_options(parser)
+        add_validation_option(parser)
+    add_training_options(segmenter)
+
+
+def _add_segmenter_options(segmenter: argparse.ArgumentParser) -> None:
+    segmenter.add_argument(
+        "--backgrounds", metavar="CT", type=path, nargs="+", required=True, help="scans that nodules are put into"
+    )
+    segmenter.add_argument(
+        "--exclusion-regions",
+        metavar="CSV",
+        type=path,
+        help="columns id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm: spheres from which nothing may be learned; a scan's id "
+        "is its file's name without ending",
+    )
+    segmenter.add_argument(
+        "--bank", metavar="FOLDER", type=path, help="real nodules with outlines (default: $LUNGCANCERDX_DATA)"
+    )
+    segmenter.add_argument(
+        "--fold",
+        metavar="N",
+        type=int,
+        choices=range(5),
+        help="hold this part of the bank out, and the scan of its number",
+    )
+    segmenter.add_argument(
+        "--out", metavar="RUN", type=path, default=Path("segmenter-run"), help="the run and its weights"
+    )
+    segmenter.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
+    segmenter.add_argument("--batch", metavar="B", type=count, help="crops a step, of all processes together")
 
 
 def _add_classifier_options(classifier: argparse.ArgumentParser) -> None:
@@ -240,6 +274,29 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
         seed=arguments.seed,
     )
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {_READERS}."
+
+
+def _train_segmenter(arguments: argparse.Namespace, options: RunOptions) -> str:
+    from ..datasets.nodule_bank import read_nodule_bank
+    from ..io import read_ct
+    from ..io.points import read_spheres
+    from ..models.segmenter import SEGMENTER_FILE
+    from ..training.segmenter.recipe import SegmenterRecipe
+    from ..training.segmenter.train import train_segmenter
+
+    changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
+    regions = read_spheres(arguments.exclusion_regions, "radius_mm") if arguments.exclusion_regions else {}
+    train_segmenter(
+        {scan_id(ct): read_ct(ct) for ct in arguments.backgrounds},
+        read_nodule_bank(arguments.bank),
+        arguments.out,
+        options,
+        exclusion_regions=regions,
+        recipe=replace(SegmenterRecipe(), **changes),
+        fold=arguments.fold,
+        seed=arguments.seed,
+    )
+    return f"The segmenter's weights are in {arguments.out / SEGMENTER_FILE}."
 
 
 def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:

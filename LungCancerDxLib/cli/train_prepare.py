@@ -164,7 +164,7 @@ def _scans(arguments: argparse.Namespace) -> tuple[tuple[CohortScan, ...], list[
     from ..datasets.folder import in_parts, join, read_dataset, resplit
     from ..datasets.scan import CohortScan
 
-    given = {_scan_id(ct): CohortScan(_scan_id(ct), ct, None, (), "") for ct in arguments.ct}
+    given = {scan_id(ct): CohortScan(scan_id(ct), ct, None, (), "") for ct in arguments.ct}
     if len(given) < len(arguments.ct):
         raise UsageError("Two of the scans have the same name; a case is named by its file's name without the ending.")
     if not (given or arguments.dataset or arguments.synthetic):
@@ -228,7 +228,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def _scan_id(path: Path) -> str:
+def scan_id(path: Path) -> str:
     """A scan's name: its file's without the ending of an image, its folder's for DICOM."""
     ending = next((ending for ending in _SCAN_ENDINGS if path.resolve().name.lower().endswith(ending)), "")
     return path.resolve().name[: -len(ending)] if ending else path.resolve().name

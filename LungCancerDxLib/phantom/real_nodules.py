@@ -219,6 +219,17 @@ def insert_real_nodules(
     return result
 
 
+def placed_mask(one: PlacedNodule, kji_to_lps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The readers' outline of a placed nodule on an image's grid, bool: where it covers half of a voxel or more."""
+    box, to_nodule = _box(one, kji_to_lps, shape)
+    mask = np.zeros(shape, dtype=bool)
+    matrix = to_nodule[:3, :3]
+    offset = matrix @ [side.start for side in box] + to_nodule[:3, 3]
+    share = one.nodule.mask.astype(np.float32)
+    mask[box] = affine_transform(share, matrix, offset, mask[box].shape, order=1, mode="grid-constant") >= 0.5
+    return mask
+
+
 def _box(one: PlacedNodule, kji_to_lps: np.ndarray, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], np.ndarray]:
     """The voxels of an image that a nodule may touch, and the affine (4, 4) from the image's index to the nodule's."""
     mask, spacing = one.nodule.mask, np.array(one.nodule.spacing_mm_kji)

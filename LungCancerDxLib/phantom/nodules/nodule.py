@@ -96,6 +96,16 @@ def body_field(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> Any:
     return outline_of(nodule).field(*_from_center(nodule, x, y, z))
 
 
+def core_field(nodule: SyntheticNodule, x: Any, y: Any, z: Any) -> Any | None:
+    """The same of the solid core of a part-solid nodule; None where it is of another kind."""
+    inner = _inner_of(nodule) if nodule.kind == "part-solid" else None
+    if inner is None:
+        return None
+    outline, offset, _ = inner
+    x, y, z = _from_center(nodule, x, y, z)
+    return outline.field(x - offset[0], y - offset[1], z - offset[2])
+
+
 def nodule_bounds(nodule: SyntheticNodule) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest corner (x, y, z) of a box around body and spicules, LPS mm."""
     reach = outline_of(nodule).reach_mm

@@ -101,6 +101,7 @@ class Nodule:
     box_diameter_mm: float | None = None
     diameter_mm: float | None = None
     longest_axial_diameter_mm: float | None = None
+    solid_component_mm: float | None = None
     volume_mm3: float | None = None
     mean_hu: float | None = None
     type: str | None = None

@@ -27,7 +27,8 @@ from .errors import UsageError
 from .io import read_ct
 from .io.points import read_points
 from .models.bundle import Model
-from .models.find import find_model
+from .models.find import find_model, segmenter_of
+from .models.segmenter import Segmenter
 from .names import LEFT, OUTCOMES, RIGHT, UNKNOWN_SIDE
 from .options import ScoreOptions
 from .preprocessing import CTLungs, WorkingScan, preprocess
@@ -43,6 +44,7 @@ Output = TypeVar("Output")
 _READING = 0.1  # share of the progress of `score_file`
 _PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9, "segmentation": 1.0}
 _EMPHYSEMA_HU = -950
+_NO_SEGMENTER = "No segmenter is at hand: nodules are not outlined, and their diameters are the detector's boxes."
 _TOLERATED = 1.1  # of the memory allowed
 
 
@@ -143,7 +145,7 @@ def detect_and_score(
     """
     compute = compute or Compute()
     preset, classifier = model.preset, model.classifier
-    points = _points_in_scan(points_lps_mm, volume)
+    points, segmenter = _points_in_scan(points_lps_mm, volume), segmenter_of(model)
     kept = ScanCache(cache, volume, preset)
     stage = _Stages(observe, progress)
     with PeakMemory() as memory:
@@ -163,7 +165,11 @@ def detect_and_score(
             lambda report: score_case(working, proposals, points_kji, classifier, preset, compute, also, report),
         )
         nodules = _detected_nodules(working, proposals, scored) + _user_nodules(points, len(proposals), scored)
-        segmented = stage("segmentation", lambda report: segment_nodules(volume, scan.lungs, nodules, report))
+        net = None if segmenter is None else segmenter.net
+        segmented = stage(
+            "segmentation",
+            lambda report: segment_nodules(volume, scan.lungs, nodules, net, compute.device, report),
+        )
     unusual = findings(volume, scan.lungs.labels)
     unreliable = tuple(finding.text for finding in unusual if finding.serious)
     warnings = (
@@ -174,10 +180,10 @@ def detect_and_score(
         *detected.warnings,
         *scored.warnings,
         *_points_outside_lungs(points_kji, working),
-        *segmented.warnings,
+        *([] if segmenter else [_NO_SEGMENTER]),
         *_beyond_the_limit(memory.gb, compute),
     )
-    result = _case_result(volume, scan.lungs, scored, segmented, model, detected.compute, stage.seconds, warnings)
+    result = _case_result(volume, scored, segmented, model, segmenter, detected.compute, stage.seconds, warnings)
     return replace(result, unreliable=unreliable)
 
 
@@ -225,10 +231,10 @@ def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:
 
 def _case_result(
     volume: CTVolume,
-    lungs: CTLungs,
     scored: ScoredCase,
     segmented: SegmentedNodules,
     model: Model,
+    segmenter: Segmenter | None,
     compute: Compute,
     timing_s: dict[str, float],
     warnings: tuple[str, ...],
@@ -242,6 +248,8 @@ def _case_result(
             "preset": model.preset.name,
             "outcome": model.outcome,
             "trained_on": model.trained_on,
+            "segmenter": segmenter.model if segmenter else "none",
+            "segmenter_sha256": segmenter.sha256 if segmenter else "",
         },
         run={"device": compute.device.type, "precision": compute.precision, "torch": torch.__version__},
         input={
@@ -261,12 +269,12 @@ def _case_result(
             blank_share=scored.evidence.blank_share,
             scored_nodules=scored.scored,
         ),
-        lungs=_lung_figures(volume, lungs),
+        lungs=_lung_figures(volume, segmented.lungs),
         nodules=segmented.nodules,
         timing_s=timing_s,
         warnings=warnings,
         volume=volume,
-        lung_labels=lungs.labels,
+        lung_labels=segmented.lungs.labels,
         nodule_labels=segmented.labels,
     )
 

@@ -67,7 +67,7 @@ def no_outlines(monkeypatch):
     from LungCancerDxLib import pipeline
     from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 
-    def unmeasured(volume, lungs, nodules, progress):
-        return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ())
+    def unmeasured(volume, lungs, nodules, *_):
+        return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), lungs)
 
     monkeypatch.setattr(pipeline, "segment_nodules", unmeasured)

@@ -25,8 +25,8 @@ OUTSIDE_THE_LUNGS = (0.0, 90.0, -30.0)
 CENTERS_KJI = [(9.0, 22.0, 19.0), (8.0, 21.0, 52.0), (7.0, 25.0, 15.0), (8.0, 19.0, 45.0), (6.0, 22.0, 22.0)]
 
 
-def unmeasured(volume, lungs, nodules, progress):
-    return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ())
+def unmeasured(volume, lungs, nodules, *_):
+    return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), lungs)
 
 
 @pytest.fixture(scope="module")

@@ -193,8 +193,8 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     )
     if patient.months_since_prior is not None and facts.prior_diameter_mm is None and facts.status is None:
         remarks.append("Its earlier size is not known; read as at baseline.")
-    solid_mm: tuple[float | None, ...] = (facts.solid_component_mm,)
-    if nodule.type == PART_SOLID and facts.solid_component_mm is None:
+    solid_mm: tuple[float | None, ...] = (_solid_mm(nodule, facts),)
+    if nodule.type == PART_SOLID and solid_mm == (None,):
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
     places: tuple[str | None, ...] = (facts.place,)
     if facts.place is None and nodule.type == SOLID and _is_at_pleura(nodule):
@@ -227,6 +227,11 @@ def _is_at_pleura(nodule: Nodule) -> bool:
     return nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < _AT_PLEURA_MM
 
 
+def _solid_mm(nodule: Nodule, facts: NoduleFacts) -> float | None:
+    """Diameter of the solid part, the user's or the measured one."""
+    return nodule.solid_component_mm if facts.solid_component_mm is None else facts.solid_component_mm
+
+
 def _fleischner(
     nodule: Nodule, facts: NoduleFacts, patient: Patient, counts: tuple[int, int]
 ) -> tuple[Recommendation, ...]:
@@ -242,7 +247,7 @@ def _fleischner(
             multiple=multiple,
             high_risk=high_risk,
             volume_mm3=nodule.volume_mm3,
-            solid_mm=facts.solid_component_mm,
+            solid_mm=_solid_mm(nodule, facts),
         )
         for multiple, high_risk in product(
             sorted({count > 1 for count in counts}),

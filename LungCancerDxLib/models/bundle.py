@@ -1,6 +1,7 @@
 """A model is a folder: `model.json` says what it is, `weights.safetensors` holds the numbers of both networks.
 
-Where detector and classifier have the same backbone its numbers are stored once, with the detector.
+Where detector and classifier have the same backbone its numbers are stored once, with the detector. The folder may hold
+a segmenter, too, in a file of its own; a model without uses the default model's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..networks.nnet import NNet
 from ..preset import PRESETS, Preset
 from ..runtime.atomic import atomic_folder
 from .registry import CARD_FILE, SCHEMA, WEIGHTS_FILE, ModelCard, read_card
+from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter
 
 _DETECTOR, _CLASSIFIER = "detector.", "classifier."
 _BACKBONE = "classifier.NoduleNet."
@@ -38,6 +40,8 @@ class Model:
         Data and recipe.
     sha256
         Of the weights; empty until the model is saved or loaded.
+    segmenter
+        Of the folder, where it has one.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Model:
     detector: NNet
     classifier: CNet
     sha256: str = ""
+    segmenter: Segmenter | None = None
 
     @property
     def join(self) -> str:
@@ -126,7 +131,9 @@ def load_model(folder: Path) -> Model:
                 "another architecture. Use the bundle that they came with, or name its preset in "
                 f"{CARD_FILE}."
             ) from error
-    return Model(card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256)
+    path = folder / SEGMENTER_FILE
+    segmenter = load_segmenter(path) if path.exists() else None
+    return Model(card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256, segmenter)
 
 
 def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:

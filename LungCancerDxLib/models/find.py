@@ -15,6 +15,7 @@ from ..networks.nnet import BOX_FIELDS, NNet
 from ..preset import DEFAULT, Preset
 from .bundle import Model, load_model, weights_digest
 from .registry import CARD_FILE, DEFAULT_MODEL, MODEL_FOLDER, UNTRAINED_PRESETS, installed_models, model_folders
+from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter
 
 _SEED = 2017
 _RESIDUAL_GAIN = 0.5  # keeps activations of the same size through the residual units
@@ -69,6 +70,20 @@ def find_model(name: str | None = None) -> Model:
         f"No model '{name}': it is neither a folder nor one of {', '.join([*installed, *UNTRAINED_PRESETS])}. "
         f"Models are looked for in {', '.join(str(folder) for folder in model_folders())}."
     )
+
+
+def segmenter_of(model: Model) -> Segmenter | None:
+    """A model's segmenter, or that of the default model; None where there is none.
+
+    Raises
+    ------
+    ModelError
+        Where it is damaged.
+    """
+    if model.segmenter is not None:
+        return model.segmenter
+    path = installed_models().get(DEFAULT_MODEL, Path()) / SEGMENTER_FILE
+    return load_segmenter(path) if path.exists() else None
 
 
 def model_or_run(name: str) -> Model:

@@ -131,10 +131,10 @@ def resample_grey(grey: np.ndarray, seen: tuple[slice, ...], grid: WorkingGrid) 
     working = np.empty(grid.shape_kji, dtype=np.uint8)
 
     def within_slice(k: int) -> None:
-        in_plane[k] = _linear_along(_linear_along(grey[k], 1, along_i), 0, along_j)
+        in_plane[k] = linear_along(linear_along(grey[k], 1, along_i), 0, along_j)
 
     def between_slices(k: int) -> None:
-        working[k] = _linear_along(in_plane, 0, along_k[k : k + 1])[0] + 0.5
+        working[k] = linear_along(in_plane, 0, along_k[k : k + 1])[0] + 0.5
 
     for step, count in ((within_slice, len(grey)), (between_slices, len(working))):
         for _ in in_threads(step, range(count)):
@@ -148,7 +148,8 @@ def resample_mask(mask: np.ndarray, grid: WorkingGrid) -> np.ndarray:
     return np.asarray(mask[np.ix_(*nearest)])
 
 
-def _linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.ndarray:
+def linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.ndarray:
+    """An array, float32, linearly interpolated at positions along an axis."""
     size = array.shape[axis]
     below = np.clip(np.floor(positions).astype(int), 0, max(size - 2, 0))
     above = np.minimum(below + 1, size - 1)

@@ -1,4 +1,4 @@
-"""Nodule masks on the CT's own grid, and what is measured in them.
+"""Nodule masks on the CT's own grid, what is measured in them, and lungs as a person would draw them.
 
-For each proposal: patch -> lung region -> threshold -> leaks -> halo -> plausibility -> measurements
+proposal -> crop -> segmenter -> masks -> measurements; lungs and masks -> closed lungs -> side, third, pleura
 """

@@ -98,9 +98,8 @@ def _points(affine, shape):
 
 def proposal(center_lps_mm, box_diameter_mm, rank=1):
     source = "user" if box_diameter_mm is None else "detected"
-    return Nodule(
-        rank=rank, source=source, center_lps_mm=tuple(map(float, center_lps_mm)), box_diameter_mm=box_diameter_mm
-    )
+    center = tuple(map(float, center_lps_mm))
+    return Nodule(rank=rank, source=source, center_lps_mm=center, box_diameter_mm=box_diameter_mm, scored=True)
 
 
 def ball_mm3(diameter_mm):

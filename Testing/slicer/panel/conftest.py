@@ -16,8 +16,8 @@ TINY = (
 NO_OUTLINES = (
     "import numpy as np; from LungCancerDxLib import pipeline; "
     "from LungCancerDxLib.segmentation.nodules import SegmentedNodules; "
-    "pipeline.segment_nodules = lambda volume, lungs, nodules, progress: "
-    "SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), ()); "
+    "pipeline.segment_nodules = lambda volume, lungs, nodules, *_: "
+    "SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), lungs); "
 )
 
 
@@ -98,8 +98,8 @@ def whole_result(tmp_path_factory):
     from LungCancerDxLib.io.result_folder import write_result
     from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 
-    def outlined(volume, lungs, nodules, progress):
-        return SegmentedNodules(_boxes(volume, nodules), tuple(nodules), ())
+    def outlined(volume, lungs, nodules, *_):
+        return SegmentedNodules(_boxes(volume, nodules), tuple(nodules), lungs)
 
     folder = tmp_path_factory.mktemp("result")
     with pytest.MonkeyPatch.context() as patch:

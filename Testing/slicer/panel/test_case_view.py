@@ -13,7 +13,7 @@ IN_SIGHT_PIXELS = 600
 """Of the panel, in Slicer in a window of 1000 pixels: the rest is its toolbars, its help and its data probe."""
 WARNINGS = (
     "The lungs are cut off at the top of the scan; nodules beyond it cannot be found and the score is not reliable.",
-    "11 nodules could not be outlined; the diameter given is the box's.",
+    "No segmenter is at hand: nodules are not outlined, and their diameters are the detector's boxes.",
 )
 
 

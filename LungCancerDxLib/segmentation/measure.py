@@ -1,0 +1,97 @@
+"""What is measured in a nodule's masks, on the CT's own grid.
+
+A mask ends where readers outline, at the nodule's outer edge; its volume is that of the tissue in it and in its rim.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError, distance
+
+_LUNG_HU, _LUNG_BELOW_HU = -850.0, -600.0  # where too little lung is in sight to measure; what is denser is none
+_FEWEST_VOXELS = 30  # a median over fewer says little
+_AROUND_MM = (2.5, 8.0)  # from the mask: the lung around it
+_OUTER_MM, _INNER_MM = 1.25, 2.0  # the rim, to both sides of the mask's surface: what blur and readers' margin move
+_CORE_DEPTH = 0.7  # of the greatest depth: deeper voxels see nothing of the edge
+_NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
+_LEAST_CONTRAST_HU = 60.0
+MARGIN_MM = 10.0  # around a mask that measurements look at
+_CALCIFIED_ABOVE_HU = 200.0  # Zerhouni et al. 1986 and later usage; contrast medium stays below it in nodules
+_SOLID_ABOVE_HU = -300.0  # of solid components (Scholten et al. 2015)
+_SMALLEST_CORE_MM = 2.0  # a smaller solid component is a vessel
+_BLURRED_MM, _SOLID_FROM = 1.25, 0.75  # depth of the rim; share of what is deeper
+
+
+def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> float:
+    """Volume by partial volume analysis (Kuhnigk et al. 2006).
+
+    Deep voxels count whole; those in the rim to both sides of the mask's surface by where their HU lies between lung
+    and core. Blur and thick slices move tissue across the surface but do not change this sum. In the rim outside the
+    mask nothing counts that is near other dense tissue, a vessel or the wall.
+
+    Parameters
+    ----------
+    hu, mask
+        (K, J, I) of a box around the nodule, `MARGIN_MM` wider than the mask; the mask is not empty.
+    """
+    sampling = spacing_mm_kji / np.maximum(spacing_mm_kji, 1.0)  # a thick slice blurs over its own thickness
+    outside, depth = ndimage.distance_transform_edt(~mask, sampling), ndimage.distance_transform_edt(mask, sampling)
+    core = float(np.median(hu[depth >= _CORE_DEPTH * depth.max()]))
+    around = hu[(outside > _AROUND_MM[0]) & (outside < _AROUND_MM[1]) & (hu < _LUNG_BELOW_HU)]
+    lung = float(np.median(around)) if len(around) >= _FEWEST_VOXELS else _LUNG_HU
+    whole = float(np.prod(spacing_mm_kji))
+    if core - lung < _LEAST_CONTRAST_HU:
+        return float(mask.sum() * whole)
+    share = np.clip((hu - lung) / (core - lung), -_NOISE, 1 + _NOISE)
+    other = (share > 0.5) & (outside > _OUTER_MM) & (outside < _AROUND_MM[1])
+    outer = (outside > 0) & (outside <= _OUTER_MM)
+    if other.any():
+        outer &= ndimage.distance_transform_edt(~other, sampling) > _OUTER_MM
+    inner = mask & (depth <= _INNER_MM)
+    return float(((mask & ~inner).sum() + share[inner].sum() + share[outer].sum()) * whole)
+
+
+def equivalent_diameter_mm(volume_mm3: float) -> float:
+    """Diameter of the sphere of this volume."""
+    return float(np.cbrt(6 * max(volume_mm3, 0.0) / np.pi))
+
+
+def longest_axial_diameter_mm(mask: np.ndarray, spacing_mm_ji: np.ndarray) -> float:
+    """The longest straight line between two edge voxels of a mask (K, J, I) within one slice, from centre to centre.
+
+    What the voxels reach beyond their centres is what noise adds to the longest of many lines.
+    """
+    longest = 0.0
+    for plane in mask:
+        points = np.argwhere(plane & ~ndimage.binary_erosion(plane)) * spacing_mm_ji
+        with suppress(QhullError, ValueError):  # fewer than three points, or all in a line
+            points = points[ConvexHull(points).vertices]
+        longest = max(longest, distance.pdist(points).max(initial=0.0))
+    return float(longest)
+
+
+def solid_core(hu: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """The part of a core (bool) that is solid tissue."""
+    return core & (hu > _SOLID_ABOVE_HU)
+
+
+def nodule_type(hu: np.ndarray, mask: np.ndarray, core: np.ndarray, spacing_mm_kji: np.ndarray) -> str:
+    """Solid, part-solid or ground-glass (Fleischner 2017) by the solid core (Scholten et al. 2015), or calcified.
+
+    Where a nodule is solid is asked within its blurred rim, where it is calcified in its middle.
+    """
+    depth_mm = ndimage.distance_transform_edt(mask, spacing_mm_kji)
+    deepest_mm = float(depth_mm.max())
+    if np.median(hu[depth_mm >= _CORE_DEPTH * deepest_mm]) > _CALCIFIED_ABOVE_HU:
+        return "calcified"
+    share = float(core[depth_mm > min(_BLURRED_MM, 0.5 * deepest_mm)].mean())
+    return "solid" if share >= _SOLID_FROM else "part-solid" if core.any() else "ground-glass"
+
+
+def core_diameter_mm(core: np.ndarray, voxel_mm3: float) -> float | None:
+    """Equivalent diameter of a solid core; None where it is smaller than a vessel."""
+    diameter_mm = equivalent_diameter_mm(np.count_nonzero(core) * voxel_mm3)
+    return diameter_mm if diameter_mm >= _SMALLEST_CORE_MM else None

@@ -10,6 +10,7 @@ from .arguments import Commands, add_actions, add_command, count, path, seed
 DETECTION_FILES = ("detection.md", "detection.csv", "froc.csv", "froc.png", "top_k.png")
 CASE_FILES = ("cases.md", "cases.csv", "roc.csv", "roc.png", "histograms.png", "reliability.png")
 RATING_FILES = ("ratings.md", "ratings.csv", "reliability.png")
+SEGMENTATION_FILES = ("segmentation.md", "segmentation.csv", "nodules.csv", "worst.png")
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -45,7 +46,17 @@ def add_evaluate(commands: Commands) -> None:
         nargs="+",
         help="held-out.csv of trainings with --fold, one each: id,patient,malignancy,diameter_mm,suspicion",
     )
-    for parser in (detection, cases, ratings):
+    segmentation = add_command(
+        actions, "segmentation", run_segmentation, help="Dice, surface distance, volume and diameter error of masks"
+    )
+    segmentation.add_argument(
+        "masks", metavar="MASKS", type=path, help="a label map, a result folder, or a folder of these, one a scan"
+    )
+    segmentation.add_argument(
+        "truth", metavar="TRUTH", type=path, help="a label map, each label a nodule, or a folder of these named <id>.*"
+    )
+    segmentation.add_argument("--kinds", metavar="CSV", type=path, help="columns id,label,kind: figures by kind, too")
+    for parser in (detection, cases, ratings, segmentation):
         parser.add_argument("--bootstrap", metavar="N", type=count, default=1000, help="samples (default 1000)")
         parser.add_argument("--seed", metavar="S", type=seed, default=0, help="of the bootstrap (default 0)")
         parser.add_argument("--out", metavar="DIR", type=path, required=True, help="result folder, made anew")
@@ -128,4 +139,26 @@ def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
         write_rows(report.rows, staging / "ratings.csv")
         bins, event = report.calibration, "ratings over 3"
         save_reliability_figure(bins, "suspicion", event, rated.basis, staging / "reliability.png")
+    return f"{message}\nTables and figures in {arguments.out}"
+
+
+def run_segmentation(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Evaluate masks; returns the message for the terminal."""
+    import numpy as np
+
+    from ..evaluation.report import markdown, write_rows
+    from ..evaluation.segmentation import COLUMNS, read_outlines, save_worst, segmentation_report
+    from ..io.tables import write_table
+    from ..runtime.atomic import atomic_folder, check_target
+
+    replaceable = SEGMENTATION_FILES if arguments.overwrite else ()
+    check_target(arguments.out, replaceable)
+    outlines = read_outlines(arguments.masks, arguments.truth, arguments.kinds)
+    rows, remarks = segmentation_report(outlines, np.random.default_rng(arguments.seed), arguments.bootstrap)
+    message = markdown("Segmentation", rows, remarks)
+    with atomic_folder(arguments.out, replaceable) as staging:
+        (staging / "segmentation.md").write_text(message, encoding="utf-8")
+        write_rows(rows, staging / "segmentation.csv")
+        write_table(staging / "nodules.csv", COLUMNS, [[getattr(one, name) for name in COLUMNS] for one in outlines])
+        save_worst(outlines, staging / "worst.png")
     return f"{message}\nTables and figures in {arguments.out}"

@@ -66,6 +66,25 @@ def read_array(path: Path) -> np.ndarray:
         return array
 
 
+def read_label_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The labels (K, J, I) of an image file and its affine (4, 4) to LPS mm.
+
+    Raises
+    ------
+    CTReadError
+        Where it cannot be read or is no 3D image of whole numbers.
+    """
+    try:
+        with utf8_path(path) as name:
+            image: Any = sitk.ReadImage(name)
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    labels = sitk.GetArrayFromImage(image)
+    if labels.ndim != 3 or not (np.issubdtype(labels.dtype, np.integer) or (labels == np.rint(labels)).all()):
+        raise CTReadError(f"{path}: found {labels.dtype} {labels.shape}; expected a 3D label map of whole numbers.")
+    return labels.astype(int), _affine(image, path)
+
+
 @contextmanager
 def utf8_path(path: Path) -> Iterator[str]:
     """The path of a file or folder for SimpleITK, which ends the process at bytes that are not UTF-8, and for MRML.

@@ -1,0 +1,100 @@
+"""Masks against their truth: figures that can be worked out by hand, files that fit or do not."""
+
+import numpy as np
+import pytest
+
+from LungCancerDxLib.cli import main
+from LungCancerDxLib.errors import CTReadError, UsageError
+from LungCancerDxLib.evaluation.segmentation import compare, read_outlines, segmentation_report
+from LungCancerDxLib.io.image_file import write_image
+from LungCancerDxLib.volume import CTVolume
+
+AFFINE = np.array([[0.0, 0, 1, -10], [0, 1, 0, -10], [2, 0, 0, 5], [0, 0, 0, 1]])
+SPACING = np.array([2.0, 1.0, 1.0])
+
+
+def cube(at, size, shape=(20, 24, 24)):
+    mask = np.zeros(shape, dtype=np.uint8)
+    mask[tuple(slice(a, a + s) for a, s in zip(at, size, strict=True))] = 1
+    return mask
+
+
+def write(labels, path, affine=AFFINE):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    write_image(labels.astype(np.uint8), CTVolume(np.zeros(labels.shape, np.int16), affine), path)
+    return path
+
+
+def test_a_mask_shifted_by_a_voxel_has_the_figures_of_that():
+    truth, mask = cube((5, 5, 5), (4, 8, 8)), cube((5, 5, 6), (4, 8, 8))
+    one = compare("a", 1, "", mask > 0, truth > 0, SPACING)
+    assert one.dice == pytest.approx(7 / 8)
+    assert one.volume_error == one.diameter_error_mm == 0
+    assert one.surface_95_mm == pytest.approx(1.0)
+    assert 0 < one.surface_mm < 1
+    assert one.diameter_mm == pytest.approx(np.cbrt(6 / np.pi * 512))
+
+
+def test_a_nodule_without_a_mask_has_dice_zero_and_no_distances():
+    one = compare("a", 1, "", np.zeros((9, 9, 9), bool), cube((3, 3, 3), (3, 3, 3), (9, 9, 9)) > 0, SPACING)
+    assert one.dice == 0
+    assert one.surface_mm is None
+    assert one.volume_error == -1
+
+
+def test_each_label_of_the_truth_meets_the_mask_that_overlaps_it_most(tmp_path):
+    truth = cube((2, 2, 2), (4, 4, 4)) + 2 * cube((10, 12, 12), (6, 6, 6))
+    masks = 5 * cube((2, 2, 2), (4, 4, 4)) + 3 * cube((10, 12, 12), (3, 6, 6))
+    kinds = tmp_path / "kinds.csv"
+    kinds.write_text("id,label,kind\ntruth,2,attached\n")
+    found = read_outlines(write(masks, tmp_path / "m.nrrd"), write(truth, tmp_path / "truth.nrrd"), kinds)
+    assert [(one.label, one.kind) for one in found] == [(1, ""), (2, "attached")]
+    assert [one.dice for one in found] == pytest.approx([1, 2 / 3])
+    assert found[1].volume_error == pytest.approx(-0.5)
+
+
+def test_folders_are_matched_by_name_and_a_missing_or_foreign_file_is_named(tmp_path):
+    one = cube((2, 2, 2), (4, 4, 4))
+    write(one, tmp_path / "truth" / "p1.nrrd")
+    write(one, tmp_path / "truth" / "p2.nii.gz")
+    write(one, tmp_path / "masks" / "p1" / "nodules.nrrd")
+    with pytest.raises(UsageError, match="no masks of p2"):
+        read_outlines(tmp_path / "masks", tmp_path / "truth")
+    moved = AFFINE.copy()
+    moved[0, 3] += 4
+    path = write(one, tmp_path / "masks" / "p2.nrrd", moved)
+    with pytest.raises(CTReadError, match="does not lie on the grid"):
+        read_outlines(tmp_path / "masks", tmp_path / "truth")
+    path.unlink()
+    write(one, tmp_path / "masks" / "p2.nrrd")
+    assert [o.dice for o in read_outlines(tmp_path / "masks", tmp_path / "truth")] == [1.0, 1.0]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no nodule"):
+        read_outlines(tmp_path / "masks", tmp_path / "empty")
+
+
+def test_the_command_writes_tables_and_a_picture_of_the_worst(tmp_path, capsys):
+    truth = cube((2, 2, 2), (4, 4, 4)) + 2 * cube((10, 12, 12), (8, 12, 12))
+    write(truth, tmp_path / "truth.nrrd")
+    write(cube((2, 2, 3), (4, 4, 4)), tmp_path / "masks.nrrd")
+    arguments = ["evaluate", "segmentation", str(tmp_path / "masks.nrrd"), str(tmp_path / "truth.nrrd")]
+    assert main([*arguments, "--bootstrap", "20", "--out", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("segmentation.md", "segmentation.csv", "nodules.csv", "worst.png")
+    }
+    text = (tmp_path / "out" / "segmentation.md").read_text()
+    assert "1 of 2 nodules have no mask" in text
+    assert "median Dice, 6 to 10 mm | " in text or "median Dice, 0 to 6 mm | " in text
+
+
+def test_intervals_hold_the_figure_and_groups_are_by_size(tmp_path):
+    rng = np.random.default_rng(0)
+    outlines = []
+    for n in range(12):
+        size = int(rng.integers(3, 9))
+        truth = cube((4, 4, 4), (size,) * 3)
+        outlines.append(compare(f"p{n}", 1, "free", cube((4, 4, 5), (size,) * 3) > 0, truth > 0, SPACING))
+    rows, _ = segmentation_report(outlines, rng, 50)
+    dice = next(row for row in rows if row.name == "median Dice")
+    assert dice.low <= dice.value <= dice.high
+    assert any(row.name == "median Dice, free" for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,14 +151,14 @@ def segmentation_report(
     diameter = np.array([one.diameter_mm for one in outlines])
     kinds = np.array([one.kind for one in outlines])
     groups = {"": np.ones(len(outlines), dtype=bool)}
-    for low, high in zip(SIZES_MM[:-1], SIZES_MM[1:], strict=True):
+    for low, high in pairwise(SIZES_MM):
         name = f", {low:g} mm and more" if np.isinf(high) else f", {low:g} to {high:g} mm"
         groups[name] = (diameter >= low) & (diameter < high)
     groups.update({f", {kind}": kinds == kind for kind in sorted(set(kinds.tolist()) - {""})})
     rows = [one for name, among in groups.items() if among.any() for one in _rows(outlines, among, times, name)]
     missed = sum(one.dice == 0 for one in outlines)
     remarks = (
-        f"{missed} of {len(outlines)} nodules have no mask that overlaps them; they count with Dice 0, not in distances.",
+        f"{missed} of {len(outlines)} nodules have no mask that overlaps them: Dice 0, and no part in the rest.",
         f"Intervals: percentiles 2.5 and 97.5 over {samples} bootstrap samples of the {len(scans)} scans.",
     )
     return tuple(rows), remarks
@@ -183,9 +184,7 @@ def _rows(outlines: Sequence[Outline], among: np.ndarray, times: np.ndarray, nam
     for title, column, figure in figures:
         used = among if column == "dice" else among & masked
         if used.any():
-            values = np.array(
-                [getattr(one, column) for one, use in zip(outlines, used, strict=True) if use], dtype=float
-            )
+            values = np.array([getattr(outlines[n], column) for n in np.flatnonzero(used).tolist()], dtype=float)
             drawn = [np.repeat(values, one) for one in times[:, used]]
             resampled = np.array([figure(sample) if len(sample) else np.nan for sample in drawn])
             rows.append(row(f"{title}{name}", figure(values), f"{used.sum()} nodules", resampled))

@@ -18,17 +18,7 @@ _OUTSIDE_HU = -1024.0
 
 @dataclass(frozen=True)
 class Crop:
-    """An isotropic grid of `CROP_SIZE`^3 voxels.
-
-    Parameters
-    ----------
-    kji_to_lps
-        (4, 4) from an index of the crop to LPS mm.
-    spacing_mm
-        Edge of a voxel.
-    diameter_mm
-        Of the proposal in its middle.
-    """
+    """An isotropic grid of `CROP_SIZE`^3 voxels around a proposal; `kji_to_lps` (4, 4) takes its indices to LPS mm."""
 
     kji_to_lps: np.ndarray
     spacing_mm: float

@@ -73,11 +73,6 @@ def longest_axial_diameter_mm(mask: np.ndarray, spacing_mm_ji: np.ndarray) -> fl
     return float(longest)
 
 
-def solid_core(hu: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """The part of a core (bool) that is solid tissue."""
-    return core & (hu > _SOLID_ABOVE_HU)
-
-
 def nodule_type(hu: np.ndarray, mask: np.ndarray, core: np.ndarray, spacing_mm_kji: np.ndarray) -> str:
     """Solid, part-solid or ground-glass (Fleischner 2017) by the solid core (Scholten et al. 2015), or calcified.
 
@@ -91,7 +86,8 @@ def nodule_type(hu: np.ndarray, mask: np.ndarray, core: np.ndarray, spacing_mm_k
     return "solid" if share >= _SOLID_FROM else "part-solid" if core.any() else "ground-glass"
 
 
-def core_diameter_mm(core: np.ndarray, voxel_mm3: float) -> float | None:
-    """Equivalent diameter of a solid core; None where it is smaller than a vessel."""
-    diameter_mm = equivalent_diameter_mm(np.count_nonzero(core) * voxel_mm3)
-    return diameter_mm if diameter_mm >= _SMALLEST_CORE_MM else None
+def solid_core(hu: np.ndarray, core: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, float | None]:
+    """The part of a core (bool) that is solid tissue, and its diameter; nothing and None where it may be a vessel."""
+    solid = core & (hu > _SOLID_ABOVE_HU)
+    diameter_mm = equivalent_diameter_mm(np.count_nonzero(solid) * voxel_mm3)
+    return (solid, diameter_mm) if diameter_mm >= _SMALLEST_CORE_MM else (np.zeros_like(solid), None)

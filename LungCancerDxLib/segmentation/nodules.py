@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,21 +28,11 @@ _OFF_SHARE = 0.25  # of the diameter: a crop whose nodule lies further off its m
 _LARGEST_MM = 110.0
 _SMALLEST_SHARE = 0.03  # of the ball of the box: less is no outline
 
-Box = tuple[slice, slice, slice]
-
 
 @dataclass(frozen=True)
 class SegmentedNodules:
-    """Nodule masks and measurements.
-
-    Parameters
-    ----------
-    labels
-        (K, J, I) uint8 on the CT's own grid; the label is the nodule's rank.
-    nodules
-        The nodules in their order, with what was measured filled in.
-    lungs
-        As a person would draw them, on the CT's own grid.
+    """Masks and measurements: labels (K, J, I) uint8 on the CT's own grid, each label a nodule's rank; the nodules in
+    their order, with what was measured filled in; the lungs as a person would draw them, on the same grid.
     """
 
     labels: np.ndarray
@@ -49,11 +40,10 @@ class SegmentedNodules:
     lungs: CTLungs
 
 
-@dataclass(frozen=True)
-class _Masks:
+class Masks(NamedTuple):
     """A nodule on the scan: the box of voxels that holds it with a margin; whole and core in it, bool."""
 
-    box: Box
+    box: tuple[slice, slice, slice]
     whole: np.ndarray
     core: np.ndarray
 
@@ -74,22 +64,8 @@ def segment_nodules(
     """Outline and measure the nodules that are worth it (`is_outlined`), and draw the lungs.
 
     A nodule without a mask keeps the box's diameter. Where masks overlap, the better rank keeps the voxel.
-
-    Parameters
-    ----------
-    volume
-        The scan in any orientation.
-    lungs
-        On the volume's own grid.
-    nodules
-        Proposals; one without `box_diameter_mm` is a point that the user set.
-    net
-        In evaluation mode, float32; None where there is none: no nodule is outlined.
-
-    Raises
-    ------
-    ValueError
-        Where the lungs are not on the scan's grid.
+    The scan may have any orientation; the lungs are on its grid, or it is a ValueError. A nodule without
+    `box_diameter_mm` is a point that the user set. `net` is in evaluation mode; without one nothing is outlined.
     """
     if lungs.labels.shape != volume.shape_kji:
         raise ValueError(f"lungs {lungs.labels.shape} are not on the grid of the CT {volume.shape_kji}")
@@ -110,9 +86,9 @@ def _outlined(
     device: torch.device,
     labels: np.ndarray,
     progress: Progress,
-) -> dict[int, _Masks]:
+) -> dict[int, Masks]:
     """The masks of the nodules that are worth it, by their number, the better rank first; they go into the labels."""
-    found: dict[int, _Masks] = {}
+    found: dict[int, Masks] = {}
     wanted = sorted((n for n, nodule in enumerate(nodules) if is_outlined(nodule)), key=lambda n: nodules[n].rank)
     for number, n in enumerate(wanted):
         progress("outlining nodules", number / len(wanted))
@@ -123,7 +99,7 @@ def _outlined(
     return found
 
 
-def outline(scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.device) -> _Masks | None:
+def outline(scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.device) -> Masks | None:
     """The masks of a proposal on a scan in canonical order; None where there is no nodule."""
     center, diameter_mm = np.array(nodule.center_lps_mm, dtype=float), nodule.box_diameter_mm or USER_MM
     smallest_mm3 = _SMALLEST_SHARE * np.pi / 6 * diameter_mm**3 if nodule.box_diameter_mm else 0.0
@@ -175,7 +151,7 @@ def _place(mask: np.ndarray, crop: Crop) -> tuple[np.ndarray, float, bool]:
     return center, measure.equivalent_diameter_mm(len(points) * crop.spacing_mm**3), cut_off
 
 
-def _onto_scan(shares: np.ndarray, mask: np.ndarray, crop: Crop, scan: CTVolume) -> _Masks | None:
+def _onto_scan(shares: np.ndarray, mask: np.ndarray, crop: Crop, scan: CTVolume) -> Masks | None:
     """The voxels of the scan at whose centres the interpolated shares are one half or more."""
     inside = np.argwhere(mask)
     corners = np.array([inside.min(axis=0) - 1, inside.max(axis=0) + 1])
@@ -190,10 +166,10 @@ def _onto_scan(shares: np.ndarray, mask: np.ndarray, crop: Crop, scan: CTVolume)
     whole, core = (
         interpolated(share, to_crop, tuple(high - low), 0.0) >= 0.5 for share in (shares[WHOLE], shares[CORE])
     )
-    return _Masks((k, j, i), whole, core & whole) if whole.any() else None
+    return Masks((k, j, i), whole, core & whole) if whole.any() else None
 
 
-def _measured(scan: CTVolume, nodule: Nodule, masks: _Masks | None, lungs: DrawnLungs) -> Nodule:
+def _measured(scan: CTVolume, nodule: Nodule, masks: Masks | None, lungs: DrawnLungs) -> Nodule:
     """The nodule with its place in the lung and what its masks tell; without one its diameter is the box's.
 
     Distances to the pleura are from the nodule's surface, without a mask from its centre.
@@ -205,8 +181,7 @@ def _measured(scan: CTVolume, nodule: Nodule, masks: _Masks | None, lungs: Drawn
         hu, mask, spacing = scan.voxels[masks.box].astype(np.float32), masks.whole, scan.spacing_mm_kji
         points = index_to_world(scan.kji_to_lps, np.argwhere(mask) + [side.start for side in masks.box])
         volume_mm3 = measure.volume_mm3(hu, mask, spacing)
-        core = measure.solid_core(hu, masks.core)
-        core_mm = measure.core_diameter_mm(core, float(np.prod(spacing)))
+        core, core_mm = measure.solid_core(hu, masks.core, float(np.prod(spacing)))
         measured = replace(
             measured,
             volume_mm3=volume_mm3,
@@ -214,7 +189,7 @@ def _measured(scan: CTVolume, nodule: Nodule, masks: _Masks | None, lungs: Drawn
             longest_axial_diameter_mm=measure.longest_axial_diameter_mm(mask, spacing[1:]),
             solid_component_mm=core_mm,
             mean_hu=float(hu[mask].mean()),
-            type=measure.nodule_type(hu, mask, core if core_mm else np.zeros_like(core), spacing),
+            type=measure.nodule_type(hu, mask, core, spacing),
         )
     label = lungs.lung_at(center)
     if label is None:

@@ -36,6 +36,7 @@ _COLUMNS: dict[str, Callable[[Nodule], str]] = {
     "Confidence of detection": lambda n: _figure(n.confidence, 3),
     "Diameter (mm)": lambda n: _figure(n.diameter_mm, 1),
     "Longest axial diameter (mm)": lambda n: _figure(n.longest_axial_diameter_mm, 1),
+    "Solid part (mm)": lambda n: _figure(n.solid_component_mm, 1),
     "Volume (mm3)": lambda n: _figure(n.volume_mm3, 0),
     "Mean HU": lambda n: _figure(n.mean_hu, 0),
     "Type": lambda n: n.type or "",

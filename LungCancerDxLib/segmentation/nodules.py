@@ -71,7 +71,9 @@ def segment_nodules(
         raise ValueError(f"lungs {lungs.labels.shape} are not on the grid of the CT {volume.shape_kji}")
     order, scan = volume.axis_order(), volume.canonical()
     labels = np.zeros(scan.shape_kji, dtype=np.uint8)
-    found = {} if net is None else _outlined(scan, nodules, net.to(device), device, labels, progress)
+    if net is not None:
+        net = net.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    found = {} if net is None else _outlined(scan, nodules, net, device, labels, progress)
     progress("drawing the lungs", 0.9)
     drawn = draw_lungs(scan, order.apply(lungs.labels), labels)
     measured = tuple(_measured(scan, nodule, found.get(n), drawn) for n, nodule in enumerate(nodules))

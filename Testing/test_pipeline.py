@@ -10,6 +10,7 @@ from LungCancerDxLib.case import SCHEMA, CaseResult
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.models.segmenter import Segmenter
 from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
@@ -17,6 +18,7 @@ from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 from LungCancerDxLib.volume import index_to_world
 from Testing.helpers import SLAB, chest, slab, tiny_model
+from Testing.segmentation.stand_in import ThresholdNet
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +132,10 @@ def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
     truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
     patient = chest(4, **SLAB, nodules=(truth,))
     center = np.array(truth.center_lps_mm)
-    result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center.tolist()])
+    model = replace(tiny_model(), segmenter=Segmenter(ThresholdNet(0.9), "stand-in", "nothing", "abc"))
+    result = detect_and_score(patient.volume, model, points_lps_mm=[center.tolist()])
+    assert (result.model["segmenter"], result.model["segmenter_sha256"]) == ("stand-in", "abc")
+    assert not any("segmenter" in warning for warning in result.warnings)
     for nodule in result.nodules:
         figures = [nodule.longest_axial_diameter_mm, nodule.volume_mm3, nodule.mean_hu, nodule.type]
         drawn = nodule.rank in np.unique(result.nodule_labels)

@@ -22,7 +22,7 @@ from ..networks.nnet import NNet
 from ..preset import PRESETS, Preset
 from ..runtime.atomic import atomic_folder
 from .registry import CARD_FILE, SCHEMA, WEIGHTS_FILE, ModelCard, read_card
-from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter
+from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter, save_segmenter
 
 _DETECTOR, _CLASSIFIER = "detector.", "classifier."
 _BACKBONE = "classifier.NoduleNet."
@@ -95,6 +95,8 @@ def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
     with atomic_folder(folder) as staging:
         (staging / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         (staging / WEIGHTS_FILE).write_bytes(weights)
+        if model.segmenter is not None:
+            save_segmenter(model.segmenter.net, staging / SEGMENTER_FILE, model.segmenter.trained_on)
     return digest
 
 

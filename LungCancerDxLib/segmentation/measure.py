@@ -19,8 +19,8 @@ _CORE_DEPTH = 0.7  # of the greatest depth: deeper voxels see nothing of the edg
 _NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
 _LEAST_CONTRAST_HU = 60.0
 MARGIN_MM = 10.0  # around a mask that measurements look at
-_CALCIFIED_ABOVE_HU = 200.0  # Zerhouni et al. 1986 and later usage; contrast medium stays below it in nodules
-_SOLID_ABOVE_HU = -300.0  # of solid components (Scholten et al. 2015)
+_CALCIFIED_ABOVE_HU = 200.0  # 164 HU without contrast medium (Siegelman et al. 1980); the rest is room for that (ours)
+_SOLID_ABOVE_HU = -300.0  # of solid components (Scholten et al. 2015, Eur Radiol 25:488)
 _SMALLEST_CORE_MM = 2.0  # a smaller solid component is a vessel
 _BLURRED_MM, _SOLID_FROM = 1.25, 0.75  # depth of the rim; share of what is deeper
 

@@ -32,6 +32,9 @@ PRESET_NAMES = ("DEFAULT", "PAPER", "GRT123")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
+SOLID, PART_SOLID, GROUND_GLASS, CALCIFIED = "solid", "part-solid", "ground-glass", "calcified"
+"""Types of nodules."""
+
 LEFT, RIGHT, UNKNOWN_SIDE = 1, 2, 3
 """Labels of the lungs, the patient's own sides; the last is a lung of which the image does not tell."""
 

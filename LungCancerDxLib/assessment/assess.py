@@ -12,8 +12,9 @@ from itertools import product
 from typing import Any
 
 from ..case import CaseResult, Nodule
+from ..names import CALCIFIED, PART_SOLID, SOLID
 from . import fleischner, lung_rads
-from .brock import CALCIFIED, PART_SOLID, SOLID, Risk, brock_risk, mayo_risk
+from .brock import Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
 from .lung_rads import Category
 from .patient import INCIDENTAL, JUXTAPLEURAL, SCREENING, NoduleFacts, Patient

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-SOLID, PART_SOLID, GROUND_GLASS, CALCIFIED = "solid", "part-solid", "ground-glass", "calcified"
+from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
 
 BROCK_NAME = "Brock risk (clinical outcomes, screening population)"
 MAYO_NAME = "Mayo risk (clinical outcomes, solitary nodules on radiographs)"

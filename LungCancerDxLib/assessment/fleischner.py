@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .brock import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
+from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
 
 NAME = "Fleischner 2017"
 _YOUNGEST = 35.0

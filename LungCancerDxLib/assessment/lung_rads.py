@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .brock import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
+from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
 from .patient import AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL, JUXTAPLEURAL
 
 NAME = "Lung-RADS v2022"

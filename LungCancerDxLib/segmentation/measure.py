@@ -11,11 +11,15 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError, distance
 
+from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
+
 _LUNG_HU, _LUNG_BELOW_HU = -850.0, -600.0  # where too little lung is in sight to measure; what is denser is none
 _FEWEST_VOXELS = 30  # a median over fewer says little
 _AROUND_MM = (2.5, 8.0)  # from the mask: the lung around it
 _OUTER_MM, _INNER_MM = 1.25, 2.0  # the rim, to both sides of the mask's surface: what blur and readers' margin move
 _CORE_DEPTH = 0.7  # of the greatest depth: deeper voxels see nothing of the edge
+_FEW_SLICES = 3  # in which none may be full of the nodule
+_LEAST_SOLID_HU = 0.0  # of solid tissue without fat
 _NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
 _LEAST_CONTRAST_HU = 60.0
 MARGIN_MM = 10.0  # around a mask that measurements look at
@@ -25,7 +29,7 @@ _SMALLEST_CORE_MM = 2.0  # a smaller solid component is a vessel
 _BLURRED_MM, _SOLID_FROM = 1.25, 0.75  # depth of the rim; share of what is deeper
 
 
-def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> float:
+def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray, is_solid: bool = False) -> float:
     """Volume by partial volume analysis (Kuhnigk et al. 2006).
 
     Deep voxels count whole; those in the rim to both sides of the mask's surface by where their HU lies between lung
@@ -36,10 +40,14 @@ def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> 
     ----------
     hu, mask
         (K, J, I) of a box around the nodule, `MARGIN_MM` wider than the mask; the mask is not empty.
+    is_solid
+        Whether it is known to be solid tissue, of which no voxel may be full in thick slices.
     """
     sampling = spacing_mm_kji / np.maximum(spacing_mm_kji, 1.0)  # a thick slice blurs over its own thickness
     outside, depth = ndimage.distance_transform_edt(~mask, sampling), ndimage.distance_transform_edt(mask, sampling)
-    core = float(np.median(hu[depth >= _CORE_DEPTH * depth.max()]))
+    core = _core_hu(hu, mask, depth)
+    if is_solid:
+        core = max(core, _LEAST_SOLID_HU)
     around = hu[(outside > _AROUND_MM[0]) & (outside < _AROUND_MM[1]) & (hu < _LUNG_BELOW_HU)]
     lung = float(np.median(around)) if len(around) >= _FEWEST_VOXELS else _LUNG_HU
     whole = float(np.prod(spacing_mm_kji))
@@ -52,6 +60,15 @@ def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> 
         outer &= ndimage.distance_transform_edt(~other, sampling) > _OUTER_MM
     inner = mask & (depth <= _INNER_MM)
     return float(((mask & ~inner).sum() + share[inner].sum() + share[outer].sum()) * whole)
+
+
+def _core_hu(hu: np.ndarray, mask: np.ndarray, depth: np.ndarray) -> float:
+    """HU of what fills a nodule: of its deep voxels; where it has few slices, of the middle of the fullest."""
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    if len(slices) > _FEW_SLICES:
+        return float(np.median(hu[depth >= _CORE_DEPTH * depth.max()]))
+    within = ((hu[k], ndimage.distance_transform_edt(mask[k])) for k in slices)
+    return max(float(np.median(plane[deep >= _CORE_DEPTH * deep.max()])) for plane, deep in within)
 
 
 def equivalent_diameter_mm(volume_mm3: float) -> float:
@@ -81,9 +98,9 @@ def nodule_type(hu: np.ndarray, mask: np.ndarray, core: np.ndarray, spacing_mm_k
     depth_mm = ndimage.distance_transform_edt(mask, spacing_mm_kji)
     deepest_mm = float(depth_mm.max())
     if np.median(hu[depth_mm >= _CORE_DEPTH * deepest_mm]) > _CALCIFIED_ABOVE_HU:
-        return "calcified"
+        return CALCIFIED
     share = float(core[depth_mm > min(_BLURRED_MM, 0.5 * deepest_mm)].mean())
-    return "solid" if share >= _SOLID_FROM else "part-solid" if core.any() else "ground-glass"
+    return SOLID if share >= _SOLID_FROM else PART_SOLID if core.any() else GROUND_GLASS
 
 
 def solid_core(hu: np.ndarray, core: np.ndarray, voxel_mm3: float) -> tuple[np.ndarray, float | None]:

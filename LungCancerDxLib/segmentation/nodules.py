@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 
 from ..case import Nodule
-from ..names import SIDES
+from ..names import SIDES, SOLID
 from ..networks.segmenter import CORE, WHOLE, SegmenterNet
 from ..preprocessing import CTLungs
 from ..runtime.progress import Progress, silent
@@ -182,8 +182,9 @@ def _measured(scan: CTVolume, nodule: Nodule, masks: Masks | None, lungs: DrawnL
     if masks is not None:
         hu, mask, spacing = scan.voxels[masks.box].astype(np.float32), masks.whole, scan.spacing_mm_kji
         points = index_to_world(scan.kji_to_lps, np.argwhere(mask) + [side.start for side in masks.box])
-        volume_mm3 = measure.volume_mm3(hu, mask, spacing)
         core, core_mm = measure.solid_core(hu, masks.core, float(np.prod(spacing)))
+        kind = measure.nodule_type(hu, mask, core, spacing)
+        volume_mm3 = measure.volume_mm3(hu, mask, spacing, is_solid=kind == SOLID)
         measured = replace(
             measured,
             volume_mm3=volume_mm3,
@@ -191,7 +192,7 @@ def _measured(scan: CTVolume, nodule: Nodule, masks: Masks | None, lungs: DrawnL
             longest_axial_diameter_mm=measure.longest_axial_diameter_mm(mask, spacing[1:]),
             solid_component_mm=core_mm,
             mean_hu=float(hu[mask].mean()),
-            type=measure.nodule_type(hu, mask, core, spacing),
+            type=kind,
         )
     label = lungs.lung_at(center)
     if label is None:

@@ -10,6 +10,7 @@ Dice is counted there. Every proposal is off as a detector's is. With --fold onl
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ from LungCancerDxLib.io.image_file import read_array
 from LungCancerDxLib.models.segmenter import load_segmenter
 from LungCancerDxLib.networks.segmenter import SegmenterNet
 from LungCancerDxLib.phantom.patient import grid_affine
+from LungCancerDxLib.preprocessing import CTLungs
 from LungCancerDxLib.segmentation import measure
-from LungCancerDxLib.segmentation.nodules import outline
+from LungCancerDxLib.segmentation.nodules import outline, segment_nodules
 from LungCancerDxLib.training.segmenter.items import Background
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.segmentation.scenes import GLASS_HU, SOLID_HU, Scene, ball_mm3
@@ -85,10 +87,9 @@ def whole_mask(net: SegmenterNet, scan: CTVolume, nodule: Nodule) -> np.ndarray:
 
 def volume_mm3(net: SegmenterNet, scan: CTVolume, nodule: Nodule) -> float:
     """Its volume; NaN where it has no mask."""
-    found = outline(scan, nodule, net, CPU)
-    if found is None:
-        return float("nan")
-    return measure.volume_mm3(scan.voxels[found.box].astype(np.float32), found.whole, scan.spacing_mm_kji)
+    lungs = CTLungs(np.zeros(scan.shape_kji, dtype=np.uint8), scan.kji_to_lps)
+    volume = segment_nodules(scan, lungs, [replace(nodule, source="user")], net, CPU).nodules[0].volume_mm3
+    return float("nan") if volume is None else volume
 
 
 def dice(mask: np.ndarray, truth: np.ndarray) -> float:

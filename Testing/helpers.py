@@ -28,15 +28,15 @@ SLAB = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (-60.0, 0.0)}  # 24 sli
 CASE_KEYS = {
     "": "schema software model run input case lungs nodules timing_s warnings unreliable patient assessment",
     "software": "name version",
-    "model": "name sha256 preset outcome trained_on",
+    "model": "name sha256 preset outcome trained_on segmenter segmenter_sha256",
     "run": "device precision torch",
     "input": "path series_uid shape_kji spacing_mm_kji",
     "case": "score score_name join leak leak_share blank_count blank_malignancy blank_share scored_nodules",
     "lungs": "left_volume_ml right_volume_ml share_below_950_hu",
 }
 NODULE_KEYS = (
-    "rank source center_lps_mm box_diameter_mm diameter_mm longest_axial_diameter_mm volume_mm3 mean_hu type side "
-    "third distance_to_pleura_mm logit confidence malignancy contribution scored"
+    "rank source center_lps_mm box_diameter_mm diameter_mm longest_axial_diameter_mm solid_component_mm volume_mm3 "
+    "mean_hu type side third distance_to_pleura_mm logit confidence malignancy contribution scored"
 )
 
 

@@ -1,9 +1,12 @@
 """DICOM objects of a case: they refer to the series, hold the masks where they were, and satisfy the standard."""
 
+import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -15,6 +18,7 @@ from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io.dicom.source import identity, source_datasets
 from LungCancerDxLib.io.dicom.writer import write_dicom_series
+from LungCancerDxLib.io.image_file import read_label_map
 from LungCancerDxLib.report.dicom import save_dicom
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
@@ -159,6 +163,31 @@ def test_the_validator_finds_no_errors(written):
     for path in written:
         found = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
         assert not re.findall(r"^Error.*", found.stderr + found.stdout, re.MULTILINE)
+
+
+def dcmqi(tool, *arguments):
+    """A command of dcmqi, with which Slicer reads these objects (QuantitativeReporting)."""
+    command = [Path(sys.executable).with_name(tool), *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def test_slicers_own_readers_find_the_masks_where_they_were(scan, result, written, tmp_path):
+    dcmqi("segimage2itkimage", "--inputDICOM", written[0], "--outputDirectory", tmp_path, "-t", "nrrd")
+    for number, expected in enumerate((result.lung_labels == 1, result.lung_labels == 2, result.nodule_labels == 1), 1):
+        labels, affine = read_label_map(tmp_path / f"{number}.nrrd")
+        indices = index_to_world(np.linalg.inv(scan[1].kji_to_lps) @ affine, np.argwhere(labels))
+        np.testing.assert_allclose(np.sort(indices, axis=0), np.sort(np.argwhere(expected), axis=0), atol=1e-3)
+
+
+def test_slicers_own_readers_find_what_was_measured(written, tmp_path):
+    dcmqi("tid1500reader", "--inputDICOM", written[1], "--outputMetadata", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    groups = {one["TrackingIdentifier"]: one for one in report["Measurements"]}
+    assert list(groups) == ["Case", "Nodule 1", "Nodule 2"]
+    assert groups["Nodule 1"]["ReferencedSegment"] == 3
+    values = {one["quantity"]["CodeMeaning"]: float(one["value"]) for one in groups["Nodule 1"]["measurementItems"]}
+    assert values["Volume"] == pytest.approx(381.7)
+    assert values["suspicion, as radiologists rate it"] == pytest.approx(0.7)
 
 
 def test_a_case_without_lungs_and_outlines_has_measurements_alone(scan, result, tmp_path):

@@ -130,9 +130,7 @@ class CaseStore:
     @property
     def description(self) -> str:
         """What is in it: "3 scans and 40 synthetic patients"."""
-        synthetic = int(self.synthetic.sum())
-        counts = [(len(self) - synthetic, "scan"), (synthetic, "synthetic patient")]
-        return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
+        return description(self.synthetic)
 
     def case(self, number: int) -> TrainingCase:
         """One of the cases, by its number in the list. Several threads read several cases at once, none twice."""
@@ -154,6 +152,12 @@ class CaseStore:
                 self._kept.pop(number, None)  # to be tried again
             while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self._memory_bytes:
                 self._kept.popitem(last=False)
+
+
+def description(synthetic: np.ndarray) -> str:
+    """What some cases are, by which of them (C,) bool are synthetic: "3 scans and 40 synthetic patients"."""
+    counts = [(np.count_nonzero(~synthetic), "scan"), (np.count_nonzero(synthetic), "synthetic patient")]
+    return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
 
 
 def _bytes(case: Future[TrainingCase]) -> int:

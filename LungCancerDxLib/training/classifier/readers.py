@@ -36,7 +36,7 @@ from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
 from ..cases.real_nodules import learnable, refuse_test_scans
-from ..cases.store import CaseStore
+from ..cases.store import CaseStore, description
 from ..detector.loss import Losses
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
@@ -259,8 +259,9 @@ def train_readers(
             _write_scores(out / SCORES_FILE, module, held_out(background(fold), held, preset, seed, 0), recipe)
     net = module.net.cpu().eval().requires_grad_(True)
     trained_on = (
-        f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into {len(numbers)} "
-        f"scans, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; {start.trained_on}"
+        f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into "
+        f"{description(backgrounds.synthetic[numbers])}, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; "
+        f"{start.trained_on}"
     )
     model = Model(out.resolve().name, start.preset, "readers", trained_on, start.detector, net)
     if not (out / MODEL_FOLDER).exists():

@@ -68,7 +68,7 @@ def preprocess(
     if within is not None:
         dilated &= within
     progress("resampling", 0.9)
-    grid = lung_grid(lungs.mask, spacing, preset)
+    grid = lung_grid(lungs.mask, ct.kji_to_lps, preset)
     seen = grid.on_ct(ct.shape_kji)
     grey = mask_grey(to_grey(ct.voxels[seen], preset), dilated[seen], lungs.mask[seen], preset)
     ends = np.array([[side.start, side.stop - 1] for side in bounding_box(lungs.mask)]).T
@@ -76,7 +76,7 @@ def preprocess(
     working = WorkingScan(
         image=resample_grey(grey, seen, grid),
         dilated=resample_mask(dilated, grid),
-        lung_ends_kji=ends / np.array(grid.step_kji) - np.array(grid.start_kji),
+        lung_ends_kji=grid.from_ct(ends),
         kji_to_lps=grid.kji_to_lps(ct.kji_to_lps),
     )
     progress("preprocessing done", 1.0)

@@ -11,7 +11,8 @@ from ..preset import Preset
 from ..runtime.progress import in_threads
 from .lung_mask import bounding_box
 
-_ROUNDING = 1e-9  # voxels: 10 * 2.3 / 2.3 must count as 10
+_ROUNDING = 1e-6  # voxels: 10 * 2.3 / 2.3 must count as 10
+_STRIDE = 4  # of the maps that both networks answer on
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +59,26 @@ class WorkingLungs:
 
 @dataclass(frozen=True)
 class WorkingGrid:
-    """A box of working voxels over a CT grid: CT index = (start + working index) * step, axis by axis.
+    """A box of working voxels over a CT grid: CT index = (start + working index) * step + offset, axis by axis.
 
-    `shape_kji` is the box's size and `full_shape_kji` that of the grid over the whole CT, both in working voxels;
-    `step_kji` is in CT voxels per working voxel.
+    `shape_kji` is the box's size in working voxels; `step_kji` is in CT voxels per working voxel, `offset_kji` in CT
+    voxels.
     """
 
     shape_kji: tuple[int, int, int]
     start_kji: tuple[int, int, int]
     step_kji: tuple[float, float, float]
-    full_shape_kji: tuple[int, int, int]
+    offset_kji: tuple[float, float, float]
 
     def ct_positions(self, axis: int) -> np.ndarray:
         """CT indices of this axis' working voxels, shape (size,)."""
-        return (self.start_kji[axis] + np.arange(self.shape_kji[axis])) * self.step_kji[axis]
+        positions: np.ndarray = self.start_kji[axis] + np.arange(self.shape_kji[axis])
+        return positions * self.step_kji[axis] + self.offset_kji[axis]
+
+    def from_ct(self, ct_kji: np.ndarray) -> np.ndarray:
+        """CT indices (N, 3) to working indices, fractional."""
+        working: np.ndarray = (ct_kji - np.array(self.offset_kji)) / self.step_kji - self.start_kji
+        return working
 
     def on_ct(self, ct_shape_kji: tuple[int, ...]) -> tuple[slice, ...]:
         """The box of CT voxels that the working voxels are interpolated from."""
@@ -84,24 +91,26 @@ class WorkingGrid:
     def kji_to_lps(self, ct_kji_to_lps: np.ndarray) -> np.ndarray:
         """(4, 4) affine from working index to LPS mm, given the CT's."""
         to_ct = np.diag([*self.step_kji, 1.0])
-        to_ct[:3, 3] = np.multiply(self.start_kji, self.step_kji)
+        to_ct[:3, 3] = np.multiply(self.start_kji, self.step_kji) + self.offset_kji
         return ct_kji_to_lps @ to_ct
 
 
-def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> WorkingGrid:
+def lung_grid(lungs: np.ndarray, ct_kji_to_lps: np.ndarray, preset: Preset) -> WorkingGrid:
     """The working grid around the lungs with the preset's margin.
 
-    "exact": a working voxel every 1 mm from CT voxel 0 on. "corner aligned" (published code): round(N * spacing)
-    voxels between the centres of the first and last CT voxel, so that the step is only nearly 1 mm (trap 6).
+    "exact": a working voxel at every whole mm of the patient's coordinates along the CT's axes, the first at a whole
+    number of the networks' strides, so that a scan that was cropped, padded or sampled anew gives the same voxels; up
+    to three may lie outside the CT. "corner aligned" (published code): round(N * spacing) voxels between the centres of
+    the first and last CT voxel, so that the step is only nearly 1 mm (trap 6).
 
     Parameters
     ----------
     lungs
         (K, J, I) bool on the CT grid, not empty, before hull and dilation.
-    spacing_mm_kji
-        (3,) voxel size in mm.
+    ct_kji_to_lps
+        (4, 4) the CT's.
     """
-    size = np.array(lungs.shape)
+    size, spacing_mm_kji = np.array(lungs.shape), np.linalg.norm(ct_kji_to_lps[:3, :3], axis=0)
     box = bounding_box(lungs)
     first = np.array([side.start for side in box])
     last = np.array([side.stop - 1 for side in box])
@@ -110,17 +119,20 @@ def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> 
         step = (size - 1) / np.maximum(full - 1, 1)
         low = np.floor(first * spacing_mm_kji).astype(int) - preset.crop_margin_low
         high = np.floor(last * spacing_mm_kji).astype(int) + preset.crop_margin_high
+        low, high, offset = np.maximum(low, 0), np.minimum(high, full), np.zeros(3)
     else:
         step = preset.working_spacing_mm / spacing_mm_kji
-        full = np.floor((size - 1) / step + _ROUNDING).astype(int) + 1
-        low = np.floor(first / step + _ROUNDING).astype(int) - preset.crop_margin_low
-        high = np.ceil(last / step - _ROUNDING).astype(int) + 1 + preset.crop_margin_high
-    low, high = np.maximum(low, 0), np.minimum(high, full)
+        offset = -(ct_kji_to_lps[:3, 3] @ ct_kji_to_lps[:3, :3]) / spacing_mm_kji**2
+        first_in_ct = np.ceil(-offset / step - _ROUNDING).astype(int)
+        end_in_ct = np.floor((size - 1 - offset) / step + _ROUNDING).astype(int) + 1
+        low = np.floor((first - offset) / step + _ROUNDING).astype(int) - preset.crop_margin_low
+        high = np.ceil((last - offset) / step - _ROUNDING).astype(int) + 1 + preset.crop_margin_high
+        low, high = np.maximum(low, first_in_ct) // _STRIDE * _STRIDE, np.minimum(high, end_in_ct)
     return WorkingGrid(
         shape_kji=tuple(int(n) for n in high - low),  # type: ignore[arg-type]
         start_kji=tuple(int(n) for n in low),  # type: ignore[arg-type]
         step_kji=tuple(float(s) for s in step),  # type: ignore[arg-type]
-        full_shape_kji=tuple(int(n) for n in full),  # type: ignore[arg-type]
+        offset_kji=tuple(float(o) for o in offset),  # type: ignore[arg-type]
     )
 
 
@@ -149,8 +161,9 @@ def resample_mask(mask: np.ndarray, grid: WorkingGrid) -> np.ndarray:
 
 
 def linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.ndarray:
-    """An array, float32, linearly interpolated at positions along an axis."""
+    """An array, float32, linearly interpolated at positions along an axis, beyond its ends what is there."""
     size = array.shape[axis]
+    positions = np.clip(positions, 0, size - 1)
     below = np.clip(np.floor(positions).astype(int), 0, max(size - 2, 0))
     above = np.minimum(below + 1, size - 1)
     weight = (positions - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(array.ndim)])

@@ -94,6 +94,7 @@ def crop_box(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> t
     Corner aligned: the published arithmetic, index times spacing although the grid is not quite at 1 mm, and the end
     counted from the last lung voxel itself, so the high margin holds one voxel less than its number. Exact: every lung
     voxel centre is inside, both margins whole; quotients that only rounding keeps from an integer count as integers.
+    The exact box begins at a multiple of four voxels from source voxel 0, which is at the patient's origin here.
     """
     shape, step = working_shape_and_step(lungs.shape, spacing_mm_kji, preset)
     low, high = np.zeros(3, dtype=int), np.zeros(3, dtype=int)
@@ -109,6 +110,7 @@ def crop_box(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> t
         else:
             start = math.floor(first / step[axis] + ROUNDING_SLACK) - preset.crop_margin_low
             end = math.ceil(last / step[axis] - ROUNDING_SLACK) + 1 + preset.crop_margin_high
+            start -= start % 4
         low[axis], high[axis] = max(start, 0), min(end, int(shape[axis]))
     return low, high
 

@@ -110,7 +110,7 @@ def test_grey_values_are_those_of_the_oracle(chest, truth):
 def test_working_image_is_that_of_the_oracle(chest, truth):
     preset, plain = truth
     lungs = plain["lung_a"] | plain["lung_b"]
-    grid = resample.lung_grid(lungs, chest[1], preset)
+    grid = resample.lung_grid(lungs, np.diag([*chest[1], 1.0]), preset)
     seen = grid.on_ct(plain["masked"].shape)
     image = resample.resample_grey(plain["masked"][seen], seen, grid)
     assert image.shape == plain["cropped"].shape

@@ -71,6 +71,25 @@ def test_every_way_to_store_a_scan_gives_the_same_working_image(preset):
         np.testing.assert_allclose(scan.kji_to_lps, straight.kji_to_lps, atol=1e-9)
 
 
+@pytest.mark.parametrize("low_kji", [(2, 0, 0), (1, 5, 3)])
+def test_a_scan_that_was_cropped_gives_the_same_working_voxels(low_kji):
+    volume = chest(spacing_mm_kji=(2.5, 1.7, 2.2)).volume
+    k, j, i = low_kji
+    cropped = CTVolume(volume.voxels[k:, j:, i:], volume.kji_to_lps.copy())
+    cropped.kji_to_lps[:3, 3] = index_to_world(volume.kji_to_lps, np.array(low_kji))
+    lungs = preprocess(volume, DEFAULT).lungs.labels
+    whole = preprocess(volume, DEFAULT, lung_labels=lungs).working
+    part = preprocess(cropped, DEFAULT, lung_labels=lungs[k:, j:, i:]).working
+    between = world_to_index(whole.kji_to_lps, index_to_world(part.kji_to_lps, np.zeros(3)))
+    np.testing.assert_allclose(between, np.rint(between), atol=1e-6)
+    np.testing.assert_allclose(np.rint(between) % 4, 0)
+    np.testing.assert_allclose(part.lung_ends_kji + between, whole.lung_ends_kji)
+    first = np.rint(between).astype(int)
+    shape = np.minimum(part.image.shape, whole.image.shape - first)
+    overlap = tuple(slice(a, a + n) for a, n in zip(first, shape, strict=True))
+    np.testing.assert_array_equal(part.image[tuple(slice(n) for n in shape)], whole.image[overlap])
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2], ids="xyz")
 @pytest.mark.parametrize("about", [(1, 2, 3), (3, -1, 1), (0, 0, 1)])
 def test_alignment_keeps_every_voxel_at_its_place_to_0_05_mm(axis, about):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__
 from .detection.detector import Detected
 from .detection.proposals import Proposals
 from .models.bundle import Model
@@ -21,13 +21,14 @@ from .runtime.npz import Arrays, kept_npz, write_npz
 from .volume import CTVolume
 
 _DECIMALS = 4  # of the affine: a scan that was saved and read again is the same scan
+_ROOMS = ("preprocessing", "networks", "detection")
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
 
 
 class ScanCache:
     """One scan's entries in a cache folder; without a folder nothing is kept.
 
-    Entries are named by the scan's content, the preset's constants and the software's version, proposals also by the
+    Entries are named by the scan's content, the preset's constants and the code that makes them, proposals also by the
     model and the way it ran; a damaged entry is made anew.
     """
 
@@ -37,7 +38,7 @@ class ScanCache:
             return
         digest = hashlib.sha256(np.ascontiguousarray(volume.voxels).data)
         digest.update((np.round(volume.kji_to_lps, _DECIMALS) + 0.0).tobytes())  # no -0.0
-        digest.update(repr((__version__, volume.shape_kji, sorted(asdict(preset).items()))).encode())
+        digest.update(repr((_code_digest(), volume.shape_kji, sorted(asdict(preset).items()))).encode())
         self._stem = Path(folder) / digest.hexdigest()[:32]
 
     def preprocessed(self, compute: Callable[[], Preprocessed]) -> Preprocessed:
@@ -67,6 +68,13 @@ class ScanCache:
         if not detected.warnings:
             write_npz(path, vars(detected.proposals), compressed=False)
         return detected
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Of what decides an entry: a clone changes it from one pull to the next, whatever the version says."""
+    files = (path for room in _ROOMS for path in sorted((Path(__file__).parent / room).rglob("*.py")))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _used(path: Path, names: Iterable[str]) -> Arrays | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from LungCancerDxLib import pipeline
+from LungCancerDxLib import cache, pipeline
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import OutputError
@@ -51,8 +51,8 @@ def calls(monkeypatch):
     return counts
 
 
-def ask(cache, model=None, **options):
-    return detect_and_score(slab().volume, model or tiny_model(), cache=cache, **options)
+def ask(folder, model=None, **options):
+    return detect_and_score(slab().volume, model or tiny_model(), cache=folder, **options)
 
 
 @pytest.mark.slow
@@ -171,3 +171,11 @@ def test_a_scan_that_lies_elsewhere_by_rounding_is_the_same_scan(tmp_path, calls
     moved = slab().volume.kji_to_lps + 1e-7
     detect_and_score(replace(slab().volume, kji_to_lps=moved), tiny_model(), cache=tmp_path)
     assert len(list(tmp_path.glob("*.scan.npz"))) == 1
+
+
+@pytest.mark.slow
+def test_what_other_code_kept_is_not_used(tmp_path, calls, monkeypatch):
+    ask(tmp_path)
+    monkeypatch.setattr(cache, "_code_digest", lambda: "of another version")
+    ask(tmp_path)
+    assert calls == {"preprocess": 2, "detect": 2}

@@ -1,9 +1,9 @@
 """Recipe `readers`: C-Net learns how suspicious radiologists find nodules, from a bank of real ones.
 
 The whole backbone learns, from small crops that are put together while it does, with the batch norms as they are: first
-many steps with crops so small that the last block sees their border, then some with larger ones, so that nothing is
-learned that the classifier will not see. Held out are a fold of the bank's patients and one background, so that neither
-nodule nor lungs have been seen.
+many steps with crops so small that the last block sees their border, then some with larger ones, as it sees no such
+border at test time. Held out are a fold of the bank's patients and one background, so that neither nodule nor lungs
+have been seen.
 """
 
 from __future__ import annotations
@@ -11,53 +11,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from math import nan
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import spearmanr
-from torch import nn
-from torch.nn import functional
 
-from ...classification.classifier import mirrored_crop
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
-from ...evaluation.ratings import COLUMNS, MIDDLE_SIZES_MM, NOT_A_NODULE, rated_auc
+from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
-from ...names import LEAKY_NOISY_OR
-from ...networks.cnet import CENTRAL_CELLS, HIDDEN, CNet, central_max
-from ...networks.nnet import FEATURE_CHANNELS
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
 from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseStore, description
-from ..detector.loss import Losses
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
-from .network import seen
 from .proposals import find_proposals
-from .rated_crops import (
-    UNKNOWN_TRAITS,
-    Background,
-    CropAugmentation,
-    HeldOut,
-    Rated,
-    RatedCrops,
-    collate,
-    held_out,
-    without_nodule,
-)
+from .rated_crops import Background, CropAugmentation, HeldOut, RatedCrops, held_out, without_nodule
+from .rated_network import RatedNodules, measured, suspicions
 
 FALSE_ALARM_ABOVE_LOGIT = -2.5
-TRAITS_WEIGHT = 0.5  # of the loss of what is learned beside the suspicion
 LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
 FOUND_SHARES = ((6.0, 0.6), (np.inf, 0.98))  # how many nodules below a diameter the detector lists
 NO_NODULES_SHARE = 0.3  # of the cases
@@ -129,57 +109,6 @@ class ReadersRecipe:
 
 
 READERS = ReadersRecipe()
-
-
-class RatedNodules(nn.Module):
-    """A batch of crops to the loss of their suspicion against soft targets; batch norm stays as it is.
-
-    The readers' other ratings and the diameter are learned beside, from the same hidden features, by a layer that is no
-    part of the model: they tell the backbone what to look at.
-    """
-
-    def __init__(self, net: CNet, preset: Preset) -> None:
-        super().__init__()
-        self.net, self.preset, self.traits = net.requires_grad_(True), preset, nn.Linear(HIDDEN, len(UNKNOWN_TRAITS))
-        nn.init.zeros_(self.traits.weight)  # the same start for every run
-        nn.init.zeros_(self.traits.bias)
-        net.NoduleNet.preBlock.requires_grad_(False)  # at full resolution, a third of the time
-        net.NoduleNet.output.requires_grad_(False)
-        if net.join == LEAKY_NOISY_OR:
-            net.baseline.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> RatedNodules:
-        """Training mode, of all but the batch norms."""
-        super().train(mode)
-        self.net.NoduleNet.eval()
-        return self
-
-    def features(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """(B, 128) central features of each crop, float32."""
-        image = seen(batch["image"], self.preset)
-        return central_max(self.net.NoduleNet.features(image, batch["location"], CENTRAL_CELLS)).float()
-
-    def hidden(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, 64) hidden features of central ones, float32."""
-        with torch.autocast(features.device.type, enabled=False):
-            return torch.relu(self.net.fc1(self.net.dropout(features)))
-
-    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
-        hidden, target, traits = self.hidden(self.features(batch)), batch["target"], batch["traits"]
-        with torch.autocast(hidden.device.type, enabled=False):
-            logits, other = self.net.fc2(hidden)[:, 0], self.traits(hidden)
-        known = ~traits.isnan()
-        missed = functional.smooth_l1_loss(other, traits.nan_to_num(), reduction="none")
-        of_traits = (missed * known).sum() / known.sum().clamp(min=1)
-        of_rating = functional.binary_cross_entropy_with_logits(logits, target)
-        least = functional.binary_cross_entropy(target, target)
-        error = (torch.sigmoid(logits.detach()) - target).abs().mean()
-        return {
-            "loss": of_rating + TRAITS_WEIGHT * of_traits,
-            "above_least": (of_rating - least).detach(),
-            "traits": of_traits.detach(),
-            "error": error,
-        }
 
 
 def train_readers(
@@ -344,51 +273,6 @@ def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: Rea
     shown = [(n.id, n.patient, n.malignancy, n.diameter_mm) for n in others.nodules]
     shown += [(f"{others.scan}-{n}", others.scan, NOT_A_NODULE, 0.0) for n in range(len(others.alarms))]
     write_table(path, COLUMNS, [(*row, score) for row, score in zip(shown, scores, strict=True)])
-
-
-@torch.no_grad()
-def suspicions(module: RatedNodules, crops: Sequence[Rated], batch: int) -> np.ndarray:
-    """(N,) of crops as at test time, in the module's precision."""
-    device, views = next(module.parameters()).device, [list(crops)]
-    if module.preset.mirrored_crops:
-        mirrored = (mirrored_crop(crop.image, crop.location) for crop in crops)
-        views.append([Rated(image, location, np.nan) for image, location in mirrored])
-    features = torch.zeros(len(crops), FEATURE_CHANNELS)
-    for view in views:
-        for first in range(0, len(view), batch):
-            tensors = collate(view[first : first + batch])
-            found = module.features({name: tensor.to(device) for name, tensor in tensors.items()})
-            features[first : first + batch] += found.cpu() / len(views)
-    hidden = module.hidden(features.to(device))
-    with torch.autocast(device.type, enabled=False):
-        return torch.sigmoid(module.net.fc2(hidden)[:, 0]).cpu().numpy().astype(float)
-
-
-def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, float]:
-    """How well suspicion follows the readers on nodules that are not learned from, and the diameter beside it.
-
-    `auc` tells ratings 4 and 5 from 1 and 2, `auc_middle` the same from 8 to 20 mm, `rank` is Spearman's with the
-    rating; `sd_resampled` is the mean standard deviation of a nodule's suspicion over its samplings, `alarms` the mean
-    suspicion of false alarms.
-    """
-    module.eval()
-    suspicion = suspicions(module, others.crops, batch)
-    anew = [suspicions(module, crops, batch) for crops in others.resampled]
-    alarms = suspicions(module, others.alarms, batch)
-    module.train()
-    target = np.array([crop.target for crop in others.crops])
-    rating = np.array([nodule.malignancy for nodule in others.nodules])
-    diameter = np.array([nodule.diameter_mm for nodule in others.nodules])
-    middle = (diameter >= MIDDLE_SIZES_MM[0]) & (diameter <= MIDDLE_SIZES_MM[1])
-    clipped = np.clip(suspicion, 1e-6, 1 - 1e-6)
-    spread = [np.std([one, *again]) for one, again in zip(suspicion, anew, strict=False)]
-    row = {"loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped)))}
-    for name, score in (("", suspicion), ("_diameter", diameter)):
-        row[f"auc{name}"] = rated_auc(score, rating)
-        row[f"auc_middle{name}"] = rated_auc(score[middle], rating[middle])
-        row[f"rank{name}"] = float(spearmanr(score, rating).statistic)
-    means = {"sd_resampled": np.array(spread), "alarms": alarms}
-    return {**row, **{name: float(np.mean(values)) if len(values) else nan for name, values in means.items()}}
 
 
 def learned_leak(

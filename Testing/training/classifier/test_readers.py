@@ -27,14 +27,8 @@ from LungCancerDxLib.training.classifier.rated_crops import (
     traits_of,
     without_nodule,
 )
-from LungCancerDxLib.training.classifier.readers import (
-    READERS,
-    RatedNodules,
-    Stage,
-    measured,
-    suspicions,
-    train_readers,
-)
+from LungCancerDxLib.training.classifier.rated_network import RatedNodules, measured, suspicions
+from LungCancerDxLib.training.classifier.readers import READERS, Stage, train_readers
 from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case

@@ -156,7 +156,7 @@ class CaseStore:
 
 def description(synthetic: np.ndarray) -> str:
     """What some cases are, by which of them (C,) bool are synthetic: "3 scans and 40 synthetic patients"."""
-    counts = [(np.count_nonzero(~synthetic), "scan"), (np.count_nonzero(synthetic), "synthetic patient")]
+    counts = [(int((~synthetic).sum()), "scan"), (int(synthetic.sum()), "synthetic patient")]
     return " and ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count)
 
 

@@ -68,7 +68,7 @@ def preprocess(
     if within is not None:
         dilated &= within
     progress("resampling", 0.9)
-    grid = lung_grid(lungs.mask, ct.kji_to_lps, preset)
+    grid = lung_grid(lungs.mask, spacing, preset)
     seen = grid.on_ct(ct.shape_kji)
     grey = mask_grey(to_grey(ct.voxels[seen], preset), dilated[seen], lungs.mask[seen], preset)
     ends = np.array([[side.start, side.stop - 1] for side in bounding_box(lungs.mask)]).T

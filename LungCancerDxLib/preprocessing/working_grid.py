@@ -95,22 +95,22 @@ class WorkingGrid:
         return ct_kji_to_lps @ to_ct
 
 
-def lung_grid(lungs: np.ndarray, ct_kji_to_lps: np.ndarray, preset: Preset) -> WorkingGrid:
+def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> WorkingGrid:
     """The working grid around the lungs with the preset's margin.
 
-    "exact": a working voxel at every whole mm of the patient's coordinates along the CT's axes, the first at a whole
-    number of the networks' strides, so that a scan that was cropped, padded or sampled anew gives the same voxels; up
-    to three may lie outside the CT. "corner aligned" (published code): round(N * spacing) voxels between the centres of
+    "exact": a working voxel every 1 mm to both sides of the lungs' middle, a whole number of the networks' strides in
+    all, so that a scan that was cropped, padded, moved or mirrored gives the same voxels; a part of the first and last
+    stride may lie outside the CT. "corner aligned" (published code): round(N * spacing) voxels between the centres of
     the first and last CT voxel, so that the step is only nearly 1 mm (trap 6).
 
     Parameters
     ----------
     lungs
         (K, J, I) bool on the CT grid, not empty, before hull and dilation.
-    ct_kji_to_lps
-        (4, 4) the CT's.
+    spacing_mm_kji
+        (3,) voxel size in mm.
     """
-    size, spacing_mm_kji = np.array(lungs.shape), np.linalg.norm(ct_kji_to_lps[:3, :3], axis=0)
+    size = np.array(lungs.shape)
     box = bounding_box(lungs)
     first = np.array([side.start for side in box])
     last = np.array([side.stop - 1 for side in box])
@@ -122,12 +122,13 @@ def lung_grid(lungs: np.ndarray, ct_kji_to_lps: np.ndarray, preset: Preset) -> W
         low, high, offset = np.maximum(low, 0), np.minimum(high, full), np.zeros(3)
     else:
         step = preset.working_spacing_mm / spacing_mm_kji
-        offset = -(ct_kji_to_lps[:3, 3] @ ct_kji_to_lps[:3, :3]) / spacing_mm_kji**2
+        wanted = (last - first) / step + 1 + preset.crop_margin_low + preset.crop_margin_high
+        strides = np.ceil(wanted / _STRIDE - _ROUNDING).astype(int)
+        offset = (first + last) / 2 - (strides * _STRIDE - 1) / 2 * step
         first_in_ct = np.ceil(-offset / step - _ROUNDING).astype(int)
         end_in_ct = np.floor((size - 1 - offset) / step + _ROUNDING).astype(int) + 1
-        low = np.floor((first - offset) / step + _ROUNDING).astype(int) - preset.crop_margin_low
-        high = np.ceil((last - offset) / step - _ROUNDING).astype(int) + 1 + preset.crop_margin_high
-        low, high = np.maximum(low, first_in_ct) // _STRIDE * _STRIDE, np.minimum(high, end_in_ct)
+        low = np.maximum(first_in_ct // _STRIDE, 0) * _STRIDE
+        high = np.minimum(-(-end_in_ct // _STRIDE), strides) * _STRIDE
     return WorkingGrid(
         shape_kji=tuple(int(n) for n in high - low),  # type: ignore[arg-type]
         start_kji=tuple(int(n) for n in low),  # type: ignore[arg-type]

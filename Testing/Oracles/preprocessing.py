@@ -47,79 +47,83 @@ def mask_grey(grey: np.ndarray, dilated: np.ndarray, lungs: np.ndarray, preset: 
 # ---------------------------------------------------------------------- working grid and crop (III-B.3)
 
 
-def working_shape_and_step(
-    shape_kji: tuple[int, int, int], spacing_mm_kji: np.ndarray, preset: Preset
-) -> tuple[np.ndarray, np.ndarray]:
-    """Working voxels and source voxels per working voxel, along every axis, both shape (3,).
-
-    Corner aligned: the first and last voxel centres of both grids coincide. Exact: working voxels stand at true
-    distances from source voxel 0. A single corner-aligned working voxel has the step 1, which nothing uses.
-    """
-    shape = np.zeros(3, dtype=int)
-    step = np.ones(3)
-    for axis in range(3):
-        n, mm = int(shape_kji[axis]), float(spacing_mm_kji[axis])
-        if preset.working_grid == "corner aligned":
-            shape[axis] = max(1, round(n * mm / preset.working_spacing_mm))
-            if shape[axis] > 1:
-                step[axis] = (n - 1) / (shape[axis] - 1)
-        else:
-            shape[axis] = math.floor((n - 1) * mm / preset.working_spacing_mm + ROUNDING_SLACK) + 1
-            step[axis] = preset.working_spacing_mm / mm
-    return shape, step
+def corner_aligned_shape(shape_kji: tuple[int, int, int], spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
+    """Working voxels along every axis, (3,), where the first and last voxel centres of both grids coincide."""
+    sizes = [n * float(mm) / preset.working_spacing_mm for n, mm in zip(shape_kji, spacing_mm_kji, strict=True)]
+    return np.array([max(1, round(size)) for size in sizes])
 
 
-def resample_grey(grey: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
-    """Grey values on the working grid, linear between source voxels, uint8.
+def corner_aligned_grey(grey: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> np.ndarray:
+    """Grey values on the corner aligned grid, linear between source voxels, uint8.
 
     Where scipy interpolates into uint8 it adds one half and truncates, so halves go up (2.5 becomes 3) unlike in numpy.
     The self check compares `zoom` into uint8 with `zoom` into float64 on random values, exact halves included.
     """
-    shape, step = working_shape_and_step(grey.shape, spacing_mm_kji, preset)
-    if preset.working_grid == "corner aligned":
-        return ndimage.zoom(grey, shape / np.array(grey.shape), order=1, mode="nearest")
-    source = grey.astype(np.float64)
-    j, i = np.meshgrid(np.arange(shape[1]) * step[1], np.arange(shape[2]) * step[2], indexing="ij")
-    working = np.zeros(shape, dtype=np.uint8)
-    for k in range(shape[0]):
-        at = [np.full(j.shape, k * step[0]), j, i]
-        values = ndimage.map_coordinates(source, at, order=1, mode="nearest")
-        working[k] = np.clip(np.floor(values + 0.5), 0, 255)
-    return working
+    shape = corner_aligned_shape(grey.shape, spacing_mm_kji, preset)
+    return ndimage.zoom(grey, shape / np.array(grey.shape), order=1, mode="nearest")
 
 
-def crop_box(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+def corner_aligned_box(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
     """First working voxel and end (exclusive) of the box around the lungs (neither hulled nor grown), with margins.
 
-    Corner aligned: the published arithmetic, index times spacing although the grid is not quite at 1 mm, and the end
-    counted from the last lung voxel itself, so the high margin holds one voxel less than its number. Exact: every lung
-    voxel centre is inside, both margins whole; quotients that only rounding keeps from an integer count as integers.
-    The exact box begins at a multiple of four voxels from source voxel 0, which is at the patient's origin here.
+    The published arithmetic, index times spacing although the grid is not quite at 1 mm, and the end counted from the
+    last lung voxel itself, so the high margin holds one voxel less than its number.
     """
-    shape, step = working_shape_and_step(lungs.shape, spacing_mm_kji, preset)
+    shape = corner_aligned_shape(lungs.shape, spacing_mm_kji, preset)
     low, high = np.zeros(3, dtype=int), np.zeros(3, dtype=int)
     for axis in range(3):
-        indices = np.nonzero(lungs)[axis]
-        if len(indices) == 0:
-            raise ValueError("no lung voxels to crop around")
-        first, last = int(indices.min()), int(indices.max())
-        if preset.working_grid == "corner aligned":
-            working_mm = float(spacing_mm_kji[axis]) / preset.working_spacing_mm
-            start = math.floor(first * working_mm) - preset.crop_margin_low
-            end = math.floor(last * working_mm) + preset.crop_margin_high
-        else:
-            start = math.floor(first / step[axis] + ROUNDING_SLACK) - preset.crop_margin_low
-            end = math.ceil(last / step[axis] - ROUNDING_SLACK) + 1 + preset.crop_margin_high
-            start -= start % 4
-        low[axis], high[axis] = max(start, 0), min(end, int(shape[axis]))
+        first, last = lung_ends(lungs, axis)
+        working_mm = float(spacing_mm_kji[axis]) / preset.working_spacing_mm
+        low[axis] = max(math.floor(first * working_mm) - preset.crop_margin_low, 0)
+        high[axis] = min(math.floor(last * working_mm) + preset.crop_margin_high, int(shape[axis]))
     return low, high
+
+
+def centred_positions(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> list[np.ndarray]:
+    """Source indices of the exact grid's voxels along every axis.
+
+    They lie symmetrically about the lungs' middle, 1 mm apart, so many fours of them that both margins are whole;
+    outer fours that lie outside the source altogether are left out. What only rounding keeps from an integer counts as
+    one.
+    """
+    positions = []
+    for axis in range(3):
+        first, last = (
+            index * float(spacing_mm_kji[axis]) / preset.working_spacing_mm for index in lung_ends(lungs, axis)
+        )
+        wanted = last - first + 1 + preset.crop_margin_low + preset.crop_margin_high
+        fours = np.arange(4 * math.ceil(wanted / 4 - ROUNDING_SLACK), dtype=float).reshape(-1, 4)
+        fours += (first + last) / 2 - (fours.size - 1) / 2
+        source = fours * preset.working_spacing_mm / float(spacing_mm_kji[axis])
+        inside = (source >= -ROUNDING_SLACK) & (source <= lungs.shape[axis] - 1 + ROUNDING_SLACK)
+        positions.append(source[inside.any(axis=1)].ravel())
+    return positions
+
+
+def lung_ends(lungs: np.ndarray, axis: int) -> tuple[int, int]:
+    """First and last index of the lungs along an axis."""
+    indices = np.nonzero(lungs)[axis]
+    if len(indices) == 0:
+        raise ValueError("no lung voxels to crop around")
+    return int(indices.min()), int(indices.max())
+
+
+def sampled_grey(grey: np.ndarray, positions: list[np.ndarray]) -> np.ndarray:
+    """Grey values at source indices along every axis, linear between voxels, halves up, uint8."""
+    source = grey.astype(np.float64)
+    j, i = np.meshgrid(positions[1], positions[2], indexing="ij")
+    working = np.zeros([len(along) for along in positions], dtype=np.uint8)
+    for k, at_k in enumerate(positions[0]):
+        values = ndimage.map_coordinates(source, [np.full(j.shape, at_k), j, i], order=1, mode="nearest")
+        working[k] = np.clip(np.floor(values + 0.5), 0, 255)
+    return working
 
 
 # ---------------------------------------------------------------------- the whole
 
 
 def preprocess(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> dict[str, Any]:
-    """Every intermediate result; `box` is the pair of `crop_box`, `hull` the union of both lungs' hulls.
+    """Every intermediate result; `hull` is the union of both lungs' hulls.
 
     A mask that never splits may still hold two lungs, so it only has its slices' holes filled: the largest component
     alone could lose one of them. Hulls are taken per lung before they are united.
@@ -138,9 +142,12 @@ def preprocess(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> di
     dilated = dilate_lungs(hull, spacing_mm_kji, preset)
     grey = to_grey(hu, preset)
     masked = mask_grey(grey, dilated, lungs, preset)
-    working = resample_grey(masked, spacing_mm_kji, preset)
-    low, high = crop_box(lungs, spacing_mm_kji, preset)
-    cropped = working[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    if preset.working_grid == "corner aligned":
+        low, high = corner_aligned_box(lungs, spacing_mm_kji, preset)
+        working = corner_aligned_grey(masked, spacing_mm_kji, preset)
+        cropped = working[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    else:
+        cropped = sampled_grey(masked, centred_positions(lungs, spacing_mm_kji, preset))
     return {
         "air": air,
         "lungs_raw": lungs_raw,
@@ -151,7 +158,5 @@ def preprocess(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> di
         "dilated": dilated,
         "grey": grey,
         "masked": masked,
-        "working": working,
-        "box": (low, high),
         "cropped": cropped,
     }

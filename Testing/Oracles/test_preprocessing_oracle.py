@@ -24,21 +24,16 @@ def test_masking_fills_the_outside_and_the_bone_around_the_lungs():
     assert preprocessing.mask_grey(grey, dilated, lungs, PAPER).tolist() == [170, 170, 210, 170, 30, 250]
 
 
-def test_working_grid_of_both_kinds():
-    spacing = np.array([2.5, 0.7, 1.0])
-    shape, step = preprocessing.working_shape_and_step((5, 11, 1), spacing, GRT123)
+def test_corner_aligned_grid_is_rounded():
+    shape = preprocessing.corner_aligned_shape((5, 11, 1), np.array([2.5, 0.7, 1.0]), GRT123)
     assert shape.tolist() == [12, 8, 1]  # 12.5 rounds to even, 7.7 up
-    assert step.tolist() == pytest.approx([4 / 11, 10 / 7, 1.0])
-    shape, step = preprocessing.working_shape_and_step((5, 11, 1), spacing, PAPER)
-    assert shape.tolist() == [11, 8, 1]  # 10 mm and 7 mm from first to last voxel
-    assert step.tolist() == pytest.approx([0.4, 1 / 0.7, 1.0])
 
 
 def test_exact_grid_interpolates_and_rounds_halves_up():
     grey = np.array([10, 13, 255, 255], dtype=np.uint8).reshape(1, 1, 4)
-    working = preprocessing.resample_grey(grey, np.array([1.0, 1.0, 2.0]), PAPER)
+    working = preprocessing.sampled_grey(grey, [np.zeros(1), np.zeros(1), np.arange(-1, 7) / 2])
     assert working.dtype == np.uint8
-    assert working.ravel().tolist() == [10, 12, 13, 134, 255, 255, 255]  # 11.5 and 134.0
+    assert working.ravel().tolist() == [10, 10, 12, 13, 134, 255, 255, 255]  # 11.5 and 134.0; beyond the ends as there
 
 
 def test_zoom_into_uint8_adds_one_half_and_truncates():
@@ -53,32 +48,33 @@ def test_zoom_into_uint8_adds_one_half_and_truncates():
 def test_corner_aligned_grid_has_the_stated_step():
     random = np.random.default_rng(2)
     grey = random.integers(0, 256, (6, 10, 11)).astype(np.uint8)
-    spacing = np.array([2.5, 0.7, 0.8])
-    shape, step = preprocessing.working_shape_and_step(grey.shape, spacing, GRT123)
-    working = preprocessing.resample_grey(grey, spacing, GRT123)
-    assert working.shape == tuple(shape)
-    at = np.indices(shape) * step[:, None, None, None]
-    real = ndimage.map_coordinates(grey.astype(np.float64), at, order=1, mode="nearest")
+    working = preprocessing.corner_aligned_grey(grey, np.array([2.5, 0.7, 0.8]), GRT123)
+    assert working.shape == (15, 7, 9)
+    at = [np.linspace(0, n - 1, m) for n, m in zip(grey.shape, working.shape, strict=True)]
+    grid = np.stack(np.meshgrid(*at, indexing="ij"))
+    real = ndimage.map_coordinates(grey.astype(np.float64), grid, order=1, mode="nearest")
     assert np.abs(working - real).max() <= 0.5 + 1e-9
     assert working[-1, -1, -1] == grey[-1, -1, -1]
 
 
-def test_crop_box_of_both_kinds():
+def test_corner_aligned_box():
     lungs = block((40, 50, 100), ((10, 3, 5), (20, 40, 99)))
-    spacing = np.array([2.5, 0.7, 1.0])
-    low, high = preprocessing.crop_box(lungs, spacing, GRT123)
+    low, high = preprocessing.corner_aligned_box(lungs, np.array([2.5, 0.7, 1.0]), GRT123)
     assert low.tolist() == [25 - 5, 0, 0]  # floor 2.1 - 5 and 5 - 5
     assert high.tolist() == [47 + 10, 35, 100]  # floor 47.5; floor 27.3 + 10 > round 35; 98 + 10 > 100
-    low, high = preprocessing.crop_box(lungs, spacing, PAPER)
-    assert low.tolist() == [25 - 10, 0, 0]
-    assert high.tolist() == [48 + 11, 35, 100]  # ceil 47.5; ceil 27.3 + 11 = 39 > 35 working voxels
-    # 10 x 2.3 = 23 and 10 x 1.3 = 13, though 10 / (1 / 2.3) is a little less and 10 / (1 / 1.3) a little more
-    lungs = block((40, 40, 1), ((10, 10, 0), (11, 11, 1)))
-    low, high = preprocessing.crop_box(lungs, np.array([2.3, 1.3, 1.0]), PAPER)
-    assert low.tolist() == [13, 3, 0]
-    assert high.tolist() == [34, 24, 1]
     with pytest.raises(ValueError, match="no lung"):
-        preprocessing.crop_box(np.zeros((2, 2, 2), dtype=bool), UNIT, PAPER)
+        preprocessing.corner_aligned_box(np.zeros((2, 2, 2), dtype=bool), UNIT, GRT123)
+
+
+def test_exact_grid_lies_about_the_middle_of_the_lungs():
+    lungs = block((40, 50, 100), ((10, 3, 5), (20, 40, 99)))  # last voxels 19, 39 and 98
+    k, j, i = preprocessing.centred_positions(lungs, np.array([2.5, 0.7, 1.0]), PAPER)
+    assert len(k) == 44  # 22.5 + 1 + 20 = 43.5
+    np.testing.assert_allclose((k[0], k[-1]), (14.5 - 21.5 / 2.5, 14.5 + 21.5 / 2.5))
+    assert len(j) == 36  # 25.2 + 21 = 46.2, 48 of them, less two fours in front and one behind
+    np.testing.assert_allclose((j[0], j[-1]), (21 - 15.5 / 0.7, 21 + 19.5 / 0.7))
+    assert len(i) == 104  # 93 + 21 = 114, 116 of them from -6, less one four in front and two behind
+    np.testing.assert_allclose((i[0], i[-1]), (-2, 101))
 
 
 @pytest.mark.parametrize("preset", [PAPER, GRT123])
@@ -104,10 +100,9 @@ def test_a_box_of_tissue_with_two_boxes_of_air_comes_out_as_two_lungs(preset):
     assert (masked[~result["dilated"]] == 170).all()
     assert masked[15, 30, 15] == result["grey"][15, 30, 15] == 212
     assert (masked[~lungs] <= 210).all()
-    low, high = result["box"]
-    assert result["cropped"].shape == tuple(high - low)
     assert result["cropped"].dtype == np.uint8
-    assert result["working"].shape == ((120, 120, 120) if preset.working_grid == "corner aligned" else (117, 119, 119))
+    lungs_of_20_18_38 = {"corner aligned": (91, 49, 89), "exact": (100, 56, 96)}
+    assert result["cropped"].shape == lungs_of_20_18_38[preset.working_grid]
 
 
 def test_a_mask_that_never_splits_keeps_every_part():

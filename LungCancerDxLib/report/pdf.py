@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..names import RESEARCH_USE_ONLY
 from .content import NODULE_COLUMNS, TITLE, Picture, Report
 
+_FREE_SHARE = 0.7  # of a page
 _MARGIN_MM, _WIDTH_MM = 12.0, 186.0  # of A4
 _PICTURES_MM, _LUNGS_MM, _HIGHEST_LUNGS_MM = 108.0, 74.0, 70.0
 _COLUMN_SHARES = (0.06, 0.2, 0.11, 0.17, 0.1, 0.07, 0.16, 0.13)
@@ -32,7 +33,7 @@ def save_pdf(report: Report, path: Path) -> None:
     try:
         from reportlab.lib.pagesizes import A4
         from reportlab.lib.units import mm
-        from reportlab.platypus import CondPageBreak, PageBreak, Paragraph, SimpleDocTemplate, Spacer
+        from reportlab.platypus import CondPageBreak, Paragraph, SimpleDocTemplate, Spacer
     except ImportError:
         raise UsageError("A report needs reportlab: pip install 'lungcancerdx[report]'.") from None
     styles = _styles()
@@ -58,7 +59,7 @@ def save_pdf(report: Report, path: Path) -> None:
         Spacer(0, 2 * mm),
         _columns(pictures or notes, [*_captioned(report.lungs, lungs_mm, text), on_all]),
         *(notes if pictures else []),
-        PageBreak(),
+        CondPageBreak(_FREE_SHARE * A4[1]),  # what does not fit on the first page begins the second
         text("Method", "heading"),
         _facts(report.method, text, 42),
         text("Warnings", "heading"),

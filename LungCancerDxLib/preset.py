@@ -87,7 +87,10 @@ class Preset:
     classifier_dropout: float = 0.0
     initial_leak_logit: float = -4.6
     blanks_scored: bool = True
-    mirrored_crops: bool = False  # ours: a nodule's features are the mean of those of its crop and of the mirrored one
+    shifted_crops: bool = (
+        False  # ours: a nodule's features are the mean of those of its crop and one half a stride aside
+    )
+    mirrored_crops: bool = False  # ours: and over the same crops in the mirrored patient
 
 
 PAPER = Preset(name="PAPER", tile_grid=TileGrid(core=176, margin=16, padding="tissue"))
@@ -120,6 +123,7 @@ DEFAULT = replace(
     voting_iou=0.3,
     inference_weights="bfloat16",
     blanks_scored=False,
+    shifted_crops=True,
     mirrored_crops=True,
 )
 

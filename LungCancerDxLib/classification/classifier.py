@@ -81,8 +81,9 @@ def classify_nodules(
 ) -> NoduleScores:
     """Score nodules at centres (N, 3) in working voxels, one by one: no score depends on the others.
 
-    With `preset.mirrored_crops` a nodule's features are the mean of those of its crop and of its crop in the mirrored
-    patient (left and right exchanged): a mirrored scan gets the same score, and any scan a steadier one.
+    With `preset.shifted_crops` a nodule's features are the mean of those of its crop and of one that lies half a stride
+    aside, as the maps that are pooled see other voxels there; with `preset.mirrored_crops` of these and of the same in
+    the mirrored patient (left and right exchanged): any scan gets a steadier score.
 
     Raises
     ------
@@ -91,12 +92,13 @@ def classify_nodules(
     """
     scale = location_scale(preset, scan.image.shape, scan.lung_ends_kji)
     inputs = []
-    for center in centers_kji:
-        start = crop_start(center, preset)
-        inputs.append((crop(scan.image, start, preset), crop_location(start, scan.image.shape, scale, preset)))
+    for shift in (0, STRIDE // 2) if preset.shifted_crops else (0,):
+        for center in centers_kji:
+            start = crop_start(center, preset) + shift
+            inputs.append((crop(scan.image, start, preset), crop_location(start, scan.image.shape, scale, preset)))
     if preset.mirrored_crops:
         inputs += [mirrored_crop(*seen) for seen in inputs]
-    return _score(inputs, net, preset, compute, progress)
+    return _score(inputs, len(centers_kji), net, preset, compute, progress)
 
 
 def mirrored_crop(image: np.ndarray, location: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,8 +112,7 @@ def classify_blank(net: CNet, preset: Preset, compute: Compute) -> NoduleScores:
     """Score the blank image that stands for a missing proposal: zeros, in the image and in the location."""
     image = np.zeros((preset.crop_size,) * 3, dtype=np.uint8)
     location = np.zeros((3,) + (preset.crop_size // STRIDE,) * 3, dtype=np.float32)
-    views = 2 if preset.mirrored_crops else 1  # its mirror image is the same
-    return _score([(image, location)] * views, net, preset, compute, silent)
+    return _score([(image, location)], 1, net, preset, compute, silent)
 
 
 def case_probability(features: np.ndarray, net: CNet) -> float:
@@ -120,13 +121,19 @@ def case_probability(features: np.ndarray, net: CNet) -> float:
 
 
 def _score(
-    inputs: list[tuple[np.ndarray, np.ndarray]], net: CNet, preset: Preset, compute: Compute, progress: Progress
+    inputs: list[tuple[np.ndarray, np.ndarray]],
+    count: int,
+    net: CNet,
+    preset: Preset,
+    compute: Compute,
+    progress: Progress,
 ) -> NoduleScores:
+    """Scores of so many nodules, each seen in as many ways as there are inputs for it."""
     features, warnings, _ = run_with_float32_fallback(
         lambda way: _within_memory(inputs, net, preset, way, progress), compute, "classifier"
     )
-    if preset.mirrored_crops:
-        features = features.reshape(2, -1, features.shape[1]).mean(axis=0)
+    if len(inputs) > count:
+        features = features.reshape(-1, count, features.shape[1]).mean(axis=0)
     malignancy = _join(features, net).malignancy
     return NoduleScores(features, None if malignancy is None else malignancy[0].double().numpy(), warnings)
 

@@ -66,14 +66,14 @@ def test_the_code_of_2017_sees_raw_grey_values_and_the_paper_normalised_ones(pre
 def test_the_central_feature_is_that_of_the_nodule():
     image = np.full((40, 48, 44), 128, dtype=np.uint8)
     image[17:21, 28:32, 10:14] = 255  # the first of the eight central cells of a crop centred at its corner
-    centers, preset = np.array([[20.5, 31.5, 13.5], [10.0, 10.0, 30.0]]), replace(DEFAULT, **SMALL)
+    centers, preset = np.array([[20.5, 31.5, 13.5], [10.0, 10.0, 30.0]]), replace(DEFAULT, **SMALL, shifted_crops=False)
     scores = classify_nodules(fake_scan(image), centers, _passing_on(), preset, Compute())
     assert scores.features[:, 0].tolist() == [127 / 128, 0]
 
 
 def test_the_network_is_shown_where_in_the_lungs_the_nodule_lies():
     """Lungs from 10 to 30, 12 to 36, 11 to 33; the last of the central cells is 2 voxels beyond the centre."""
-    preset = replace(DEFAULT, **SMALL, mirrored_crops=False)
+    preset = replace(DEFAULT, **SMALL, shifted_crops=False, mirrored_crops=False)
     scores = classify_nodules(SCAN, np.array([[19.5, 35.5, 8.5]]), _passing_on(), preset, Compute())
     np.testing.assert_allclose(scores.features[0, 1:4], [1.5 / 10, 13.5 / 12, -11.5 / 11], atol=1e-6)
 
@@ -91,7 +91,7 @@ def test_a_mirrored_scan_gets_the_same_scores(real_net):
     """Centres are on half voxels, so that crops of an even size have them in their middle."""
     centers = np.array([[20.5, 20.5, 20.5], [3.5, 39.5, 22.5]])
     other = centers * (1, 1, -1) + (0, 0, SCAN.image.shape[2] - 1)
-    preset = replace(DEFAULT, **SMALL)
+    preset = replace(DEFAULT, **SMALL, shifted_crops=False)
     both = [
         classify_nodules(scan, at, real_net, preset, Compute())
         for scan, at in ((SCAN, centers), (mirrored(SCAN), other))
@@ -104,6 +104,17 @@ def test_a_mirrored_scan_gets_the_same_scores(real_net):
     )
     assert np.abs(one - two).max() > 1e-3
     np.testing.assert_allclose((one + two) / 2, both[0].features, atol=1e-5)
+
+
+def test_a_nodule_is_seen_half_a_stride_aside_too(real_net):
+    centers = np.array([[20.5, 20.5, 20.5], [3.5, 39.5, 22.5]])
+    plain = replace(DEFAULT, **SMALL, shifted_crops=False)
+    here, aside, both = (
+        classify_nodules(SCAN, at, real_net, preset, Compute()).features
+        for at, preset in ((centers, plain), (centers + 2, plain), (centers, replace(plain, shifted_crops=True)))
+    )
+    assert np.abs(here - aside).max() > 1e-3
+    np.testing.assert_allclose((here + aside) / 2, both, atol=1e-5)
 
 
 def test_a_blank_is_its_own_mirror_image():
@@ -242,7 +253,7 @@ def test_other_errors_pass_through(short_of_memory):
 
 def test_progress_goes_up_from_nodule_to_nodule_and_ends_at_one():
     fractions = []
-    preset = replace(DEFAULT, **SMALL, mirrored_crops=False)
+    preset = replace(DEFAULT, **SMALL, shifted_crops=False, mirrored_crops=False)
     classify_nodules(
         SCAN, CENTERS, _passing_on(), preset, Compute(), lambda stage, fraction: fractions.append(fraction)
     )
@@ -259,4 +270,4 @@ def test_cancelling_stops_before_the_next_nodule():
 
     with pytest.raises(Cancelled):
         classify_nodules(SCAN, CENTERS, _passing_on(), replace(DEFAULT, **SMALL), Compute(), cancel)
-    assert fractions == pytest.approx([0, 1 / 6])  # each of three, and its mirror image
+    assert fractions == pytest.approx([0, 1 / 12])  # three nodules, each seen in four ways

@@ -34,7 +34,7 @@ def test_the_first_crops_features_are_those_of_inference_and_the_others_are_augm
     cases = known_cases(labelled_store(tmp_path))
     found, blank = features_of(cases, detector)
     net = new_classifier(detector, SMALLEST, "max-p", FEATURES, 0).eval()
-    alone = replace(SMALLEST, mirrored_crops=False)
+    alone = replace(SMALLEST, shifted_crops=False, mirrored_crops=False)
     for number, case in enumerate(found):
         centers = cases.proposals[number].center_kji
         expected = classify_nodules(cases.store.case(number).scan, centers, net, alone, Compute()).features

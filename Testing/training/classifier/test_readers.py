@@ -33,7 +33,7 @@ from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case
 
-PRESET = replace(TINY, crop_size=32)
+PRESET = replace(TINY, crop_size=32, shifted_crops=False)
 ONLY = {"nodule": (1, 0, 0, 0, 0), "cube": (0, 1, 0, 0, 0), "synthetic": (0, 0, 1, 0, 0), "alarm": (0, 0, 0, 1, 0)}
 PLAIN = CropAugmentation((1.0, 1.0), 0.0, 0.0, 0.0, 0.0, resampled_share=0.0, grey_offset=0, contrast=0, noise_grey=0)
 

@@ -49,6 +49,14 @@ def count(text: str) -> int:
     return number
 
 
+def edge(text: str) -> int:
+    """The edge of a cube that the networks take, in voxels."""
+    size = count(text)
+    if size % 16:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 16, got {size}")
+    return size
+
+
 def seed(text: str) -> int:
     """A whole number of zero or more."""
     number = int(text)

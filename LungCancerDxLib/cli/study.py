@@ -11,7 +11,7 @@ from ..errors import Cancelled, UsageError
 from ..names import OUTCOMES
 from ..options import add_device_options
 from ..runtime.interruption import Stop
-from .arguments import Commands, add_actions, add_command, add_progress_options, count, path
+from .arguments import Commands, add_actions, add_command, add_progress_options, count, edge, path
 from .terminal import make_progress
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add_study(commands: Commands) -> None:
         parser.add_argument("--detector", metavar="MODEL|RUN", default="Default", help="where every training starts")
         parser.add_argument("--recipe", choices=("cpu", "paper", "grt123"), default=recipe, help=f"default {recipe}")
         parser.add_argument("--seeds", metavar="N", type=count, default=5 if parser is second else 3)
-        parser.add_argument("--crop", metavar="P", type=_crop, help="edge of the classifier's crops in voxels")
+        parser.add_argument("--crop", metavar="P", type=edge, help="edge of the classifier's crops in voxels")
         length = parser.add_mutually_exclusive_group()
         length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
         length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")
@@ -80,13 +80,6 @@ def _share(text: str) -> float:
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"expected a probability from 0 to below 1, got {text}")
     return number
-
-
-def _crop(text: str) -> int:
-    size = count(text)
-    if size % 16:
-        raise argparse.ArgumentTypeError(f"expected a multiple of 16, got {size}")
-    return size
 
 
 def run_table1(arguments: argparse.Namespace, stop: Stop) -> str:

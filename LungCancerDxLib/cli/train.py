@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
 from ..runtime.interruption import Stop
-from .arguments import Commands, Run, add_actions, add_command, add_training_options, add_validation_option, count, path
+from .arguments import (
+    Commands,
+    Run,
+    add_actions,
+    add_command,
+    add_training_options,
+    add_validation_option,
+    count,
+    edge,
+    path,
+)
 from .terminal import make_progress
 from .train_prepare import add_bank, add_prepare, scan_id
 
@@ -53,7 +63,7 @@ def add_train(commands: Commands) -> None:
         parser.add_argument("--recipe", choices=recipes, default="cpu")
     detector.add_argument("--start", metavar="MODEL|RUN", help="begin with its weights instead of random ones")
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
-    detector.add_argument("--patch", metavar="P", type=_patch, help="edge of a patch in voxels, a multiple of 16")
+    detector.add_argument("--patch", metavar="P", type=edge, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
     for parser in (detector, classifier):
         parser.add_argument(
@@ -154,13 +164,6 @@ def _weight(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"expected zero or more, got {text}")
     return number
-
-
-def _patch(text: str) -> int:
-    size = count(text)
-    if size % 16:
-        raise argparse.ArgumentTypeError(f"expected a multiple of 16, got {size}")
-    return size
 
 
 def _training(train: Training) -> Run:

@@ -7,6 +7,24 @@ from LungCancerDxLib.io.image_file import write_volume
 from Testing.helpers import slab, tiny_model
 
 
+@pytest.fixture
+def tiny_preset(monkeypatch):
+    """Trainings of the smallest networks and crops, on one thread, without curves."""
+    import torch
+
+    from LungCancerDxLib.preset import PRESETS
+    from LungCancerDxLib.training.engine import loop
+    from Testing.training.classifier_tiny import SMALLEST
+    from Testing.training.tiny import quiet
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
+    monkeypatch.setattr(loop, "RunOptions", quiet)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("cli")

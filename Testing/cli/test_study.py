@@ -4,35 +4,22 @@ import argparse
 from dataclasses import replace
 
 import pytest
-import torch
 
 from LungCancerDxLib.cli.study import add_study
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.studies import TABLE_1
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import save_model
-from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import write_outcomes
 from LungCancerDxLib.training.classifier import recipe
 from LungCancerDxLib.training.detector import insertion
-from LungCancerDxLib.training.engine import loop
-from Testing.training.classifier_tiny import FEW, SMALLEST, tiny_detector
-from Testing.training.tiny import ball_case, quiet, store_of
+from Testing.training.classifier_tiny import FEW, tiny_detector
+from Testing.training.tiny import ball_case, store_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_preset")]
 
 QUICK = ("--steps", 2, "--batch", 2, "--precision", "fp32", "--progress", "none", "--bootstrap", 20)
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
-    monkeypatch.setattr(loop, "RunOptions", quiet)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -9,27 +9,15 @@ import torch
 from LungCancerDxLib.cli.train import _recipe, add_train
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
-from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import write_outcomes
-from LungCancerDxLib.training.engine import loop
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
-from Testing.training.classifier_tiny import SMALLEST, labelled_store, tiny_detector
-from Testing.training.tiny import ball_case, quiet, store_of
+from Testing.training.classifier_tiny import labelled_store, tiny_detector
+from Testing.training.tiny import ball_case, store_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_preset")]
 
 QUICK = ("--steps", 1, "--batch", 2, "--precision", "fp32", "--progress", "none", "--seed", 5)
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setitem(PRESETS, "DEFAULT", SMALLEST)
-    monkeypatch.setattr(loop, "RunOptions", quiet)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

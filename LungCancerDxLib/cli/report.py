@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..assessment.assess import assess, assessed
     from ..assessment.patient import Patient, read_patient
     from ..io import read_ct
-    from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, read_result
+    from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, is_grid_of, read_result
     from ..io.tables import write_text
 
     progress = stop.watched(make_progress(arguments.progress))
@@ -49,9 +49,10 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     patient = read_patient(arguments.patient).completed(before.age_years, before.sex) if arguments.patient else before
     progress("reading the CT", 0.0)
     volume = read_ct(ct)
-    if list(volume.shape_kji) != result.input["shape_kji"]:
-        raise UsageError(f"{ct} is not the scan of the result in {folder}: its size differs. Give the scan with --ct.")
-    result = replace(assessed(result, patient), volume=volume)
+    if not is_grid_of(folder, volume):
+        raise UsageError(f"{ct} is not the scan of the result in {folder}: its grid differs. Give the scan with --ct.")
+    origin = {**result.input, "series_uid": result.input.get("series_uid") or volume.info.get("series_uid")}
+    result = replace(assessed(result, patient), volume=volume, input=origin)
     write_text(folder / CASE_FILE, result.to_json())
     progress("writing the report", 0.4)
     write_exports(result, ct, folder, True, arguments.dicom, arguments.identified)

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..case import CaseResult
 from ..errors import LungCancerDxError
-from ..volume import CTVolume
-from .image_file import read_array, write_image
+from ..volume import CTVolume, index_to_world, world_to_index
+from .image_file import read_array, read_label_map, write_image
 
 CASE_FILE = "case.json"
 LUNGS_FILE = "lungs.nrrd"
@@ -66,6 +68,22 @@ def read_result(folder: Path) -> CaseResult:
         except StopIteration as end:
             result: CaseResult = end.value
             return result
+
+
+def is_grid_of(folder: Path, volume: CTVolume) -> bool:
+    """Whether a scan has the grid of a result's label maps, its corners within half a voxel.
+
+    Raises
+    ------
+    CTReadError
+        Where the lungs cannot be read.
+    """
+    labels, affine = read_label_map(folder / LUNGS_FILE)
+    if labels.shape != volume.shape_kji:
+        return False
+    ends = np.array([(0, 0, 0), np.subtract(labels.shape, 1)])
+    off = world_to_index(volume.kji_to_lps, index_to_world(affine, ends)) - ends
+    return bool(np.abs(off).max() < 0.5)
 
 
 def read_result_in_steps(folder: Path) -> Generator[None, Any, CaseResult]:

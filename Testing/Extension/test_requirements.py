@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import requires
 
 import pytest
 from packaging.requirements import Requirement
@@ -36,6 +37,17 @@ def test_what_a_report_needs_is_what_the_extra_lists():
         extra = tomllib.load(file)["project"]["optional-dependencies"]["report"]
     lines = (ROOT / "LungCancerDx" / "Resources" / "requirements-report.txt").read_text(encoding="utf-8").splitlines()
     assert lines == extra
+
+
+def test_what_dicom_objects_need_is_what_the_extra_lists_with_what_it_needs_itself():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        (extra,) = tomllib.load(file)["project"]["optional-dependencies"]["dicom"]
+    lines = (ROOT / "LungCancerDx" / "Resources" / "requirements-dicom.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == extra
+    there = {*IN_SLICER, *BY_PYTORCH, "typing-extensions", "pillow", "packaging"}
+    needed = [Requirement(text) for text in requires("highdicom") or []]
+    missing = {canonicalize_name(each.name) for each in needed if each.marker is None} - there
+    assert {*missing, "pydicom"} == set(by_name(lines[1:]))
 
 
 def test_each_need_of_the_library_is_met_once():

@@ -10,6 +10,7 @@ from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.dicom.writer import write_dicom_series
+from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.io.result_folder import read_result, write_result
 from Testing.helpers import slab
 
@@ -101,13 +102,27 @@ def test_an_image_file_has_no_series_to_refer_to(result_folder, tmp_path, capsys
     assert not (tmp_path / "out").exists()
 
 
-def test_another_scan_is_refused(result_folder, capsys):
-    result = read_result(result_folder)
-    other = replace(result, input={**result.input, "shape_kji": [1, 2, 3]})
-    (result_folder / "case.json").write_text(other.to_json(), encoding="utf-8")
-    assert main(["report", str(result_folder)]) == 2
-    assert "its size differs" in capsys.readouterr().err
+@pytest.mark.parametrize("moved", [(10, 20, 0.0), (0, 0, 4.0)])
+def test_another_scan_is_refused(result_folder, scan, tmp_path, capsys, moved):
+    volume = read_ct(scan)
+    affine = volume.kji_to_lps.copy()
+    affine[2, 3] += moved[2]
+    other = replace(volume, voxels=volume.voxels[:, moved[0] :, moved[1] :], kji_to_lps=affine)
+    write_volume(other, tmp_path / "other.nrrd")
+    assert main(["report", str(result_folder), "--ct", str(tmp_path / "other.nrrd")]) == 2
+    assert "its grid differs" in capsys.readouterr().err
     assert not (result_folder / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_a_result_of_a_copy_without_its_header_gets_objects_of_the_series(result_folder, scan):
+    pydicom, _ = pytest.importorskip("pydicom"), pytest.importorskip("highdicom")
+    result = read_result(result_folder)
+    copy = replace(result, input={**result.input, "path": "ct.nrrd", "series_uid": None})
+    (result_folder / "case.json").write_text(copy.to_json(), encoding="utf-8")
+    assert main(["report", str(result_folder), "--ct", str(scan), "--dicom"]) == 0
+    (series,) = pydicom.dcmread(result_folder / "segmentation.dcm").ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == result.input["series_uid"]
 
 
 def test_a_folder_without_a_result_is_told(tmp_path, capsys):

@@ -32,6 +32,16 @@ def report_arguments(folder: Path, ct: Path) -> list[str]:
     return _command("report", str(folder), "--ct", str(ct))
 
 
+def dicom_arguments(folder: Path, series: Path, packages: Path) -> list[str]:
+    """Write the report and the DICOM objects of a result, by packages that lie in a folder of their own.
+
+    What lies there goes before what Slicer brings, which the launcher of its Python puts before any PYTHONPATH.
+    """
+    _, _, *arguments = _command("report", str(folder), "--ct", str(series), "--dicom")
+    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from LungCancerDxLib.cli import main; sys.exit(main())"
+    return ["-c", program, str(packages), *arguments]
+
+
 def fetch_arguments() -> list[str]:
     """Fetch the published weights."""
     return _command("models", "fetch")

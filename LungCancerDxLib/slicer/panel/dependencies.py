@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from importlib.metadata import distributions
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import LungCancerDxError
+from ...runtime.atomic import atomic_folder
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -38,6 +43,36 @@ def ensure_report_packages(requirements_file: str) -> None:
     DependencyError
     """
     ensure_packages(requirements_file.replace(".txt", "-report.txt"), "there is no report")
+
+
+def ensure_dicom_packages(requirements_file: str) -> None:
+    """The same for DICOM objects, beside what Slicer brings: highdicom needs a newer pydicom than Slicer has.
+
+    Raises
+    ------
+    DependencyError, OutputError
+    """
+    without = "there are no DICOM objects"
+    ensure_packages(requirements_file, without)
+    ensure_report_packages(requirements_file)
+    folder = dicom_packages()
+    required = _requirements(requirements_file.replace(".txt", "-dicom.txt"))
+    if any(not _is_met(requirement, [str(folder)]) for requirement in required):
+        with atomic_folder(folder, replaceable=_names(folder)) as staging:
+            beside = ["--target", str(staging), "--no-deps"]  # whatever else they need is there
+            _install_by_hand(list(map(str, required)), without, "a folder beside Slicer", beside)
+
+
+def dicom_packages() -> Path:
+    """Where the packages for DICOM objects lie, for this version of Python."""
+    import platformdirs
+
+    data = Path(platformdirs.user_data_path("LungCancerDx", appauthor=False))
+    return data / f"DICOM packages {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def _ensure_torch() -> None:
@@ -88,30 +123,35 @@ def ensure_packages(requirements_file: str, without: str) -> None:
 
 def _ensure_packages_by_hand(requirements_file: str, without: str) -> None:
     """What `slicer.packaging.pip_ensure` does, for a Slicer that does not have it."""
-    import slicer
-    from packaging.requirements import Requirement
+    missing = [str(requirement) for requirement in _requirements(requirements_file) if not _is_met(requirement)]
+    if missing:
+        _install_by_hand(missing, without, "Slicer")
 
-    with open(requirements_file, encoding="utf-8") as file:
-        required = [Requirement(line) for line in map(str.strip, file) if line and not line.startswith("#")]
-    missing = [str(requirement) for requirement in required if not _is_met(requirement)]
-    if not missing:
-        return
-    names = ", ".join(missing)
-    if not slicer.util.confirmOkCancelDisplay(f"LungCancerDx needs to install {names} into Slicer. Install now?"):
+
+def _install_by_hand(packages: Sequence[str], without: str, where: str, options: Sequence[str] = ()) -> None:
+    """Install wheels by pip, with the user's consent."""
+    import slicer
+
+    names = ", ".join(packages)
+    if not slicer.util.confirmOkCancelDisplay(f"LungCancerDx needs to install {names} into {where}. Install now?"):
         raise _declined(names, without)
     try:
-        slicer.util.pip_install(["--only-binary", ":all:", *missing])
+        slicer.util.pip_install([*options, "--only-binary", ":all:", *packages])
     except Exception as error:
         raise _not_installed(names, error) from error
 
 
-def _is_met(requirement: Requirement) -> bool:
-    from importlib.metadata import PackageNotFoundError, version
+def _requirements(file: str) -> list[Requirement]:
+    from packaging.requirements import Requirement
 
-    try:
-        return requirement.specifier.contains(version(requirement.name), prereleases=True)
-    except PackageNotFoundError:
-        return False
+    lines = map(str.strip, Path(file).read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def _is_met(requirement: Requirement, path: Sequence[str] | None = None) -> bool:
+    """Whether a package is installed in these folders, or in those of this Python."""
+    found = next(iter(distributions(name=requirement.name, path=list(sys.path if path is None else path))), None)
+    return found is not None and requirement.specifier.contains(found.version, prereleases=True)
 
 
 def _declined(what: str, without: str) -> DependencyError:

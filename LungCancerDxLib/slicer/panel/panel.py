@@ -22,7 +22,7 @@ from ..scene.text import scored_ranks
 from .background import OneRun, Work
 from .case_view import ResultView, RunView
 from .command import fetch_arguments
-from .dependencies import ensure_dependencies, ensure_report_packages
+from .dependencies import ensure_dependencies, ensure_dicom_packages, ensure_report_packages
 from .export import export_case
 from .models import PUBLISHED, ModelChoice
 from .navigation import (
@@ -319,10 +319,11 @@ class Panel:
         try:
             folder, names = export_case(self._case.nodes, self._case.result, self._ui.exportPathLineEdit.currentPath)
             self._runs.say(f"Exported to {folder}: {', '.join(names)}")
-            if self._ui.reportCheckBox.checked:
-                nodes = self._case.nodes
-                work = self._scoring.report(nodes, folder)
-                self._begin("Writing the report", lambda: work, self._why_busy, ensure_report_packages)
+            dicom = self._ui.dicomCheckBox.checked
+            if dicom or self._ui.reportCheckBox.checked:
+                work = self._scoring.report(self._case.nodes, folder, dicom)
+                ensure = ensure_dicom_packages if dicom else ensure_report_packages
+                self._begin("Writing the report", lambda: work, self._why_busy, ensure)
         except LungCancerDxError as error:
             slicer.util.errorDisplay(str(error), windowTitle="LungCancerDx")
 

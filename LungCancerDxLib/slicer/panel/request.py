@@ -21,7 +21,8 @@ from ..scene.build import CaseNodes, add_case, cases_of, remove, update
 from ..scene.ct import check_rigid, header_patient, world_lps
 from ..scene.text import case_result, scored_ranks
 from .background import Outcome, Work
-from .command import report_arguments, score_arguments
+from .command import dicom_arguments, report_arguments, score_arguments
+from .dependencies import dicom_packages
 from .export import add_masks
 from .patient import patient_of
 from .state import Parameters, ShownCase, can_overrule, score_options
@@ -148,8 +149,8 @@ class Scoring:
             origin = {**result.input, "path": _origin(request.ct_node)}
             yield from self._on_result(request, replace(result, nodules=nodules, input=origin))
 
-    def report(self, nodes: CaseNodes, folder: Path) -> Work:
-        """The run that writes the report of a case into the folder to which it was exported.
+    def report(self, nodes: CaseNodes, folder: Path, dicom: bool = False) -> Work:
+        """The run that writes the report of a case, and DICOM objects, into the folder to which it was exported.
 
         Raises
         ------
@@ -161,11 +162,16 @@ class Scoring:
                 "The report was left out: the CT is under a transform. Harden it on a copy of the CT and run on that."
             )
         try:
-            files = yield from self._workspace.files_of(nodes.ct)
+            if dicom:
+                series = yield from self._workspace.series_of(nodes.ct)
+                arguments = dicom_arguments(folder, series, dicom_packages())
+            else:
+                files = yield from self._workspace.files_of(nodes.ct)
+                arguments = report_arguments(folder, files.ct)
         except OSError as error:
             raise LungCancerDxError(f"The CT could not be written for the report: {error}") from error
         yield from add_masks(nodes, folder)
-        check_outcome((yield report_arguments(folder, files.ct)))
+        check_outcome((yield arguments))
 
     def close(self) -> None:
         """Remove all files of earlier runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Generator, Sequence
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import slicer
 
-from ..scene.ct import world_lps, write_ct
+from ...errors import LungCancerDxError
+from ..scene.ct import dicom_files, world_lps, write_ct
 from .background import Outcome
 
 CACHE_LIMIT_GB = 2.0
@@ -30,6 +32,7 @@ class CTFiles:
         self.ct = self.folder / "ct.nrrd"
         self.result = self.folder / "result"
         self.points = self.folder / "points.csv"
+        self.series = self.folder / "series"
 
 
 class Workspace:
@@ -52,14 +55,46 @@ class Workspace:
         image = ct_node.GetImageData()
         modified = max(ct_node.GetMTime(), image.GetMTime() if image is not None else 0)
         volume_state = (modified, world_lps(ct_node).tobytes())
-        files = self._files.get(ct_node.GetID())
-        if files is None or not files.folder.is_dir():
-            folder = Path(tempfile.mkdtemp(prefix="LungCancerDx-", dir=self._parent))
-            files = self._files[ct_node.GetID()] = CTFiles(folder)
+        files = self._folder_of(ct_node)
         if files.written != volume_state or not files.ct.is_file():
             files.written = None
             yield from write_ct(ct_node, files.ct)
             files.written = volume_state
+        return files
+
+    def series_of(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, Outcome, Path]:
+        """A folder with the DICOM files of a CT, and nothing else, in steps.
+
+        Raises
+        ------
+        LungCancerDxError
+            Where the CT did not come from DICOM, or a file is not there any more.
+        OSError
+            Where the disk is full or not to be written to.
+        """
+        folder = self._folder_of(ct_node).series
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for number, name in enumerate(dicom_files(ct_node)):
+            if not name or not Path(name).is_file():
+                raise LungCancerDxError(
+                    f"The DICOM series of {ct_node.GetName()} is not whole in Slicer's database any more: "
+                    f"{name or 'a file'} is missing. Import the series again, load it, and run on that."
+                )
+            _link_or_copy(Path(name), folder / f"{number:05d}.dcm")
+            yield
+        if not any(folder.iterdir()):
+            raise LungCancerDxError(
+                f"{ct_node.GetName()} was not loaded from DICOM, so there is no series that DICOM objects could refer "
+                "to. Load the series through Slicer's DICOM module and run on that."
+            )
+        return folder
+
+    def _folder_of(self, ct_node: slicer.vtkMRMLScalarVolumeNode) -> CTFiles:
+        files = self._files.get(ct_node.GetID())
+        if files is None or not files.folder.is_dir():
+            folder = Path(tempfile.mkdtemp(prefix="LungCancerDx-", dir=self._parent))
+            files = self._files[ct_node.GetID()] = CTFiles(folder)
         return files
 
     def clear(self) -> None:
@@ -67,6 +102,14 @@ class Workspace:
         for files in self._files.values():
             shutil.rmtree(files.folder, ignore_errors=True)
         self._files.clear()
+
+
+def _link_or_copy(file: Path, to: Path) -> None:
+    """Another name of a file, where the disk is the same one."""
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copyfile(file, to)
 
 
 def write_points(points_lps_mm: Sequence[Point], path: Path) -> None:

@@ -141,9 +141,7 @@ def check_rigid(ct_node: slicer.vtkMRMLVolumeNode) -> None:
 
 def header_patient(ct_node: slicer.vtkMRMLVolumeNode) -> tuple[float | None, str | None]:
     """Age in years and sex of the patient, by the DICOM header of a CT that came from Slicer's database."""
-    uids = (ct_node.GetAttribute("DICOM.instanceUIDs") or "").split()
-    database = getattr(slicer, "dicomDatabase", None)
-    file = database.fileForInstance(uids[0]) if uids and database is not None else ""
+    file = next(dicom_files(ct_node), "")
     if not file:
         return None, None
     import pydicom
@@ -155,6 +153,13 @@ def header_patient(ct_node: slicer.vtkMRMLVolumeNode) -> tuple[float | None, str
     except (OSError, ValueError):
         return None, None
     return patient_of_header(dataset)
+
+
+def dicom_files(ct_node: slicer.vtkMRMLVolumeNode) -> Iterator[str]:
+    """The files of a CT that came from Slicer's DICOM database, "" for one that is not there any more."""
+    database = getattr(slicer, "dicomDatabase", None)
+    for uid in (ct_node.GetAttribute("DICOM.instanceUIDs") or "").split():
+        yield database.fileForInstance(uid) if database is not None else ""
 
 
 def follow(node: slicer.vtkMRMLTransformableNode, ct_node: slicer.vtkMRMLVolumeNode) -> None:

@@ -10,10 +10,12 @@ from LungCancerDxLib import cli
 from LungCancerDxLib.options import ScoreOptions
 from LungCancerDxLib.slicer.panel import command
 from LungCancerDxLib.slicer.panel.command import (
+    dicom_arguments,
     environment_variables,
     fetch_arguments,
     library_root,
     python_executable,
+    report_arguments,
     score_arguments,
 )
 from Testing.helpers import ROOT
@@ -33,9 +35,10 @@ FULL = ScoreOptions(
 
 def parsed(arguments):
     """What the command line makes of the arguments of Python."""
-    assert arguments[:2] == ["-m", "LungCancerDxLib"]
+    before = {"-m": ["-m", "LungCancerDxLib"], "-c": ["-c", arguments[1], arguments[2]]}[arguments[0]]
+    assert arguments[: len(before)] == before
     assert all(isinstance(argument, str) for argument in arguments)
-    return vars(cli._parser().parse_args(arguments[2:]))
+    return vars(cli._parser().parse_args(arguments[len(before) :]))
 
 
 def test_all_that_is_asked_reaches_the_command():
@@ -67,6 +70,8 @@ def test_what_is_not_asked_is_left_to_the_command():
     [
         score_arguments(CT, OUT, FULL),
         fetch_arguments(),
+        report_arguments(OUT, CT),
+        dicom_arguments(OUT, CT.parent, Path("packages")),
     ],
 )
 def test_every_run_reports_in_json_and_ends_with_its_caller(arguments):

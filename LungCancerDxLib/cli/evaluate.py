@@ -56,6 +56,9 @@ def add_evaluate(commands: Commands) -> None:
         "truth", metavar="TRUTH", type=path, help="a label map, each label a nodule, or a folder of these named <id>.*"
     )
     segmentation.add_argument("--kinds", metavar="CSV", type=path, help="columns id,label,kind: figures by kind, too")
+    segmentation.add_argument(
+        "--ct", metavar="CT", type=path, help="the scan, or a folder of scans named <id>.*: seen in the picture"
+    )
     for parser in (detection, cases, ratings, segmentation):
         parser.add_argument("--bootstrap", metavar="N", type=count, default=1000, help="samples (default 1000)")
         parser.add_argument("--seed", metavar="S", type=seed, default=0, help="of the bootstrap (default 0)")
@@ -153,7 +156,7 @@ def run_segmentation(arguments: argparse.Namespace, stop: Stop) -> str:
 
     replaceable = SEGMENTATION_FILES if arguments.overwrite else ()
     check_target(arguments.out, replaceable)
-    outlines = read_outlines(arguments.masks, arguments.truth, arguments.kinds)
+    outlines = read_outlines(arguments.masks, arguments.truth, arguments.kinds, arguments.ct)
     rows, remarks = segmentation_report(outlines, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Segmentation", rows, remarks)
     with atomic_folder(arguments.out, replaceable) as staging:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,11 +12,12 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import CTReadError, UsageError
+from ..io import read_ct
 from ..io.image_file import image_extension, read_label_map
 from ..io.result_folder import NODULES_FILE
 from ..io.tables import read_table
 from ..preprocessing.lung_mask import bounding_box
-from ..report.plotting import figure_file
+from ..report.plotting import LUNG_WINDOW_HU, figure_file
 from .report import Row, resample, row
 
 COLUMNS = (
@@ -24,7 +26,7 @@ COLUMNS = (
 )
 SIZES_MM = (0.0, 6.0, 10.0, 20.0, np.inf)
 _SAME_PLACE_MM = 0.1
-_AROUND_VOXELS, _WORST = 2, 8
+_AROUND_VOXELS, _WORST = 8, 8
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Outline:
         The mask's less the truth's, the volume's as a share of the truth's.
     masks
         Mask and truth, (2, K, J, I) bool, of a box around both, and its voxels in mm.
+    hu
+        (K, J, I) int16, the scan in this box, where it was given.
     """
 
     id: str
@@ -57,9 +61,10 @@ class Outline:
     volume_error: float
     diameter_error_mm: float
     masks: tuple[np.ndarray, np.ndarray] = field(repr=False, compare=False)
+    hu: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
-def read_outlines(masks: Path, truth: Path, kinds: Path | None = None) -> list[Outline]:
+def read_outlines(masks: Path, truth: Path, kinds: Path | None = None, scans: Path | None = None) -> list[Outline]:
     """Every nodule of one label map or of a folder of them.
 
     Parameters
@@ -69,6 +74,8 @@ def read_outlines(masks: Path, truth: Path, kinds: Path | None = None) -> list[O
         by its name without ending.
     kinds
         A table with the columns id, label and kind.
+    scans
+        The CT, or a folder with one for each file of the truth, to be seen behind the masks.
 
     Raises
     ------
@@ -80,11 +87,13 @@ def read_outlines(masks: Path, truth: Path, kinds: Path | None = None) -> list[O
         table = read_table(kinds, ("id", "label", "kind"))
         labels = table.numbers("label").astype(int).tolist()
         known = dict(zip(zip(table.texts("id"), labels, strict=True), table.texts("kind"), strict=True))
-    files = sorted(path for path in truth.iterdir() if image_extension(path)) if truth.is_dir() else [truth]
+    many = truth.is_dir()
+    files = sorted(path for path in truth.iterdir() if image_extension(path)) if many else [truth]
     found = []
     for path in files:
         name = path.name.removesuffix(image_extension(path) or path.suffix)
-        found += _of_scan(name, _mask_file(masks, name if truth.is_dir() else None), path, known)
+        ct = _file_of(scans, name, "CT") if scans is not None and many else scans
+        found += _of_scan(name, _mask_file(masks, name if many else None), path, known, ct)
     if not found:
         raise UsageError(f"{truth} holds no nodule: expected label maps (NRRD, NIfTI, MetaImage), each label a nodule.")
     return found
@@ -94,28 +103,51 @@ def _mask_file(masks: Path, name: str | None) -> Path:
     """The label map of a scan, or of the only scan where it has no name."""
     if name is None:
         return masks / NODULES_FILE if masks.is_dir() else masks
-    beside = [path for path in masks.glob(f"{name}.*") if image_extension(path)] if masks.is_dir() else []
-    for path in (masks / name / NODULES_FILE, *beside):
-        if path.is_file():
+    result = masks / name / NODULES_FILE
+    return result if result.is_file() else _file_of(masks, name, "masks")
+
+
+def _file_of(folder: Path, name: str, what: str) -> Path:
+    """What belongs to a scan: an image file of its name, or (a DICOM series) a folder."""
+    for path in (*folder.glob(f"{glob.escape(name)}.*"), folder / name):
+        if image_extension(path) or (what == "CT" and path.is_dir()):
             return path
-    raise UsageError(f"{masks} has no masks of {name}: expected {name}/{NODULES_FILE} or a label map {name}.*.")
+    raise UsageError(f"{folder} has no {what} of {name}: expected {name}.nrrd, .nii.gz or the like.")
 
 
-def _of_scan(name: str, masks: Path, truth: Path, kinds: dict[tuple[str, int], str]) -> list[Outline]:
+def _of_scan(name: str, masks: Path, truth: Path, kinds: dict[tuple[str, int], str], ct: Path | None) -> list[Outline]:
     (found, affine), (true, true_affine) = read_label_map(masks), read_label_map(truth)
-    if found.shape != true.shape or np.abs(affine - true_affine).max() > _SAME_PLACE_MM:
-        raise CTReadError(f"{masks} ({found.shape} voxels) does not lie on the grid of {truth} ({true.shape} voxels).")
+    _check_grid(masks, found, affine, truth, true, true_affine)
+    scan = None if ct is None else read_ct(ct)
+    if scan is not None:
+        _check_grid(ct, scan.voxels, scan.kji_to_lps, truth, true, true_affine)
     spacing = np.linalg.norm(true_affine[:3, :3], axis=0)
     rows = []
     for label in np.unique(true[true > 0]).tolist():
         overlapping = np.bincount(found[(true == label) & (found > 0)])
         mask = found == int(np.argmax(overlapping)) if len(overlapping) else np.zeros_like(true, dtype=bool)
-        rows.append(compare(name, label, kinds.get((name, label), ""), mask, true == label, spacing))
+        hu = None if scan is None else scan.voxels
+        rows.append(compare(name, label, kinds.get((name, label), ""), mask, true == label, spacing, hu))
     return rows
 
 
-def compare(name: str, label: int, kind: str, mask: np.ndarray, truth: np.ndarray, spacing_mm: np.ndarray) -> Outline:
-    """The figures of a mask (K, J, I) bool against a truth that is not empty."""
+def _check_grid(
+    path: Path | None, array: np.ndarray, affine: np.ndarray, truth: Path, true: np.ndarray, true_affine: np.ndarray
+) -> None:
+    if array.shape != true.shape or np.abs(affine - true_affine).max() > _SAME_PLACE_MM:
+        raise CTReadError(f"{path} ({array.shape} voxels) does not lie on the grid of {truth} ({true.shape} voxels).")
+
+
+def compare(
+    name: str,
+    label: int,
+    kind: str,
+    mask: np.ndarray,
+    truth: np.ndarray,
+    spacing_mm: np.ndarray,
+    hu: np.ndarray | None = None,
+) -> Outline:
+    """The figures of a mask (K, J, I) bool against a truth that is not empty, and of the scan what lies there."""
     box = bounding_box(mask | truth, _AROUND_VOXELS)
     mask, truth = mask[box], truth[box]
     voxel_mm3 = float(np.prod(spacing_mm))
@@ -132,6 +164,7 @@ def compare(name: str, label: int, kind: str, mask: np.ndarray, truth: np.ndarra
         volume_error=float(mask.sum() / truth.sum() - 1),
         diameter_error_mm=diameter - true_diameter,
         masks=(np.stack([mask, truth]), spacing_mm),
+        hu=None if hu is None else hu[box].copy(),
     )
 
 
@@ -199,6 +232,7 @@ def save_worst(outlines: Sequence[Outline], path: Path) -> None:
     UsageError
         Where matplotlib is not installed.
     """
+    low, high = LUNG_WINDOW_HU
     worst = sorted(outlines, key=lambda one: one.dice)[:_WORST]
     with figure_file(path, 2, _WORST // 2, figsize=(12, 6.5)) as axes:
         for place in axes.flat:
@@ -206,7 +240,11 @@ def save_worst(outlines: Sequence[Outline], path: Path) -> None:
         for place, one in zip(axes.flat, worst, strict=False):
             (mask, truth), spacing = one.masks
             k = int(np.argmax(truth.sum(axis=(1, 2))))
-            shown = np.stack([mask[k], truth[k], truth[k]], axis=-1).astype(float)
-            place.imshow(shown, aspect=spacing[1] / spacing[2], interpolation="nearest")
+            shape = {"aspect": spacing[1] / spacing[2], "interpolation": "nearest"}
+            scan = np.full(mask[k].shape, -1000.0) if one.hu is None else one.hu[k]
+            place.imshow(scan, cmap="gray", vmin=low, vmax=high, **shape)
+            for outline, colour in ((truth[k], "cyan"), (mask[k], "red")):
+                if outline.any():
+                    place.contour(outline, [0.5], colors=colour, linewidths=1)
             place.set_title(f"{one.id}, {one.label}: {one.diameter_mm:.0f} mm, Dice {one.dice:.2f}", fontsize=8)
-        axes.flat[0].figure.suptitle("Mask red, truth cyan, both white", fontsize=9)
+        axes.flat[0].figure.suptitle("Mask red, truth cyan", fontsize=9)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ..case import CaseResult, Nodule
 from ..volume import CTVolume, index_to_world
-from .plotting import pyplot
+from .plotting import LUNG_WINDOW_HU, pyplot
 
 BACKGROUND, TEXT, OUTLINE = "#111417", "#e8eaed", "#ffb000"
 _BAR = "#3b93ff"  # seen on lung and on tissue
@@ -22,7 +22,6 @@ PLANES = {
 }
 """The two axes of each plane in LPS: to the right and downwards in the picture, as in Slicer's slice views."""
 
-_LUNG_WINDOW_HU = (-1350, 150)
 _HALF_WIDTH_MM = 30.0
 _STEP_MM = 0.5
 
@@ -48,7 +47,7 @@ def draw_plane(
     points = np.array(center_lps_mm) + offsets_mm[:, None, None] * down + offsets_mm[None, :, None] * right
     to_index = np.linalg.inv(volume.kji_to_lps)
     index = np.moveaxis(points @ to_index[:3, :3].T + to_index[:3, 3], -1, 0)
-    low, high = _LUNG_WINDOW_HU
+    low, high = LUNG_WINDOW_HU
     hu = ndimage.map_coordinates(volume.voxels, index, output=np.float32, order=1, cval=low)
     axes.imshow(hu, cmap="gray", vmin=low, vmax=high)
     if mask is not None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from ..errors import UsageError
 
+LUNG_WINDOW_HU = (-1350, 150)
+"""Between which lung is shown in grey."""
+
 
 def pyplot() -> ModuleType:
     """matplotlib.pyplot, drawing to files.

@@ -17,7 +17,7 @@ from ..preprocessing.lungs import find_lungs
 from ..preprocessing.working_grid import mask_grey, to_grey
 from ..preset import Preset
 from ..volume import CTVolume
-from .plotting import figure_file
+from .plotting import LUNG_WINDOW_HU, figure_file
 
 _PANELS = (
     "(a) CT",
@@ -29,7 +29,6 @@ _PANELS = (
     "(g) masked, 8 bit",
     "(h) cropped, no bone",
 )
-_LUNG_WINDOW_HU = (-1350, 150)
 _HEIGHTS = (0.2, 0.45, 0.75)  # of the lungs, from their base
 _COLOURS = {LEFT: (1.0, 0.55, 0.0), RIGHT: (0.1, 0.5, 1.0), UNKNOWN_SIDE: (0.6, 0.6, 0.6)}
 
@@ -111,7 +110,7 @@ def save_mask_figure(scans: Sequence[Path], read: Callable[[Path], CTVolume], pr
                 hu, lungs, border = (array.take(index, axis=axis) for array in (canonical.voxels, labels, dilated))
                 aspect = spacing[1] / spacing[2] if axis == 0 else spacing[0] / spacing[2]
                 origin = "upper" if axis == 0 else "lower"
-                low, high = _LUNG_WINDOW_HU
+                low, high = LUNG_WINDOW_HU
                 shown = np.repeat(np.clip((hu - low) / (high - low), 0, 1)[..., None], 3, axis=2)
                 for label, colour in _COLOURS.items():
                     shown[lungs == label] = 0.6 * shown[lungs == label] + 0.4 * np.array(colour)

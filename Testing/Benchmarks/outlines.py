@@ -3,7 +3,7 @@
     python -m Testing.Benchmarks.outlines SEGMENTER --data FOLDER [--fold N] [--background CT]
 
 Nodules of the bank lie in their own surroundings; beyond what was cut out with them lies the background's lung, and no
-Dice is counted there. Every proposal is off as a detector's is. With --fold only nodules that a training with that
+Dice is counted there. Every proposal is off as a detector's is, each in its own way. With --fold only nodules that a training with that
 --fold has not seen count; give it the same background.
 """
 
@@ -50,11 +50,14 @@ def main() -> None:
     net = load_segmenter(arguments.segmenter).net
     bank = [n for n in read_nodule_bank(arguments.data) if arguments.fold is None or n.fold == arguments.fold]
     background = Background.of(read_ct(arguments.background)) if arguments.background else None
-    dice = {"cubes": [bank_dice(net, n, None, 1) for n in bank if n.is_cube]}
+    groups = {"cubes": [nodule for nodule in bank if nodule.is_cube]}
     if background is not None:
         for name, attached in (("free", False), ("attached", True)):
-            some = [n for n in bank if not n.is_cube and n.is_attached == attached]
-            dice[name] = [bank_dice(net, nodule, background, number) for number, nodule in enumerate(some)]
+            groups[name] = [n for n in bank if not n.is_cube and n.is_attached == attached]
+    dice = {
+        name: [bank_dice(net, nodule, background, number) for number, nodule in enumerate(nodules)]
+        for name, nodules in groups.items()
+    }
     for name, values in dice.items():
         print(f"{name}: {len(values)}, Dice median {np.median(values):.3f}, p10 {np.percentile(values, 10):.3f}")
     large = [n for n in bank if n.is_cube and n.diameter_mm >= SMALLEST_ANEW_MM]

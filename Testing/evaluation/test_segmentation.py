@@ -6,8 +6,10 @@ import pytest
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.errors import CTReadError, UsageError
 from LungCancerDxLib.evaluation.segmentation import compare, read_outlines, segmentation_report
+from LungCancerDxLib.io.dicom.writer import write_dicom_series
 from LungCancerDxLib.io.image_file import write_image
 from LungCancerDxLib.volume import CTVolume
+from Testing.helpers import slab
 
 AFFINE = np.array([[0.0, 0, 1, -10], [0, 1, 0, -10], [2, 0, 0, 5], [0, 0, 0, 1]])
 SPACING = np.array([2.0, 1.0, 1.0])
@@ -85,6 +87,28 @@ def test_the_command_writes_tables_and_a_picture_of_the_worst(tmp_path, capsys):
     text = (tmp_path / "out" / "segmentation.md").read_text()
     assert "1 of 2 nodules have no mask" in text
     assert "median Dice, 6 to 10 mm | " in text or "median Dice, 0 to 6 mm | " in text
+
+
+def test_the_scan_is_seen_behind_the_masks_and_another_scan_is_refused(tmp_path, capsys):
+    volume = slab().volume
+    truth = np.zeros(volume.shape_kji, np.uint8)
+    truth[6:9, 60:66, 60:68] = 1
+    for name, labels in (("truth", truth), ("masks", np.roll(truth, 1, axis=2))):
+        write(labels, tmp_path / name / "p1.nrrd", volume.kji_to_lps)
+    write_dicom_series(volume, tmp_path / "scans" / "p1", "Doe^Jane")
+    (one,) = read_outlines(tmp_path / "masks", tmp_path / "truth", scans=tmp_path / "scans")
+    inside = one.masks[0][1]
+    np.testing.assert_array_equal(one.hu[inside], volume.voxels[truth > 0])
+    arguments = ["evaluate", "segmentation", str(tmp_path / "masks"), str(tmp_path / "truth"), "--bootstrap", "20"]
+    assert main([*arguments, "--ct", str(tmp_path / "scans"), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "worst.png").stat().st_size > 0
+    write(truth, tmp_path / "truth" / "p2.nrrd", AFFINE)
+    write(truth, tmp_path / "masks" / "p2.nrrd", AFFINE)
+    assert main([*arguments, "--ct", str(tmp_path / "scans"), "--out", str(tmp_path / "no")]) == 2
+    assert "has no CT of p2" in capsys.readouterr().err
+    (tmp_path / "scans" / "p1").rename(tmp_path / "scans" / "p2")
+    with pytest.raises(CTReadError, match="does not lie on the grid"):
+        read_outlines(tmp_path / "masks" / "p2.nrrd", tmp_path / "truth" / "p2.nrrd", scans=tmp_path / "scans" / "p2")
 
 
 def test_intervals_hold_the_figure_and_groups_are_by_size(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -70,10 +70,10 @@ def segment_nodules(
     if lungs.labels.shape != volume.shape_kji:
         raise ValueError(f"lungs {lungs.labels.shape} are not on the grid of the CT {volume.shape_kji}")
     order, scan = volume.axis_order(), volume.canonical()
-    labels = np.zeros(scan.shape_kji, dtype=np.uint8)
+    labels, found = np.zeros(scan.shape_kji, dtype=np.uint8), {}
     if net is not None:
         net = net.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    found = {} if net is None else _outlined(scan, nodules, net, device, labels, progress)
+        found = _outlined(nodules, lambda nodule: outline(scan, nodule, net, device), labels, progress)
     progress("drawing the lungs", 0.9)
     drawn = draw_lungs(scan, order.apply(lungs.labels), labels)
     measured = tuple(_measured(scan, nodule, found.get(n), drawn) for n, nodule in enumerate(nodules))
@@ -82,19 +82,14 @@ def segment_nodules(
 
 
 def _outlined(
-    scan: CTVolume,
-    nodules: Sequence[Nodule],
-    net: SegmenterNet,
-    device: torch.device,
-    labels: np.ndarray,
-    progress: Progress,
+    nodules: Sequence[Nodule], outline_of: Callable[[Nodule], Masks | None], labels: np.ndarray, progress: Progress
 ) -> dict[int, Masks]:
     """The masks of the nodules that are worth it, by their number, the better rank first; they go into the labels."""
     found: dict[int, Masks] = {}
     wanted = sorted((n for n, nodule in enumerate(nodules) if is_outlined(nodule)), key=lambda n: nodules[n].rank)
     for number, n in enumerate(wanted):
         progress("outlining nodules", number / len(wanted))
-        masks = outline(scan, nodules[n], net, device)
+        masks = outline_of(nodules[n])
         if masks is not None and (free := masks.whole & (labels[masks.box] == 0)).any():
             labels[masks.box][free] = nodules[n].rank
             found[n] = masks

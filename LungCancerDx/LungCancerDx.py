@@ -44,7 +44,7 @@ class LungCancerDx(ScriptedLoadableModule):
         self.parent.dependencies = []
         self.parent.contributors = ["The LungCancerDx contributors"]
         self.parent.helpText = _(
-            "Finds lung nodules in a chest CT and scores how malignant each of them, and the whole case, looks. "
+            "Proposes lung nodules in a chest CT and scores how suspicious each of them, and the whole case, looks. "
             "Research use only, not for diagnosis. Nothing is sent anywhere. "
             '<a href="https://github.com/LungCancerDx/SlicerLungCancerDx">Documentation</a>'
         )

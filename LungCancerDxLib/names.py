@@ -10,14 +10,17 @@ OUTCOMES = {
 }
 """What a case's score is called, by what the model was trained on."""
 
-NODULE_SCORES = {"readers": "suspicion, as radiologists rate it"}
+NODULE_SCORES = {
+    "clinical": "malignancy, learned from cases' outcomes",
+    "readers": "suspicion, as radiologists rate it",
+}
 """What a nodule's own score is called where that is not what the case's is called."""
 
 SHORT_NODULE_SCORES = {outcome: "suspicion" if outcome == "readers" else "malignancy" for outcome in OUTCOMES}
 """What a nodule's own score is called in one word."""
 
 OUTCOME_REMARKS = {
-    "clinical": "Trained on clinical outcomes.",
+    "clinical": "Trained on clinical outcomes of other patients: no probability for this one.",
     "readers": "Trained on radiologists' ratings: its scores are no cancer probabilities.",
     "synthetic": "Trained on simulated outcomes: its scores are no cancer probabilities.",
     "none": "Not trained: its scores mean nothing.",

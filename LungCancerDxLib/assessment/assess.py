@@ -59,7 +59,7 @@ class Assessment:
     ----------
     lung_rads
         Categories of the scan by the nodules that have one, the least serious first; empty where it is no screening
-        scan, and where nodules were found and none of them has one.
+        scan, and where no nodule has one.
     nodules
         Those that were assessed.
     not_assessed
@@ -82,10 +82,13 @@ class Assessment:
     @property
     def scan_category(self) -> str:
         """The scan's category for people: "4A", "3 to 4B", "at least 3" where a nodule has none, or a dash."""
-        text = category_text(self.lung_rads)
-        is_open = bool(self.not_assessed) or any(not nodule.lung_rads for nodule in self.nodules)
-        is_highest = bool(self.lung_rads) and self.lung_rads[0].name in _HIGHEST
-        return f"at least {self.lung_rads[0].name}" if self.lung_rads and is_open and not is_highest else text
+        return f"at least {self.lung_rads[0].name}" if self.is_open else category_text(self.lung_rads)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the scan's category may be higher than all of `lung_rads`, as some nodule has none."""
+        others = bool(self.not_assessed) or any(not nodule.lung_rads for nodule in self.nodules)
+        return bool(self.lung_rads) and others and self.lung_rads[0].name not in _HIGHEST
 
     def of(self, rank: int) -> NoduleAssessment | None:
         """A nodule's; None where it was not assessed."""
@@ -130,20 +133,22 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
     nodules = tuple(_assess_nodule(nodule, patient, emphysema, counts) for nodule in measured)
     not_assessed = tuple(nodule.rank for nodule in candidates if nodule.volume_mm3 is None)
     return Assessment(
-        lung_rads=_scan_categories(nodules, bool(candidates)) if patient.setting != INCIDENTAL else (),
+        lung_rads=_scan_categories(nodules) if patient.setting != INCIDENTAL else (),
         nodules=nodules,
         not_assessed=not_assessed,
         emphysema=emphysema,
         emphysema_share=share,
-        remarks=tuple(_remarks(result, patient, not_assessed)),
+        remarks=tuple(_remarks(result, patient, bool(candidates), not_assessed)),
     )
 
 
 def _emphysema(patient: Patient, share: float | None) -> bool | None:
     """What the user saw, else what is measured; less than the bound says nothing, as traces are seen by eye."""
-    if patient.emphysema is not None or share is None:
-        return patient.emphysema
-    return True if share >= _EMPHYSEMA_FROM else None
+    return True if _is_emphysema_measured(patient, share) else patient.emphysema
+
+
+def _is_emphysema_measured(patient: Patient, share: float | None) -> bool:
+    return patient.emphysema is None and share is not None and share >= _EMPHYSEMA_FROM
 
 
 def _assess_nodule(
@@ -198,11 +203,12 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     if nodule.type == PART_SOLID and solid_mm == (None,):
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
     places: tuple[str | None, ...] = (facts.place,)
-    if facts.place is None and nodule.type == SOLID and _is_at_pleura(nodule):
+    kinds = _kinds(nodule, facts)
+    if facts.place is None and SOLID in kinds and _is_at_pleura(nodule):
         places = (None, JUXTAPLEURAL)
     found = {
         lung_rads.nodule_category(
-            nodule.type,
+            kind,
             nodule.diameter_mm,
             solid_mm=solid,
             status=status,
@@ -211,17 +217,32 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             place=place,
             suspicious=bool(facts.spiculated or facts.suspicious),
         )
-        for solid, place in product(solid_mm, places)
+        for kind, solid, place in product(kinds, solid_mm, places)
     }
     if len(found) > 1 and len(solid_mm) > 1:
         remarks.append("The size of its solid part is not known.")
     if len(found) > 1 and len(places) > 1:
-        remarks.append("It lies at the pleura: smooth and oval, lentiform or triangular it is a category 2.")
-    if nodule.type == CALCIFIED:
-        remarks.append("Only benign patterns of calcification make a category 1; the pattern is not measured.")
+        remarks.append(
+            "It lies at the lung's edge: juxtapleural and smooth, oval, lentiform or triangular: category 2."
+        )
+    if len(kinds) > 1:
+        remarks.append(
+            "Calcified in its middle: category 1 and no follow-up hold for benign patterns only (complete, central, "
+            "popcorn, concentric rings); the pattern is not measured."
+        )
+    if nodule.type == PART_SOLID and status in lung_rads.CHANGED:
+        remarks.append("Growth is that of the whole nodule; its solid part's is not measured.")
     if None in found:
         remarks.append("Lung-RADS has no row for it.")
     return tuple(sorted(filter(None, found), key=_severity)), tuple(remarks)
+
+
+def _kinds(nodule: Nodule, facts: NoduleFacts) -> tuple[str, ...]:
+    """What a nodule may be for the guidelines: calcified ones without a benign pattern are solid ones."""
+    assert nodule.type is not None
+    if nodule.type != CALCIFIED or facts.benign_calcification:
+        return (nodule.type,)
+    return (CALCIFIED, SOLID) if facts.benign_calcification is None else (SOLID,)
 
 
 def _is_at_pleura(nodule: Nodule) -> bool:
@@ -237,20 +258,20 @@ def _fleischner(
     nodule: Nodule, facts: NoduleFacts, patient: Patient, counts: tuple[int, int]
 ) -> tuple[Recommendation, ...]:
     """All recommendations that are possible."""
-    assert nodule.type is not None
     assert nodule.diameter_mm is not None
     if fleischner.why_not(patient.age_years, patient.known_cancer, patient.immunosuppressed):
         return ()
     found = [
         fleischner.recommendation(
-            nodule.type,
+            kind,
             nodule.diameter_mm,
             multiple=multiple,
             high_risk=high_risk,
             volume_mm3=nodule.volume_mm3,
             solid_mm=_solid_mm(nodule, facts),
         )
-        for multiple, high_risk in product(
+        for kind, multiple, high_risk in product(
+            _kinds(nodule, facts),
             sorted({count > 1 for count in counts}),
             (False, True) if patient.high_risk is None else (patient.high_risk,),
         )
@@ -258,9 +279,12 @@ def _fleischner(
     return tuple(dict.fromkeys(found))
 
 
-def _scan_categories(nodules: tuple[NoduleAssessment, ...], are_found: bool) -> tuple[Category, ...]:
-    """The highest of the least and the highest of the most that each nodule may be; 1 where no nodule was found."""
-    if are_found and not any(nodule.lung_rads for nodule in nodules):
+def _scan_categories(nodules: tuple[NoduleAssessment, ...]) -> tuple[Category, ...]:
+    """The highest of the least and the highest of the most that each nodule may be; none where none has a category.
+
+    That nothing was found does not make a category 1: a detector misses nodules.
+    """
+    if not any(nodule.lung_rads for nodule in nodules):
         return ()
     low = lung_rads.scan_category([nodule.lung_rads[0] for nodule in nodules if nodule.lung_rads])
     high = lung_rads.scan_category([nodule.lung_rads[-1] for nodule in nodules if nodule.lung_rads])
@@ -271,14 +295,19 @@ def _severity(category: Category) -> int:
     return lung_rads.CATEGORIES.index(category.name)
 
 
-def _remarks(result: CaseResult, patient: Patient, not_assessed: tuple[int, ...]) -> Iterable[str]:
+def _remarks(result: CaseResult, patient: Patient, are_found: bool, not_assessed: tuple[int, ...]) -> Iterable[str]:
     yield DECIDES
+    if not are_found and patient.setting != INCIDENTAL:
+        yield "No Lung-RADS category: no nodule that counts is listed, which does not show that there is none."
     if patient.setting is None:
         yield "Lung-RADS holds for screening scans, Fleischner for nodules found by chance; the setting is not given."
     if patient.setting != SCREENING and (
         reason := fleischner.why_not(patient.age_years, patient.known_cancer, patient.immunosuppressed)
     ):
         yield f"No Fleischner recommendations: {reason[0].lower()}{reason[1:]}"
+    share = result.lungs.get(EMPHYSEMA_SHARE)
+    if _is_emphysema_measured(patient, share):
+        yield f"Emphysema is taken as present: {100 * (share or 0):.0f} % of the lungs lie below -950 HU."
     if result.unreliable and patient.setting != INCIDENTAL:
         yield f"Lung-RADS may be 0, as the scan cannot be evaluated in full: {'; '.join(result.unreliable)}."
     if not_assessed:

@@ -175,7 +175,7 @@ def brock_risk(
     model = MODEL_2A if spiculated is None else MODEL_2B
     label = f"McWilliams 2013, model {model.name}"
     if reason := _outside(size_mm, 0.0) or (
-        "Benign calcification lies outside the model." if nodule_type == CALCIFIED else ""
+        "It is calcified: the model does not cover it." if nodule_type == CALCIFIED else ""
     ):
         return Risk(BROCK_NAME, label, None, None, remarks=(reason,))
     assert size_mm is not None

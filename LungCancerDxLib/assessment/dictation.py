@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..case import CaseResult, Nodule
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 from .assess import DECIDES, NoduleAssessment, assess, category_text
 from .lung_rads import NAME
 
@@ -25,13 +26,14 @@ def dictated(result: CaseResult) -> str:
     if not shown:
         lines.append("No nodule was found that counts.")
     if assessment.lung_rads:
-        lines.append(f"{NAME}: category {assessment.scan_category}.")
-    return "\n".join([*lines, DECIDES]) + "\n"
+        lines.append(f"{NAME}, suggested for a screening CT: category {assessment.scan_category}.")
+    return "\n".join([*lines, DECIDES, OUTCOME_REMARKS[result.model["outcome"]], RESEARCH_USE_ONLY]) + "\n"
 
 
 def _sentence(nodule: Nodule, found: NoduleAssessment | None, result: CaseResult) -> str:
     about = ", ".join(_parts(nodule))
-    score = "" if nodule.malignancy is None else f" {_capital(result.nodule_score_name)}: {nodule.malignancy:.2f}."
+    name = result.short_nodule_score_name
+    score = "" if nodule.malignancy is None else f" The network's {name}: {nodule.malignancy:.2f}."
     risks = "" if found is None or found.brock.high is None else f" {found.brock.name}: {found.brock.text}."
     category = "" if found is None or not found.lung_rads else f" Lung-RADS {category_text(found.lung_rads)}."
     return f"Nodule {nodule.rank}: {about}.{category}{risks}{score}"
@@ -47,8 +49,4 @@ def _parts(nodule: Nodule) -> Iterable[str]:
     yield f"{nodule.volume_mm3:.0f} mm³"
     if nodule.distance_to_pleura_mm is not None:
         is_near = nodule.distance_to_pleura_mm < _AT_PLEURA_MM
-        yield "at the pleura" if is_near else f"{nodule.distance_to_pleura_mm:.0f} mm from the pleura"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        yield "at the lung's edge" if is_near else f"{nodule.distance_to_pleura_mm:.0f} mm from the pleura"

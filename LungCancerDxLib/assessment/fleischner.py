@@ -21,9 +21,10 @@ _SINGLE = {
     False: "CT at 6-12 months, then consider CT at 18-24 months",
     True: "CT at 6-12 months, then at 18-24 months",
 }
+_GUIDE = "; the most suspicious nodule guides management"
 _MULTIPLE = {
-    False: "CT at 3-6 months, then consider CT at 18-24 months",
-    True: "CT at 3-6 months, then at 18-24 months",
+    False: f"CT at 3-6 months, then consider CT at 18-24 months{_GUIDE}",
+    True: f"CT at 3-6 months, then at 18-24 months{_GUIDE}",
 }
 """By whether the risk is high."""
 

@@ -16,14 +16,16 @@ from .patient import AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL, JUXTAPLEURAL
 
 NAME = "Lung-RADS v2022"
 CATEGORIES = ("0", "1", "2", "3", "4A", "4B", "4X")
+_PET_CT = "PET/CT may be considered if there is a solid nodule or solid part of 8 mm or more"
+_SUSPICIOUS = f"diagnostic chest CT; {_PET_CT}; tissue sampling; and/or referral for further clinical evaluation"
 MANAGEMENT = {
     "0": "comparison with an earlier CT, or another CT",
     "1": "screening CT in 12 months",
     "2": "screening CT in 12 months",
     "3": "low-dose CT in 6 months",
-    "4A": "low-dose CT in 3 months; PET/CT may be considered if there is a solid nodule or solid part of 8 mm or more",
-    "4B": "referral for further clinical evaluation: diagnostic chest CT, PET/CT if 8 mm or more, tissue sampling",
-    "4X": "referral for further clinical evaluation: diagnostic chest CT, PET/CT if 8 mm or more, tissue sampling",
+    "4A": f"low-dose CT in 3 months; {_PET_CT}",
+    "4B": _SUSPICIOUS,
+    "4X": _SUSPICIOUS,
 }
 """What the guideline recommends for a category, in short."""
 
@@ -32,6 +34,7 @@ _STEP_MONTHS = {"3": 6.0, "4A": 3.0}  # after which a stable nodule moves one ca
 _EARLY_MONTHS = 0.5  # that a follow-up may come early
 
 _BASELINE, _NEW, _STABLE, _GROWING, _SLOWLY = "baseline", "new", "stable", "growing", "slowly-growing"
+CHANGED = (_NEW, _GROWING)
 _SEEN = (_BASELINE, _STABLE)  # what is stable is read by its size, then moved down
 _ANY = (0.0, math.inf)
 

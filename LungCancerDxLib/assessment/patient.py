@@ -46,6 +46,8 @@ class NoduleFacts:
         Whether anything else makes it more suspicious (Lung-RADS 4X).
     solid_component_mm
         Mean diameter of the solid part of a part-solid nodule.
+    benign_calcification
+        Whether a calcified nodule is so in a benign pattern: complete, central, popcorn, concentric rings.
     place
         In the lung's tissue, in an airway, or juxtapleural with a smooth, oval, lentiform or triangular shape.
     prior_diameter_mm
@@ -58,6 +60,7 @@ class NoduleFacts:
     spiculated: bool | None = None
     suspicious: bool | None = None
     solid_component_mm: float | None = None
+    benign_calcification: bool | None = None
     place: str | None = None
     prior_diameter_mm: float | None = None
     status: str | None = None

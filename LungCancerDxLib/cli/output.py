@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..names import RESEARCH_USE_ONLY
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 from ..runtime.progress import Progress, part
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
         lines += result.warnings[:1]
     if result.model["outcome"] == "none":
         lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
-    lines += [f"Case score {case.score:.3f}  ({result.score_label})", result.model_description]
+    remark = OUTCOME_REMARKS[result.model["outcome"]]
+    lines += [f"Case score {case.score:.2f}  ({result.score_label}). {remark}", result.model_description]
     sides = {"left": "left", "right": "right", "side unknown": "unknown_side"}
     lungs = {side: result.lungs.get(f"{key}_volume_ml", 0.0) for side, key in sides.items()}
     shown = [f"{side} {volume:.0f} mL" for side, volume in lungs.items() if volume or side != "side unknown"]

@@ -18,7 +18,11 @@ from ..volume import CTVolume
 from .key_images import key_images, lung_map
 
 TITLE = "Lung nodules on CT"
-NODULE_COLUMNS = ("No.", "Place", "Type", "Mean / longest", "Volume", "Score", "Brock risk", "Lung-RADS")
+PROPOSALS = (
+    "What a detector proposes: no confirmed nodules, and some may be vessels. Brock, Mayo, Lung-RADS and Fleischner "
+    "take each for a nodule."
+)
+NODULE_COLUMNS = ("No.", "Place", "Type", "Sphere / longest", "Volume", "Score", "Brock risk", "Lung-RADS")
 _PICTURED = 3  # nodules whose pictures fit on the page
 _SOURCES = (
     "Brock: McWilliams et al., N Engl J Med 2013;369:910-9, Table 2, models 2a and 2b.",
@@ -128,7 +132,7 @@ def place_of(nodule: Nodule) -> str:
 
 
 def size_of(nodule: Nodule) -> str:
-    """Mean and longest axial diameter, or that of the detector's box."""
+    """Diameter of the sphere of its volume and longest axial one, or that of the detector's box."""
     if nodule.volume_mm3 is None:
         return "-" if nodule.diameter_mm is None else f"≈ {nodule.diameter_mm:.0f} mm (not outlined)"
     return f"{nodule.diameter_mm:.1f} / {nodule.longest_axial_diameter_mm or 0:.1f} mm"
@@ -144,22 +148,32 @@ def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str,
     label = result.score_label[:1].upper() + result.score_label[1:]
     yield f"{result.case.score:.2f}", f"{label}. {OUTCOME_REMARKS[result.model['outcome']]}"
     if assessment.lung_rads:
-        highest = assessment.lung_rads[-1]
+        highest, is_range = assessment.lung_rads[-1], len(assessment.lung_rads) > 1
         is_all = assessment.scan_category == category_text(assessment.lung_rads)
-        then = f": {MANAGEMENT[highest.name]}" if is_all else "; other nodules have no category"
-        yield f"Lung-RADS {assessment.scan_category}", f"{highest.rule}{then}. {DECIDES}"
-    risks = [nodule.brock for nodule in assessment.nodules if nodule.brock.high is not None]
-    if risks:
-        highest_risk = max(risks, key=lambda risk: risk.high or 0.0)
-        over = f" over what is not known: {', '.join(highest_risk.unknown)}" if highest_risk.unknown else ""
-        yield highest_risk.text, f"{BROCK_NAME} of the nodule at highest risk{over}"
+        then = f"{f'; for {highest.name}' if is_range else ''}: {MANAGEMENT[highest.name]}"
+        about = highest.rule + (then if is_all else "; other nodules have no category")
+        setting = "" if result.patient.get("setting") else "If this is a screening CT: "
+        yield f"Lung-RADS {assessment.scan_category}", f"{setting}{about}. {DECIDES}"
+    covered = [nodule for nodule in assessment.nodules if nodule.brock.high is not None]
+    if covered:
+        highest_risk = max(covered, key=lambda nodule: nodule.brock.high or 0.0)
+        others = {nodule.rank for nodule in assessment.nodules} - {nodule.rank for nodule in covered}
+        left_out = ", ".join(map(str, sorted({*others, *assessment.not_assessed})))
+        risk = highest_risk.brock
+        over = f"; over what is not known: {', '.join(risk.unknown)}" if risk.unknown else ""
+        none = f"; none for nodule {left_out}" if left_out else ""
+        yield risk.text, f"{BROCK_NAME} of nodule {highest_risk.rank}, the highest of those it covers{none}{over}"
 
 
 def _about(result: CaseResult) -> Iterable[tuple[str, str]]:
     patient = Patient.from_table(result.patient)
     age = "age not known" if patient.age_years is None else f"{patient.age_years:.0f} years"
     yield "Patient", f"{age}, {patient.sex or 'sex not known'}"
-    words = {"family_history": "family history of lung cancer", "smoker": "smoker, now or before"}
+    words = {
+        "family_history": "family history of lung cancer",
+        "smoker": "smoker, now or before",
+        "earlier_cancer": "cancer outside the chest over five years ago",
+    }
     for name in ("family_history", "emphysema", "smoker", "earlier_cancer", "known_cancer", "immunosuppressed"):
         if name in result.patient:
             yield words.get(name, name.replace("_", " ")).capitalize(), "yes" if result.patient[name] else "no"

@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..io.dicom.source import source_datasets
 from ..io.dicom.writer import derived_uid
 from ..io.result_folder import DICOM_FILES
-from ..names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
+from ..names import LEFT, RESEARCH_USE_ONLY, RIGHT, SIDES, UNKNOWN_SIDE
 from ..runtime.atomic import atomic_file
 from ..volume import CTVolume, index_to_world
 
@@ -41,6 +41,9 @@ _LUNG_CODES = {
     UNKNOWN_SIDE: ("39607008", "Lung"),
 }
 _NODULE_CODE = ("27925004", "Nodule")
+_SCORE_CODES = {"clinical": "CLINICAL", "readers": "READERS", "synthetic": "SIMULATED", "none": "UNTRAINED"}
+"""A score by what the model was trained on: whoever goes by codes does not take a suspicion for a probability."""
+
 _CATEGORY_CODES = {
     False: ("91723000", "Anatomical Structure"),
     True: ("49755003", "Morphologically Abnormal Structure"),
@@ -232,12 +235,19 @@ def _case_group(source: Sequence[Dataset], result: CaseResult, assessment: Asses
     """The case's score and the scan's category."""
     import highdicom as hd
 
-    uid = derived_uid(source[0].SeriesInstanceUID, "case")
+    uid, outcome = derived_uid(source[0].SeriesInstanceUID, "case"), result.model["outcome"]
+    score = _own(f"CASE_{_SCORE_CODES[outcome]}", f"Case, by an AI model: {result.case.score_name}")
+    intended = hd.sr.QualitativeEvaluation(_own("INTENDED_USE", "Intended use"), _own("RESEARCH", RESEARCH_USE_ONLY))
+    reliable = _own("RELIABLE", "Reliability of the score"), _own("NOT_RELIABLE", "Not reliable on this scan")
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid, "Case"),
         finding_type=_sct(*_LUNG_CODES[UNKNOWN_SIDE]),
-        measurements=[_measurement(_own("CASE_SCORE", result.score_label), result.case.score, "1", "no units")],
-        qualitative_evaluations=list(_categories(assessment.lung_rads)),
+        measurements=[_measurement(score, result.case.score, "1", "no units")],
+        qualitative_evaluations=[
+            intended,
+            *([hd.sr.QualitativeEvaluation(*reliable)] if result.unreliable else []),
+            *_categories(assessment.lung_rads, assessment.is_open),
+        ],
     )
 
 
@@ -253,7 +263,10 @@ def _measurements(nodule: Nodule, result: CaseResult, assessment: Assessment) ->
     yield _measurement(_own("LONGEST_AXIAL", "Longest axial diameter"), nodule.longest_axial_diameter_mm, "mm", "mm")
     yield _measurement(_own("MEAN_HU", "Mean attenuation"), nodule.mean_hu, "[hnsf'U]", "Hounsfield unit")
     yield _measurement(_own("DETECTION", "Confidence of detection"), nodule.confidence, "1", "no units")
-    yield _measurement(_own("NODULE_SCORE", result.nodule_score_name), nodule.malignancy, "1", "no units")
+    score = _own(
+        f"NODULE_{_SCORE_CODES[result.model['outcome']]}", f"Nodule, by an AI model: {result.nodule_score_name}"
+    )
+    yield _measurement(score, nodule.malignancy, "1", "no units")
     found = assessment.of(nodule.rank)
     if found is not None and found.brock.low is not None and found.brock.high is not None:
         for code, which, value in (("LOW", "least", found.brock.low), ("HIGH", "most", found.brock.high)):
@@ -274,18 +287,19 @@ def _evaluations(nodule: Nodule, assessment: Assessment) -> Iterator[Any]:
         yield from _categories(found.lung_rads)
 
 
-def _categories(categories: Sequence[Any]) -> Iterator[Any]:
-    """The categories that are possible, the least and the most."""
+def _categories(categories: Sequence[Any], is_open: bool = False) -> Iterator[Any]:
+    """The categories that are possible, the least and, unless there may be a higher one, the most."""
     import highdicom as hd
 
     names = [category.name for category in categories]
-    if names and names[0] == names[-1]:
+    if names and names[0] == names[-1] and not is_open:
         name = _own("LUNG_RADS", "Lung-RADS v2022 category suggested by measurements")
         yield hd.sr.QualitativeEvaluation(name, _category(names[0]))
-    elif names:
-        for code, which, value in (("LEAST", "at least", names[0]), ("MOST", "at most", names[-1])):
-            name = _own(f"LUNG_RADS_{code}", f"Lung-RADS v2022 category, {which}")
-            yield hd.sr.QualitativeEvaluation(name, _category(value))
+        return
+    bounds = list(zip(("LEAST", "MOST"), names[:1] + names[-1:], strict=False))
+    for which, value in bounds[:1] if is_open else bounds:
+        name = _own(f"LUNG_RADS_{which}", f"Lung-RADS v2022 category, at {which.lower()}, suggested by measurements")
+        yield hd.sr.QualitativeEvaluation(name, _category(value))
 
 
 def _measurement(name: Any, value: float | None, unit: str, meaning: str) -> Any:

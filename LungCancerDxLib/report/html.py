@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from ..names import RESEARCH_USE_ONLY
-from .content import NODULE_COLUMNS, TITLE, Picture, Report
+from .content import NODULE_COLUMNS, PROPOSALS, TITLE, Picture, Report
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5b646e; --line: #d5dae0; --back: #ffffff; --box: #f3f5f8;
@@ -46,7 +46,7 @@ def to_html(report: Report) -> str:
         *(f"<div class='box'><strong>{escape(big)}</strong>{escape(small)}</div>" for big, small in report.headline),
         "</div>",
         _facts(report.about),
-        _table(report.nodules),
+        *([f"<p class='caption'>{escape(PROPOSALS)}</p>", _table(report.nodules)] if report.nodules else []),
         "<div class='pictures'><div>",
         *(_figure(picture) for picture in report.pictures),
         "</div><div>",
@@ -79,7 +79,7 @@ def _facts(facts: Iterable[tuple[str, str]]) -> str:
 def _table(rows: Iterable[tuple[str, ...]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in NODULE_COLUMNS)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _figure(picture: Picture) -> str:

@@ -80,7 +80,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     figure = plot.figure(figsize=(15, height), facecolor=BACKGROUND)
     grid = figure.add_gridspec(rows, 5, width_ratios=(1, 1, 1, 0.85, 1.5), top=1 - 1.5 / height, bottom=0.03)
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
-    headline = f"Case: {result.case.score:.3f}   {result.score_label}"
+    headline = f"Case: {result.case.score:.2f}   {result.score_label}"
     figure.text(0.02, 0.985, headline, color=TEXT, fontsize=19, va="top")
     line = f"Research use only. Not for diagnosis.   |   {result.model_description}"
     figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)

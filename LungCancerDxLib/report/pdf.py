@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..names import RESEARCH_USE_ONLY
-from .content import NODULE_COLUMNS, TITLE, Picture, Report
+from .content import NODULE_COLUMNS, PROPOSALS, TITLE, Picture, Report
 
 _FREE_SHARE = 0.7  # of a page
 _MARGIN_MM, _WIDTH_MM = 12.0, 186.0  # of A4
@@ -55,7 +55,7 @@ def save_pdf(report: Report, path: Path) -> None:
         Spacer(0, 2 * mm),
         _facts(report.about, text, 42),
         Spacer(0, 2 * mm),
-        *([_nodules(report.nodules, text)] if report.nodules else []),
+        *([text(escape(PROPOSALS), "soft"), _nodules(report.nodules, text)] if report.nodules else []),
         Spacer(0, 2 * mm),
         _columns(pictures or notes, [*_captioned(report.lungs, lungs_mm, text), on_all]),
         *(notes if pictures else []),

@@ -3,8 +3,8 @@
     python -m Testing.Benchmarks.outlines SEGMENTER --data FOLDER [--fold N] [--background CT]
 
 Nodules of the bank lie in their own surroundings; beyond what was cut out with them lies the background's lung, and no
-Dice is counted there. Every proposal is off as a detector's is, each in its own way. With --fold only nodules that a training with that
---fold has not seen count; give it the same background.
+Dice is counted there. Every proposal is off as a detector's is, each in its own way. With --fold only nodules that a
+training with that --fold has not seen count; give it the same background.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ def test_number_of_nodules_is_not_known_unless_it_is_told():
     [(None, 0.08, True), (None, 0.02, None), (False, 0.08, False), (True, 0.0, True), (None, None, None)],
 )
 def test_emphysema_is_what_was_seen_else_what_is_measured_in_plenty(seen, share, known):
-    assert assess(case_of(SOLID, share=share), Patient(emphysema=seen)).emphysema is known
+    found = assess(case_of(SOLID, share=share), Patient(emphysema=seen))
+    assert found.emphysema is known
+    assert any("taken as present" in remark for remark in found.remarks) == (seen is None and known is True)
 
 
 def test_unknown_solid_part_gives_all_categories_that_it_allows():
@@ -106,7 +108,12 @@ def test_unknown_solid_part_gives_all_categories_that_it_allows():
 def test_scan_is_as_its_highest_nodule():
     assert category_text(assess(case_of(SOLID, USERS), Patient()).lung_rads) == "4A"
     assert category_text(assess(case_of(SOLID, PART_SOLID), Patient()).lung_rads) == "4A to 4B"
-    assert assess(case_of(), Patient()).scan_category == "1"
+
+
+def test_that_nothing_was_found_is_no_category_1():
+    found = assess(case_of(), Patient())
+    assert found.scan_category == "-"
+    assert any("does not show that there is none" in remark for remark in found.remarks)
 
 
 def test_a_nodule_without_a_category_leaves_the_scans_open():
@@ -157,11 +164,15 @@ def test_fleischner_over_what_is_not_known():
     assert any("35 years" in remark for remark in young.remarks)
 
 
-def test_calcified_is_category_1_with_a_reservation():
-    found = assess(case_of(replace(SOLID, type="calcified")), ALL_KNOWN).of(1)
-    assert category_text(found.lung_rads) == "1"
+@pytest.mark.parametrize(("benign", "category", "follow_up"), [(None, "1 to 4A", 2), (True, "1", 1), (False, "4A", 1)])
+def test_a_calcified_nodule_is_category_1_where_its_pattern_is_benign(benign, category, follow_up):
+    facts = {1: NoduleFacts(benign_calcification=benign)}
+    patient = replace(ALL_KNOWN, setting=None, high_risk=False, nodules=facts)
+    found = assess(case_of(replace(SOLID, type="calcified")), patient).of(1)
+    assert category_text(found.lung_rads) == category
+    assert len(found.fleischner) == follow_up
     assert found.brock.low is None
-    assert any("pattern" in remark for remark in found.remarks)
+    assert any("pattern is not measured" in remark for remark in found.remarks) == (benign is None)
 
 
 def test_a_nodule_at_the_pleura_may_be_juxtapleural():

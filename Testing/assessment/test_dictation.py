@@ -4,22 +4,23 @@ from dataclasses import replace
 
 from LungCancerDxLib.assessment.assess import DECIDES, assessed
 from LungCancerDxLib.assessment.dictation import dictated
+from LungCancerDxLib.names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 from Testing.assessment.test_assess import ALL_KNOWN, NOT_OUTLINED, RUNNER_UP, SOLID, case_of
 
 
 def test_a_sentence_a_nodule_and_the_category():
     text = dictated(assessed(case_of(SOLID, NOT_OUTLINED, RUNNER_UP), ALL_KNOWN))
-    first, second, category, decides = text.splitlines()
+    first, second, category, *notice = text.splitlines()
     assert first.startswith(
         "Nodule 1: left lung, upper third, solid, 9.0 mm (longest axial diameter 10.0 mm), 382 mm³, "
     )
     assert "12 mm from the pleura. Lung-RADS 4A. Brock risk (clinical outcomes, screening population): " in first
-    assert first.endswith("Suspicion, as radiologists rate it: 0.70.")
+    assert first.endswith(" The network's suspicion: 0.70.")
     assert second.startswith("Nodule 3: left lung, upper third, about 9 mm, not outlined.")
-    assert category == "Lung-RADS v2022: category at least 4A."
-    assert decides == DECIDES
+    assert category == "Lung-RADS v2022, suggested for a screening CT: category at least 4A."
+    assert notice == [DECIDES, OUTCOME_REMARKS["readers"], RESEARCH_USE_ONLY]
 
 
 def test_a_nodule_at_the_pleura_and_a_case_without_any():
-    assert "at the pleura" in dictated(case_of(replace(SOLID, distance_to_pleura_mm=0.4)))
+    assert "at the lung's edge" in dictated(case_of(replace(SOLID, distance_to_pleura_mm=0.4)))
     assert dictated(case_of()).startswith("No nodule was found that counts.\n")

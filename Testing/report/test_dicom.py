@@ -139,14 +139,28 @@ def test_measurement_report_holds_what_was_measured(written):
     values = {each.name.meaning: each.value for each in groups[0].get_measurements()}
     assert values["Volume"] == pytest.approx(381.7)
     assert values["Longest axial diameter"] == 10.0
-    assert values["suspicion, as radiologists rate it"] == pytest.approx(0.7)
+    assert values["Nodule, by an AI model: suspicion, as radiologists rate it"] == pytest.approx(0.7)
     assert 0 < values["Brock risk (clinical outcomes, screening population), at least"] < 100
     said = {each.name.meaning: each.value.meaning for each in groups[0].get_qualitative_evaluations()}
     assert said["Lung-RADS v2022 category suggested by measurements"] == "Lung-RADS 3"
     assert said["Type of nodule by attenuation"] == "part-solid"
     others = report.get_image_measurement_groups()
     assert [group.tracking_identifier for group in others] == ["Case", "Nodule 2"]
-    assert others[0].get_measurements()[0].value == pytest.approx(0.71)
+    (score,) = others[0].get_measurements()
+    assert (score.name.value, score.value) == ("CASE_READERS", pytest.approx(0.71))
+    assert {each.name.meaning: each.value.meaning for each in others[0].get_qualitative_evaluations()} == {
+        "Intended use": "Research use only. Not for diagnosis.",
+        "Lung-RADS v2022 category, at least, suggested by measurements": "Lung-RADS 3",  # nodule 2 has none
+    }
+
+
+def test_a_score_has_the_code_of_its_outcome_and_an_unreliable_one_says_so(scan, result, tmp_path):
+    of_cases = replace(result, model={**result.model, "outcome": "clinical"}, unreliable=("slices are 8 mm apart",))
+    _, report = save_dicom(of_cases, scan[1], scan[0], tmp_path)
+    case, *_ = highdicom.sr.srread(report).content.get_image_measurement_groups()
+    assert [each.name.value for each in case.get_measurements()] == ["CASE_CLINICAL"]
+    said = {each.name.value: each.value.meaning for each in case.get_qualitative_evaluations()}
+    assert said["RELIABLE"] == "Not reliable on this scan"
 
 
 def test_the_same_case_gives_the_same_objects(scan, result, written, tmp_path):
@@ -187,7 +201,7 @@ def test_slicers_own_readers_find_what_was_measured(written, tmp_path):
     assert groups["Nodule 1"]["ReferencedSegment"] == 3
     values = {one["quantity"]["CodeMeaning"]: float(one["value"]) for one in groups["Nodule 1"]["measurementItems"]}
     assert values["Volume"] == pytest.approx(381.7)
-    assert values["suspicion, as radiologists rate it"] == pytest.approx(0.7)
+    assert values["Nodule, by an AI model: suspicion, as radiologists rate it"] == pytest.approx(0.7)
 
 
 def test_a_case_without_lungs_and_outlines_has_measurements_alone(scan, result, tmp_path):

@@ -79,6 +79,6 @@ def test_the_score_stands_under_the_name_that_the_outcome_allows(patient, labels
     monkeypatch.setattr(Figure, "text", write)
     drawn(case_of([]), patient, labels, tmp_path / "none.png")
     message = " ".join(written)
-    assert "0.500   model score (simulated outcomes)" in message
+    assert "0.50   model score (simulated outcomes)" in message
     assert "Research use only" in message
     assert "cancer probability" not in message

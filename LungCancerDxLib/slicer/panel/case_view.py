@@ -8,7 +8,7 @@ import qt
 import slicer.util
 
 from ...case import CaseResult
-from ...names import RESEARCH_USE_ONLY
+from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 from ..scene.nodules import malignancy_colour
 from ..scene.text import scored_ranks
 from .command import Report
@@ -52,8 +52,9 @@ class ResultView:
                 getattr(self._ui, label).text = ""
             self._ui.sharesLabel.clear()
             return
-        self._ui.scoreLabel.text = f"{result.case.score:.3f}"
-        self._ui.scoreNameLabel.text = _capitalised(result.score_label)
+        self._ui.scoreLabel.text = f"{result.case.score:.2f}"
+        remark = OUTCOME_REMARKS[result.model["outcome"]]
+        self._ui.scoreNameLabel.text = f"{_capitalised(result.score_label)}. {remark}"
         self._ui.overruledLabel.visible = by_model is not None
         self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)
         self._ui.infoButton.toolTip = result.model_description
@@ -94,7 +95,7 @@ def overruled_message(result: CaseResult, by_model: CaseResult) -> str:
         for how, ranks in (("without", model - user), ("with", user - model))
         if ranks
     ]
-    return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.3f}"
+    return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.2f}"
 
 
 def _capitalised(text: str) -> str:

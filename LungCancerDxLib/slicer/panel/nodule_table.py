@@ -129,7 +129,7 @@ def row_texts(nodule: Nodule) -> list[str]:
         _figure(nodule.malignancy, ".3f"),
         ("≈ " if _is_box(nodule) else "") + _figure(nodule.diameter_mm, ".1f", " mm"),
         nodule.type or "",
-        " ".join(part for part in (nodule.lung.removesuffix(" lung"), nodule.third) if part),
+        ", ".join(filter(None, [nodule.lung.removesuffix(" lung"), nodule.third and f"{nodule.third} third"])),
         _figure(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
         _figure(nodule.volume_mm3, ".0f", " mm³"),
         "your point" if _is_users(nodule) else _figure(nodule.confidence, ".2f"),

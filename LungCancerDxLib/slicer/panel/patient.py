@@ -119,7 +119,7 @@ def assessment_text(assessment: Assessment, rank: int | None) -> str:
     lines = [f"Lung-RADS of the scan: {assessment.scan_category}"] if assessment.lung_rads else []
     found = None if rank is None else assessment.of(rank)
     if found is not None:
-        lines += [f"Nodule {rank}: Lung-RADS {category.name}. {category.rule}." for category in found.lung_rads[-1:]]
+        lines += [f"Nodule {rank}: Lung-RADS {each.name} suggested. {each.rule}." for each in found.lung_rads]
         over = f" (over {', '.join(found.brock.unknown)})" if found.brock.unknown else ""
         lines.append(f"{found.brock.name}: {found.brock.text}{over}")
         lines += [f"{found.mayo.name}: {found.mayo.text}"] if found.mayo is not None else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import slicer
 
 from ...case import CaseResult, Nodule
+from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 
 _COUNTED = "LungCancerDx.CountedByModel"
 
@@ -26,7 +27,7 @@ def nodule_description(nodule: Nodule, score_name: str) -> str:
         nodule.lung,
         f"{nodule.third} third" if nodule.third else "",
         "not classified" if nodule.malignancy is None else f"{score_name} {nodule.malignancy:.2f}",
-        "" if nodule.contribution is None else f"{100 * nodule.contribution:.0f} % of the case's evidence",
+        "" if nodule.contribution is None else f"{100 * nodule.contribution:.0f} % of the case's score",
         "" if nodule.scored else "does not count in the case's score",
         "set by the user" if nodule.source == "user" else "",
     ]
@@ -45,8 +46,8 @@ def case_summary(result: CaseResult) -> str:
         f"Case score: {case_headline(result)}",
         f"Joined from {case.scored_nodules} of {len(result.nodules)} listed nodules by {case.join}",
         *(
-            f"{name}: {100 * share:.0f} % of the evidence"
-            for name, share in (("Leak (what was not seen)", case.leak_share), ("Blank proposals", case.blank_share))
+            f"{name}: {100 * share:.0f} % of the score"
+            for name, share in (("Leak (the model's own, no finding)", case.leak_share), ("Blanks", case.blank_share))
             if share is not None
         ),
         "",
@@ -56,7 +57,8 @@ def case_summary(result: CaseResult) -> str:
         ),
         "",
         *(f"Warning: {warning}" for warning in result.warnings),
-        f"{result.model_description}. For research use only.",
+        f"{result.model_description}. {OUTCOME_REMARKS[result.model['outcome']]}",
+        RESEARCH_USE_ONLY,
     ]
     return "\n".join(lines) + "\n"
 

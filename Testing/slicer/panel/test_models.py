@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from LungCancerDxLib.names import OUTCOME_REMARKS
 from Testing.slicer.panel.conftest import choose, run, start_held, wait
 from Testing.slicer.panel.stand_in_runs import CANCELLED, Outcome
 
@@ -55,7 +56,7 @@ def test_the_models_at_hand_are_listed_and_told_to_the_run(app, tmp_path, quick,
     assert quick.ui.modelComboBox.currentText == "untrained-default (DEFAULT)"
     assert "mean nothing" in quick.ui.modelLabel.text
     choose_model(app, quick, "Hospital's")
-    assert quick.ui.modelLabel.text == "Trained on clinical outcomes."
+    assert quick.ui.modelLabel.text == OUTCOME_REMARKS["clinical"]
     assert quick.ui.presetLabel.text == "GRT123"
     run(app, quick)
     assert runs.asked[0][runs.asked[0].index("--model") + 1] == "hospital"

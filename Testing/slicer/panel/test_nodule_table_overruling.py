@@ -72,10 +72,10 @@ def test_the_score_follows_every_tick_in_closed_form(app, quick, ct, runs, name)
         tick(app, quick, rank, counts)
         after = result_of(case)
         assert abs(after.case.score - closed_form(after)) < 1e-6
-        assert quick.ui.scoreLabel.text == f"{after.case.score:.3f}"
+        assert quick.ui.scoreLabel.text == f"{after.case.score:.2f}"
         assert after.nodules[rank - 1].scored == is_ticked(quick, rank) == counts
         assert bool(case.markups.GetNthControlPointSelected(rank - 1)) == counts
-        assert f"The model's own score: {before.case.score:.3f}" in quick.ui.overruledLabel.text
+        assert f"The model's own score: {before.case.score:.2f}" in quick.ui.overruledLabel.text
         scores.append(after.case.score)
     assert counted(after) == []
     assert len({round(score, 6) for score in scores}) > 2
@@ -91,7 +91,7 @@ def test_both_values_are_shown_and_the_models_choice_comes_back(app, quick, ct):
     tick(app, quick, 2, False)
     assert quick.ui.overruledLabel.visible
     assert "without 2" in quick.ui.overruledLabel.text
-    assert f"{before.case.score:.3f}" in quick.ui.overruledLabel.text
+    assert f"{before.case.score:.2f}" in quick.ui.overruledLabel.text
     quick.ui.restoreButton.click()
     app.process_events()
     assert result_of(cases(app)[0]) == before

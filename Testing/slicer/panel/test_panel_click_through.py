@@ -50,8 +50,8 @@ def test_from_an_empty_scene_to_browsed_nodules(app, widget, tiny_runs_with_outl
     (case,) = cases(app)
     result = result_of(case)
     assert result.model["name"] == tiny_model().name
-    assert ui.scoreLabel.text == f"{result.case.score:.3f}"
-    assert ui.scoreNameLabel.text == "No trained model, scores mean nothing, not reliable"
+    assert ui.scoreLabel.text == f"{result.case.score:.2f}"
+    assert ui.scoreNameLabel.text.startswith("No trained model, scores mean nothing, not reliable. ")
     assert ui.researchLabel.text == "Research use only. Not for diagnosis."
     assert ui.statusLabel.text == ""
     assert rows(widget) == [n.rank for n in result.nodules if n.scored or n.confidence >= 0.5]

@@ -99,7 +99,7 @@ def test_the_nodule_list_is_copied_as_text(app, scored):
     import qt
 
     scored.ui.copyButton.click()
-    assert qt.QApplication.clipboard().text().rstrip().endswith("a radiologist decides.")
+    assert qt.QApplication.clipboard().text().rstrip().endswith("Not for diagnosis.")
 
 
 def test_age_and_sex_of_the_database_of_slicer(app, ct, tmp_path, monkeypatch):

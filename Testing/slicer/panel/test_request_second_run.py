@@ -88,7 +88,7 @@ def test_a_result_comes_in_while_the_user_is_in_another_module(app, quick, ct, r
     wait(app, quick)
     assert len(cases(app)) == 1
     app.select_module("LungCancerDx")
-    assert quick.ui.scoreLabel.text == f"{result_of(cases(app)[0]).case.score:.3f}"
+    assert quick.ui.scoreLabel.text == f"{result_of(cases(app)[0]).case.score:.2f}"
     assert rows(quick)[:2] == [1, 2]
     assert quick.ui.detectButton.enabled
 

@@ -24,7 +24,7 @@ def test_points_carry_rank_score_and_figures(scene):
     first, _, third = reading.descriptions(nodes.markups)
     assert first.startswith("14.0 mm, solid, left lung, middle third, ")
     assert f"{SCORE_NAME} 0.63" in first
-    assert "77 % of the case's evidence" in first
+    assert "77 % of the case's score" in first
     assert "not classified" in third
     assert "does not count" in third
     found = reading.measurements(nodes.markups)

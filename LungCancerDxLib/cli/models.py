@@ -48,6 +48,10 @@ def add_models(commands: Commands) -> None:
     calibrate.add_argument("model", metavar="MODEL|RUN", help="of outcome readers")
     calibrate.add_argument("scores", metavar="CSV", type=path, nargs="+", help="held-out.csv of trainings with --fold")
     calibrate.add_argument("--out", metavar="DIR", type=path, required=True, help="the new model, called as its folder")
+    combine = add_command(actions, "combine", run_combine, help="one model's detector and another's classifier")
+    combine.add_argument("detector", metavar="DETECTOR", help="a model or run")
+    combine.add_argument("classifier", metavar="CLASSIFIER", help="a model or run")
+    combine.add_argument("--out", metavar="DIR", type=path, required=True, help="the new model, called as its folder")
     remove = add_command(actions, "remove", run_remove, help="remove one of your own models")
     remove.add_argument("name", metavar="NAME")
 
@@ -116,6 +120,21 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     return (
         f"{_described(made, arguments.out)}\nThe logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
     )
+
+
+def run_combine(arguments: argparse.Namespace, stop: Stop) -> str:
+    """Make a model of two; returns the message for the terminal."""
+    from dataclasses import replace
+
+    from ..models.bundle import combined, save_model
+    from ..models.find import model_or_run
+    from ..runtime.atomic import check_target
+
+    check_target(arguments.out)
+    made = combined(model_or_run(arguments.detector), model_or_run(arguments.classifier))
+    made = replace(made, name=arguments.out.resolve().name)
+    save_model(made, arguments.out, half_precision=True)
+    return _described(made, arguments.out)
 
 
 def run_import(arguments: argparse.Namespace, stop: Stop) -> str:

@@ -26,6 +26,7 @@ from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter, save_segmenter
 
 _DETECTOR, _CLASSIFIER = "detector.", "classifier."
 _BACKBONE = "classifier.NoduleNet."
+_DETECTOR_SAID = "detector: "
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,25 @@ def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
         classifier.fc2.bias.mul_(slope).add_(intercept)
     said = f"suspicion calibrated on {on}: {slope:.3f} z {intercept:+.3f}; {model.trained_on}"
     return replace(model, trained_on=said, classifier=classifier, sha256="")
+
+
+def combined(detector: Model, classifier: Model) -> Model:
+    """The classifier, and all else of its model, with another model's detector.
+
+    Raises
+    ------
+    ModelError
+        Where they are of different presets.
+    """
+    if detector.preset != classifier.preset:
+        raise ModelError(
+            f"Detector and classifier are of different presets, {detector.preset.name} and {classifier.preset.name}: "
+            "they would see different voxels. Train both with the same one."
+        )
+    own, _, _ = classifier.trained_on.partition(_DETECTOR_SAID)
+    _, found, others = detector.trained_on.partition(_DETECTOR_SAID)
+    said = f"{own}{found}{others}" if found else f"{own}detector of {detector.name}: {detector.trained_on}"
+    return replace(classifier, trained_on=said, detector=detector.detector, sha256="")
 
 
 def weights_digest(model: Model) -> str:

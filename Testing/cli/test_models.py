@@ -237,6 +237,18 @@ def test_a_calibrated_model_scales_every_nodules_logit(tmp_path, capsys):
     assert made.classifier.leak == model.classifier.leak
 
 
+@pytest.mark.slow
+def test_combine_writes_a_model_of_two(tmp_path, capsys):
+    for n in (1, 2):
+        save_model(replace(untrained_model(seed=n), trained_on=f"classifier: {n}; detector: {n}"), tmp_path / str(n))
+    assert main(["models", "combine", str(tmp_path / "1"), str(tmp_path / "2"), "--out", str(tmp_path / "made")]) == 0
+    assert "classifier: 2; detector: 1" in capsys.readouterr().out
+    made, detector, classifier = (find_model(str(tmp_path / name)) for name in ("made", "1", "2"))
+    assert torch.equal(made.detector.output[-1].weight, detector.detector.output[-1].weight.half().float())
+    assert torch.equal(made.classifier.fc2.weight, classifier.classifier.fc2.weight.half().float())
+    assert made.name == "made"
+
+
 def test_only_ratings_calibrate_and_only_their_own_model(tmp_path, saved, capsys):
     rng = np.random.default_rng(0)
     table, opposite = held_out(tmp_path / "held-out.csv", 1.0, rng), held_out(tmp_path / "other.csv", -1.0, rng)

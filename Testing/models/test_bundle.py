@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save, save_file
 
 from LungCancerDxLib.errors import ModelError, UsageError
-from LungCancerDxLib.models.bundle import load_model, save_model, weights_digest
+from LungCancerDxLib.models.bundle import combined, load_model, save_model, weights_digest
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.registry import CARD_FILE, WEIGHTS_FILE
 from LungCancerDxLib.preset import DEFAULT, GRT123
@@ -49,6 +49,18 @@ def replace_weights(folder, content, fit_card=True):
 def change_card(folder, **entries):
     card = json.loads((folder / CARD_FILE).read_text())
     (folder / CARD_FILE).write_text(json.dumps({**card, **entries}))
+
+
+def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
+    one = replace(model, trained_on="classifier: A; detector: B", outcome="readers")
+    other = replace(untrained_model(seed=1), trained_on="detector: C; started from D (classifier: E; detector: F)")
+    made = combined(other, one)
+    assert made.detector is other.detector
+    assert made.classifier is one.classifier
+    assert (made.outcome, made.sha256) == ("readers", "")
+    assert made.trained_on == "classifier: A; detector: C; started from D (classifier: E; detector: F)"
+    with pytest.raises(ModelError, match="different presets"):
+        combined(replace(other, preset=GRT123), one)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from ...preset import Preset
 from ...runtime.device import Compute, exact_arithmetic
 from ...runtime.npz import Arrays
 from ...runtime.progress import Progress, silent
+from ..cases.proposals import of_nodules
 from ..cases.store import CaseCache
 from ..detector.loss import Losses
 from ..engine.loop import Task
@@ -26,7 +27,7 @@ from ..engine.validation import Batch
 from .crops import UNMOVED, draw_pose, posed_crop
 from .items import KnownCases, case_of, collate, scorable, slot_masks
 from .network import losses_of_features, seen
-from .proposals import draw, of_nodules
+from .proposals import draw
 from .recipe import Augmentation, ClassifierRecipe
 
 _LEAST_SPREAD = 0.1  # of the mean over all features

@@ -17,11 +17,12 @@ from ...detection.proposals import Proposals
 from ...networks.nnet import STRIDE
 from ...preset import Preset
 from ...runtime.npz import Arrays
+from ..cases.proposals import of_nodules
 from ..cases.store import CaseStore
 from ..detector.items import DetectorItems
 from ..engine.validation import Batch
 from .crops import draw_pose, posed_crop
-from .proposals import draw, of_nodules
+from .proposals import draw
 from .recipe import Augmentation, ClassifierRecipe
 
 

@@ -1,50 +1,20 @@
-"""The proposals that the classifier learns from: found beforehand (V-E), drawn anew for every use (V)."""
+"""The proposals that the classifier learns from: drawn anew for every use (V), or made up to try things out."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
 from typing import Literal
 
 import numpy as np
 
-from ...detection.detector import detect
-from ...detection.proposals import Proposals, cube_iou
-from ...networks.nnet import NNet
-from ...preset import PAPER, Preset
-from ...runtime.device import Compute
-from ...runtime.npz import Arrays
-from ...runtime.progress import Progress, silent
-from ..cases.store import CaseCache, CaseStore, TrainingCase
+from ...detection.proposals import Proposals
+from ..cases.store import TrainingCase
 from .recipe import ClassifierRecipe
-
-HIT_IOU = 0.05  # a proposal that overlaps a described nodule by more shows it (published code)
 
 _FALSE_ALARMS = (4, 12)  # of a case, in `proposals_from_truth`
 _FALSE_DIAMETER = (6.0, 0.4)  # log-normal: median, standard deviation of the logarithm
 _NODULE_LOGIT, _FALSE_LOGIT = (2.5, 1.5), (-1.0, 1.2)  # normal: mean, standard deviation
 _JITTER = 0.1  # of the diameter: standard deviation of centre and size
 _TRIES = 64
-
-
-def find_proposals(
-    store: CaseStore, detector: NNet, sha256: str, preset: Preset, compute: Compute, progress: Progress = silent
-) -> list[Proposals]:
-    """The detector's proposals for every case of a store, as in inference and best first; kept beside the cases.
-
-    Parameters
-    ----------
-    sha256
-        Of the detector's weights: proposals of other weights are not used.
-    """
-    of_detector = replace(preset, crop_size=PAPER.crop_size)  # the classifier's crops decide nothing here
-    decided_by = {"detector": sha256, "preset": asdict(of_detector), "precision": compute.precision}
-
-    def proposals(number: int, subprogress: Progress) -> Arrays:
-        subprogress("finding proposals", 0.0)
-        return vars(detect(store.case(number).scan, detector, preset, compute, subprogress).proposals)
-
-    cache = CaseCache(store, "proposals", decided_by, [field.name for field in fields(Proposals)])
-    return [Proposals(**arrays) for arrays in cache.of_all(proposals, progress)]
 
 
 def proposals_from_truth(case: TrainingCase, rng: np.random.Generator) -> Proposals:
@@ -76,14 +46,6 @@ def _false_alarm(case: TrainingCase, rng: np.random.Generator) -> np.ndarray | N
         if case.scan.dilated[tuple(center)] and free:
             return np.array([*center, diameter])
     return None
-
-
-def of_nodules(proposals: Proposals, nodules: np.ndarray) -> np.ndarray:
-    """Which of N proposals show one of the described nodules (M, 4): (N,) bool."""
-    if len(nodules) == 0:
-        return np.zeros(len(proposals), bool)
-    boxes = zip(proposals.center_kji, proposals.diameter, strict=True)
-    return np.array([cube_iou(*box, nodules[:, :3], nodules[:, 3]).max() > HIT_IOU for box in boxes], bool)
 
 
 def draw(rng: np.random.Generator, logits: np.ndarray, count: int, recipe: ClassifierRecipe) -> np.ndarray:

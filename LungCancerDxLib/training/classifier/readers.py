@@ -27,13 +27,13 @@ from ...models.registry import MODEL_FOLDER
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
+from ..cases.proposals import find_proposals
 from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseStore, description
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
-from .proposals import find_proposals
 from .rated_crops import Background, CropAugmentation, HeldOut, RatedCrops, held_out, without_nodule
 from .rated_network import RatedNodules, measured, suspicions
 

@@ -18,6 +18,7 @@ from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...preset import Preset
 from ...runtime.progress import Progress, part
+from ..cases.proposals import find_proposals
 from ..cases.store import CaseStore, read_outcomes
 from ..detector.insertion import Inserter
 from ..detector.items import DetectorItems
@@ -28,7 +29,7 @@ from ..engine.validation import MOST_BATCHES, Items, Validation, check_apart
 from .features import CaseFeatures, FeatureTask, cached_features, source_digest
 from .items import CaseItems, JointItems, KnownCases
 from .network import ClassifierWithLoss, JointNet, leak_in_units, new_classifier
-from .proposals import find_proposals, proposals_from_truth
+from .proposals import proposals_from_truth
 from .recipe import ARROW, UNCHANGED, Augmentation, ClassifierRecipe, Stage, augmentation_of, optimizer_of
 
 _PROPOSALS_SHARE = 0.3  # of the progress

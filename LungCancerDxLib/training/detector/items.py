@@ -65,6 +65,8 @@ class DetectorItems:
     ----------
     cubes
         Of a bank of real nodules, for the recipe's `cube_share`.
+    false_alarms
+        Of each case, (N, 4) k, j, i, diameter, for the recipe's `false_alarm_share`.
 
     Raises
     ------
@@ -80,11 +82,14 @@ class DetectorItems:
         seed: int,
         inserter: Inserter | None = None,
         cubes: Sequence[BankNodule] = (),
+        false_alarms: Sequence[np.ndarray] = (),
     ) -> None:
         self._cubes = cubes if recipe.cube_share > 0 else ()
         self._store, self._recipe, self._preset, self._seed = store, recipe, preset, seed
         self._targets = targets_of(store.nodules, recipe)
         self._case_chances = case_chances(store.synthetic, recipe)
+        self._false_alarms = false_alarms
+        self._alarm_chances = self._case_chances[: len(false_alarms)] * [len(boxes) > 0 for boxes in false_alarms]
         self._inserter = inserter if recipe.inserted_share > 0 else None
         if len(self._targets.cases) == 0 and self._inserter is None:
             raise UsageError(
@@ -145,7 +150,9 @@ class DetectorItems:
     def _shown(self, rng: np.random.Generator) -> _Shown:
         recipe = self._recipe
         if rng.random() >= recipe.nodule_share:
-            case, cut = self._anywhere(rng, self._scale(rng, None) if recipe.augment_random else 1.0)
+            scale = self._scale(rng, None) if recipe.augment_random else 1.0
+            at_alarm = self._alarm_chances.any() and rng.random() < recipe.false_alarm_share
+            case, cut = self._at_false_alarm(rng, scale) if at_alarm else self._anywhere(rng, scale)
             return _Shown(case, cut, cut.source(case.scan.image), case.nodules, recipe.augment_random, chosen=0)
         if self._cubes and rng.random() < recipe.cube_share:
             return self._cube(rng)
@@ -179,6 +186,12 @@ class DetectorItems:
 
     def _scale(self, rng: np.random.Generator, diameter: float | None) -> float:
         return draw_scale(rng, self._recipe.scale, self._recipe.scaled_diameters, diameter)
+
+    def _at_false_alarm(self, rng: np.random.Generator, scale: float) -> tuple[TrainingCase, Cut]:
+        chances = self._alarm_chances / self._alarm_chances.sum()
+        number = int(rng.choice(len(chances), p=chances))
+        box = self._false_alarms[number][rng.integers(len(self._false_alarms[number]))]
+        return self._store.case(number), Cut(nodule_start(rng, box, scale, self._recipe), self._recipe.patch, scale)
 
     def _anywhere(self, rng: np.random.Generator, scale: float) -> tuple[TrainingCase, Cut]:
         case = self._store.case(int(rng.choice(len(self._store), p=self._case_chances)))

@@ -38,6 +38,7 @@ class Recipe:
     flipped_location: Literal["of the mirrored patient", "flipped too"] = "of the mirrored patient"
     scale: tuple[float, float] = (0.8, 1.15)
     scaled_diameters: tuple[float, float] | None = None  # scaling may not take a nodule beyond, in either direction
+    false_alarm_share: float = 0.0  # of the patches drawn for no nodule: at a false alarm of the detector to start from
     augment_random: bool = True  # also flip and scale patches that were not chosen for a nodule
 
     # Nodules (III-A, IV-E)
@@ -119,6 +120,7 @@ READERS = replace(
     most_inserted=3,
     real_share=0.7,
     cube_share=0.15,
+    false_alarm_share=0.7,
     optimizer=OptimizerConfig("adamw", 5e-4, 0.01, cosine=True, warm_up_steps=50, clip_norm=1.0),
     steps=1500,
     fine_tuned=True,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ...datasets.nodule_bank import BankNodule
@@ -18,6 +19,8 @@ from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
 from ...networks.nnet import NNet
 from ...preset import Preset
+from ...runtime.progress import part
+from ..cases.proposals import false_alarms, find_proposals
 from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseStore
 from ..engine.loop import Run, RunOptions, Task, train
@@ -28,6 +31,7 @@ from .loss import DetectorWithLoss, new_detector
 from .patches import patches_of_epoch
 from .recipe import READERS, Recipe
 
+_PROPOSALS_SHARE = 0.1  # of the progress
 _LEAST_BATCHES = 8  # of a check: where nodules are inserted, few or none are described
 
 
@@ -86,7 +90,15 @@ def train_detector(
             )
         net.load_state_dict(start.detector.state_dict())
     cubes = [nodule for nodule in bank if nodule.is_cube]
-    items = DetectorItems(store, recipe, preset, seed, inserter, cubes)
+    alarms: list[np.ndarray] = []
+    if start is not None and recipe.false_alarm_share > 0:
+        progress = part(options.progress, 0.0, _PROPOSALS_SHARE)
+        found = options.ranks.in_turn(
+            lambda: find_proposals(store, start.detector, start.sha256, preset, options.compute, progress)
+        )
+        alarms = [false_alarms(store.case(number), proposals) for number, proposals in enumerate(found)]
+        options = replace(options, progress=part(options.progress, _PROPOSALS_SHARE, 1.0))
+    items = DetectorItems(store, recipe, preset, seed, inserter, cubes, alarms)
     task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
     config = {
         "task": "detector",

@@ -22,10 +22,10 @@ from ...networks.nnet import FEATURE_CHANNELS
 from ...runtime.device import Compute
 from ...runtime.npz import Arrays
 from ...runtime.progress import Progress, part, silent
+from ..cases.proposals import find_proposals
 from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseCache, CaseStore
 from ..classifier.features import CaseFeatures, blank_feature, central_feature
-from ..classifier.proposals import find_proposals
 from ..classifier.rated_crops import Background, Rated, draw_voxel, held_out, without_nodule
 from ..classifier.readers import FALSE_ALARM_ABOVE_LOGIT
 

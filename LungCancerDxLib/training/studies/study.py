@@ -29,11 +29,11 @@ from ...networks.nnet import FEATURE_CHANNELS
 from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import Progress, part, silent
+from ..cases.proposals import find_proposals
 from ..cases.store import CaseStore, read_outcomes
 from ..classifier.features import CaseFeatures, FeatureTask, cached_features, source_digest
 from ..classifier.items import KnownCases
 from ..classifier.network import exact_score, leak_in_units, new_classifier
-from ..classifier.proposals import find_proposals
 from ..classifier.recipe import STAGES, ClassifierRecipe, augmentation_of, optimizer_of, parse_scheme
 from ..classifier.train import Plan, train_classifier
 from ..detector.insertion import Inserter

@@ -60,6 +60,18 @@ def test_half_of_the_inserted_nodules_are_put_into_scans_where_most_cases_are_sy
     assert 0.4 < np.mean([name == "scan" for name in into]) < 0.6
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_patches_without_a_nodule_show_false_alarms_of_the_detector_to_start_from(tmp_path, share):
+    boxes = [(20.0, 20, 40, 12.0)]
+    unknown = replace(ball_case("alarm", boxes=boxes), nodules=np.zeros((0, 4)))
+    store = store_of(tmp_path, ball_case("described"), unknown)
+    recipe = replace(SMALL, nodule_share=0.0, false_alarm_share=share, patch=16, margin=2, scale=(1.0, 1.0))
+    items = DetectorItems(store, recipe, TINY, 3, false_alarms=[np.zeros((0, 4)), np.array(boxes)])
+    shown = [(item.image > (LUNG + BALL) / 2).mean() for item in several(items)]
+    assert (min(shown) > 0.1) == (share == 1.0)
+    assert all(len(item.labels.positives) == 0 for item in several(items)) or share == 0.0
+
+
 @pytest.mark.parametrize("scale", [(1.0, 1.0), (0.8, 1.15)])
 def test_every_box_lies_on_a_ball_and_its_anchor_decodes_to_it(store, scale):
     for item in several(items_of(store, replace(SMALL, scale=scale))):

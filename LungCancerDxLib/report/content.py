@@ -19,8 +19,8 @@ from .key_images import key_images, lung_map
 
 TITLE = "Lung nodules on CT"
 PROPOSALS = (
-    "What a detector proposes: no confirmed nodules, and some may be vessels. Brock, Mayo, Lung-RADS and Fleischner "
-    "take each for a nodule."
+    "Proposals of a detector, not confirmed; some may be vessels. Brock, Mayo, Lung-RADS and Fleischner take each for a "
+    "nodule."
 )
 NODULE_COLUMNS = ("No.", "Place", "Type", "Sphere / longest", "Volume", "Score", "Brock risk", "Lung-RADS")
 _PICTURED = 3  # nodules whose pictures fit on the page
@@ -161,7 +161,7 @@ def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str,
         left_out = ", ".join(map(str, sorted({*others, *assessment.not_assessed})))
         risk = highest_risk.brock
         over = f"; over what is not known: {', '.join(risk.unknown)}" if risk.unknown else ""
-        none = f"; none for nodule {left_out}" if left_out else ""
+        none = f"; none for no. {left_out}" if left_out else ""
         yield risk.text, f"{BROCK_NAME} of nodule {highest_risk.rank}, the highest of those it covers{none}{over}"
 
 

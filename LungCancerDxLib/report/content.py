@@ -19,8 +19,8 @@ from .key_images import key_images, lung_map
 
 TITLE = "Lung nodules on CT"
 PROPOSALS = (
-    "Proposals of a detector, not confirmed; some may be vessels. Brock, Mayo, Lung-RADS and Fleischner take each for a "
-    "nodule."
+    "Proposals of a detector, not confirmed; some may be vessels. Brock, Mayo, Lung-RADS and Fleischner take each for "
+    "a nodule."
 )
 NODULE_COLUMNS = ("No.", "Place", "Type", "Sphere / longest", "Volume", "Score", "Brock risk", "Lung-RADS")
 _PICTURED = 3  # nodules whose pictures fit on the page

@@ -22,7 +22,7 @@ from .lungs import DrawnLungs, draw_lungs
 
 USER_MM = 10.0  # the diameter of a point that a user set
 _ROUNDS = 3  # of crops that follow the nodule where the box was off
-_FITS = (0.8, 1.25)  # the nodule's diameter, of the box's
+_FITS = (0.75, 1.35)  # the nodule's diameter, of the box's
 _GROWTH = 1.5  # of the crop where the nodule reaches beyond it
 _OFF_SHARE = 0.25  # of the diameter: a crop whose nodule lies further off its middle is moved
 _LARGEST_MM = 110.0

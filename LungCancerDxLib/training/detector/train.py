@@ -92,11 +92,7 @@ def train_detector(
     cubes = [nodule for nodule in bank if nodule.is_cube]
     alarms: list[np.ndarray] = []
     if start is not None and recipe.false_alarm_share > 0:
-        progress = part(options.progress, 0.0, _PROPOSALS_SHARE)
-        found = options.ranks.in_turn(
-            lambda: find_proposals(store, start.detector, start.sha256, preset, options.compute, progress)
-        )
-        alarms = [false_alarms(store.case(number), proposals) for number, proposals in enumerate(found)]
+        alarms = _false_alarms(store, start, options)
         options = replace(options, progress=part(options.progress, _PROPOSALS_SHARE, 1.0))
     items = DetectorItems(store, recipe, preset, seed, inserter, cubes, alarms)
     task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
@@ -130,6 +126,15 @@ def train_detector(
             model = replace(model, outcome=start.outcome, classifier=start.classifier)
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return net
+
+
+def _false_alarms(store: CaseStore, start: Model, options: RunOptions) -> list[np.ndarray]:
+    """Of each case, what the model to start from invents there."""
+    progress = part(options.progress, 0.0, _PROPOSALS_SHARE)
+    found = options.ranks.in_turn(
+        lambda: find_proposals(store, start.detector, start.sha256, start.preset, options.compute, progress)
+    )
+    return [false_alarms(store.case(number), proposals) for number, proposals in enumerate(found)]
 
 
 def train_on_bank(

@@ -89,6 +89,7 @@ def _described(model: Model, folder: Path | None) -> str:
         "preset": model.preset.name,
         "outcome": f"{model.outcome} ({OUTCOMES[model.outcome]})",
         "trained on": model.trained_on,
+        **({"bank folds": ", ".join(map(str, model.bank_folds))} if model.bank_folds else {}),
         "join": model.join,
         "parameters": f"{parameters:,} in detector and classifier",
         "sha256": model.sha256,

@@ -265,11 +265,13 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
 
     if arguments.outcome != _READERS:
         raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
-    recipe = READERS.of_steps(arguments.steps or READERS.steps)
+    start = model_or_run(arguments.detector)
+    recipe = READERS.last_stage if start.outcome == _READERS else READERS
+    recipe = recipe.of_steps(arguments.steps or recipe.steps)
     train_readers(
         CaseStore(arguments.data),
         read_nodule_bank(arguments.bank),
-        model_or_run(arguments.detector),
+        start,
         arguments.out,
         options,
         recipe=replace(recipe, batch=arguments.batch or recipe.batch),

@@ -43,6 +43,8 @@ class Model:
         Of the weights; empty until the model is saved or loaded.
     segmenter
         Of the folder, where it has one.
+    bank_folds
+        Parts of the nodule bank that the weights learned from: none of these can be held out from them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Model:
     classifier: CNet
     sha256: str = ""
     segmenter: Segmenter | None = None
+    bank_folds: tuple[int, ...] = ()
 
     @property
     def join(self) -> str:
@@ -91,6 +94,7 @@ def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
         "join": model.join,
         "outcome": model.outcome,
         "trained_on": model.trained_on,
+        "bank_folds": model.bank_folds,
         "weights": {"file": WEIGHTS_FILE, "sha256": digest},
     }
     with atomic_folder(folder) as staging:
@@ -136,7 +140,8 @@ def load_model(folder: Path) -> Model:
             ) from error
     path = folder / SEGMENTER_FILE
     segmenter = load_segmenter(path) if path.exists() else None
-    return Model(card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256, segmenter)
+    known = (card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256, segmenter)
+    return Model(*known, card.bank_folds)
 
 
 def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
@@ -171,7 +176,8 @@ def combined(detector: Model, classifier: Model) -> Model:
     own, _, _ = classifier.trained_on.partition(_DETECTOR_SAID)
     _, found, others = detector.trained_on.partition(_DETECTOR_SAID)
     said = f"{own}{found}{others}" if found else f"{own}detector of {detector.name}: {detector.trained_on}"
-    return replace(classifier, trained_on=said, detector=detector.detector, sha256="")
+    folds = tuple(sorted({*detector.bank_folds, *classifier.bank_folds}))
+    return replace(classifier, trained_on=said, detector=detector.detector, sha256="", bank_folds=folds)
 
 
 def weights_digest(model: Model) -> str:

@@ -40,6 +40,8 @@ class ModelCard:
         Data and recipe.
     sha256
         Of the weights; empty for networks without training.
+    bank_folds
+        Parts of the nodule bank that the weights learned from: none of these can be held out from them.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ModelCard:
     outcome: str
     trained_on: str
     sha256: str
+    bank_folds: tuple[int, ...] = ()
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -68,9 +71,13 @@ def read_card(folder: Path) -> ModelCard:
                 "made it."
             )
         entries = {key: content[key] for key in ("name", "preset", "join", "outcome", "trained_on")}
-        card = ModelCard(**entries, preset_values=content["preset_values"], sha256=content["weights"]["sha256"])
+        folds = tuple(content.get("bank_folds", ()))
+        preset_values, sha256 = content["preset_values"], content["weights"]["sha256"]
+        card = ModelCard(**entries, preset_values=preset_values, sha256=sha256, bank_folds=folds)
         if not (all(isinstance(word, str) for word in (*entries.values(), card.sha256))):
             raise TypeError("an entry is of the wrong type")
+        if not all(isinstance(fold, int) for fold in folds):
+            raise TypeError("bank_folds is of the wrong type")
         if not isinstance(card.preset_values, dict):
             raise TypeError("preset_values is of the wrong type")
     except FileNotFoundError:

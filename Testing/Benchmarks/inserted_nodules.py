@@ -8,6 +8,7 @@ without it all nodules go into all scans in turn. A nodule has the size that it 
 `summary.csv` have the figures, `nodules.csv`, `cubes.csv` and `false-positives.csv` what they rest on; what is found is
 in `ratings.csv`, for `lungcancerdx evaluate ratings`. A killed study goes on where it was.
 
+False positives are also counted in the scans as they are: of twenty nodules some have a tail that is marked as well.
 The cubes of the bank are shown in their own surroundings, as an image of 64 mm with tissue beyond the cube: what lies
 outside the lungs looks like that to the networks, while pasted into a scan a cube would have the seams of two lungs.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,17 +51,25 @@ WITHIN_MM = 4.0  # a mark this near to a centre, or within the radius, is right:
 NEITHER_MM = 5.0  # from a nodule's surface: other marks this near are neither right nor wrong
 MOST_MARKS = 200  # of a scan: with so many nodules the preset's 20 would not do
 CUBE_IMAGE = 64
+PLAIN_FALSE_POSITIVES, PLAIN_SCANS = "false positives of scans as they are", "scans as they are"
 
 Rows = dict[str, list[dict[str, Any]]]
 
 
 class Job(NamedTuple):
-    """Nodules to be put into a scan, given by its number in the store, or one cube to be shown as if it were there."""
+    """Nodules to be put into a scan, given by its number in the store; or one cube to be shown as if in it; or none."""
 
     name: str
     scan: int
     nodules: list[BankNodule]
     seed: list[int]
+
+    @property
+    def show(self) -> Callable[[Model, Compute, Background, Job], Rows]:
+        """What makes its rows."""
+        if not self.nodules:
+            return in_scan_as_it_is
+        return of_cube if self.nodules[0].is_cube else in_scan
 
 
 def main() -> None:
@@ -84,8 +93,8 @@ def main() -> None:
         if not path.exists():
             if job.scan not in backgrounds:
                 backgrounds[job.scan] = Background.of(store.case(job.scan), np.zeros((0, 3)), model.preset)
-            show = of_cube if job.nodules[0].is_cube else in_scan
-            write_text(path, json.dumps(show(model, compute, backgrounds[job.scan], job)))
+            rows = job.show(model, compute, backgrounds[job.scan], job)
+            write_text(path, json.dumps(rows))
         parts.append(json.loads(path.read_text()))
         print(job.name, ", ".join(f"{len(rows)} {kind}" for kind, rows in parts[-1].items()), flush=True)
     write_report(arguments.out, model.name, parts)
@@ -99,8 +108,10 @@ def jobs(store: CaseStore, bank: Sequence[BankNodule], fold: int | None, seed: i
     scans = np.flatnonzero(~store.synthetic).tolist()
     scans = scans if fold is None else scans[fold : fold + 1]
     order = np.random.default_rng(seed).permutation(len(alone))
+    shown_in = sorted({scans[n % len(scans)] for n in range(-(-len(alone) // PER_SCAN))})
     chunks = [[alone[n] for n in order[first : first + PER_SCAN]] for first in range(0, len(order), PER_SCAN)]
     return [
+        *(Job(f"as-it-is-{scan}", scan, [], [seed]) for scan in shown_in),
         *(Job(f"scan-{n}", scans[n % len(scans)], nodules, [seed, n]) for n, nodules in enumerate(chunks)),
         *(Job(f"cube-{cube.id}", scans[n % len(scans)], [cube], [seed, n, 1]) for n, cube in enumerate(cubes)),
     ]
@@ -129,6 +140,12 @@ def in_scan(model: Model, compute: Compute, background: Background, job: Job) ->
         ],
         "scans": [{"scan": background.case.name}],
     }
+
+
+def in_scan_as_it_is(model: Model, compute: Compute, background: Background, job: Job) -> Rows:
+    """What is marked in a scan without any nodule put into it."""
+    rows = in_scan(model, compute, background, job)
+    return {PLAIN_FALSE_POSITIVES: rows["false positives"], PLAIN_SCANS: rows["scans"]}
 
 
 def of_cube(model: Model, compute: Compute, background: Background, job: Job) -> Rows:
@@ -198,11 +215,12 @@ def found_rows(
 
 def write_report(out: Path, name: str, parts: Sequence[Rows]) -> None:
     """The figures and the tables of all parts."""
-    nodules, cubes, wrong, scans, left = (
+    nodules, cubes, wrong, scans, left, plain_wrong, plain = (
         [row for part in parts for row in part.get(kind, [])]
-        for kind in ("nodules", "cubes", "false positives", "scans", "not placed")
+        for kind in ("nodules", "cubes", "false positives", "scans", "not placed", PLAIN_FALSE_POSITIVES, PLAIN_SCANS)
     )
-    for file, rows in (("nodules", nodules), ("cubes", cubes), ("false-positives", wrong)):
+    tables = {"nodules": nodules, "cubes": cubes, "false-positives": wrong, "false-positives-as-they-are": plain_wrong}
+    for file, rows in tables.items():
         if rows:
             write_table(out / f"{file}.csv", tuple(rows[0]), [tuple(row.values()) for row in rows])
     groups = {
@@ -212,11 +230,13 @@ def write_report(out: Path, name: str, parts: Sequence[Rows]) -> None:
         "all": nodules,
         "cubes": cubes,
     }
-    rate = sum(row["logit"] > ABOVE_LOGIT for row in wrong) / max(len(scans), 1)
     logits = np.sort([row["logit"] for row in wrong])[::-1]
     at_one = max(float(logits[len(scans)]), -3.0) if len(logits) > len(scans) else -3.0
     figures = [recall(of, rows, ABOVE_LOGIT) for of, rows in groups.items() if rows]
-    figures.append(row("false positives a scan above logit 0", rate, f"{len(scans)} scans with nodules"))
+    for marks, shown, what in ((wrong, scans, "scans with nodules"), (plain_wrong, plain, "scans as they are")):
+        above = sum(row["logit"] > ABOVE_LOGIT for row in marks)
+        rate = above / max(len(shown), 1)
+        figures.append(row(f"false positives a scan above logit 0, {what}", rate, f"{len(shown)} scans"))
     figures.append(row("logit above which there is one false positive a scan", at_one, f"{len(wrong)} above -3"))
     figures += [recall(of, rows, at_one) for of, rows in groups.items() if rows]
     remarks = [

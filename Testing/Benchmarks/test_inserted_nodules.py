@@ -44,10 +44,11 @@ def test_a_fold_goes_into_the_scan_of_its_number_and_its_cubes_after_it(bank, tm
     store = store_of(tmp_path, ball_case("zero", boxes=[]), synthetic, ball_case("one", boxes=[]))
     held = study.jobs(store, bank, 1, seed=0)
     assert [(job.name, job.scan, [n.id for n in job.nodules]) for job in held] == [
+        ("as-it-is-2", 2, []),
         ("scan-0", 2, ["a-2"]),
         ("cube-c", 2, ["c"]),
     ]
-    assert sorted(n.id for n in study.jobs(store, bank, None, seed=0)[0].nodules) == ["a-1", "a-2"]
+    assert sorted(n.id for n in study.jobs(store, bank, None, seed=0)[1].nodules) == ["a-1", "a-2"]
 
 
 def test_marks_are_right_on_nodules_wrong_elsewhere_and_neither_in_regions(model, background, bank, monkeypatch):
@@ -74,6 +75,11 @@ def test_marks_are_right_on_nodules_wrong_elsewhere_and_neither_in_regions(model
     assert [mark["logit"] for mark in found["false positives"]] == [0.5]
     rows[0][0] = -1.0
     assert study.in_scan(model, compute, background, job)["nodules"][0]["suspicion"] is None
+    plain = study.Job("as-it-is-0", 0, [], [0])
+    marked = plain.show(model, compute, background, plain)
+    assert np.array_equal(images[-1], background.case.scan.image)
+    assert [mark["logit"] for mark in marked[study.PLAIN_FALSE_POSITIVES]] == [-1.0, 1.0, 0.5]
+    assert len(marked[study.PLAIN_SCANS]) == 1
 
 
 def test_a_cube_lies_in_the_middle_of_an_image_of_its_own(model, background, bank, monkeypatch):
@@ -101,12 +107,14 @@ def test_the_report_gives_recalls_false_positives_and_a_table_of_ratings(tmp_pat
     nodules = [nodule(0, 9.0, 3.0, 5), nodule(1, 8.0, None, 4), nodule(2, 5.0, 1.0, 1), nodule(3, 5.0, -1.0, 2)]
     wrong = [{"scan": "lung", "logit": logit} for logit in (2.0, 1.5, -2.0)]
     part = {"nodules": nodules, "not placed": [], "false positives": wrong, "scans": [{"scan": "lung"}]}
-    study.write_report(tmp_path, "model", [part])
+    plain: study.Rows = {study.PLAIN_FALSE_POSITIVES: wrong[1:], study.PLAIN_SCANS: [{"scan": "lung"}]}
+    study.write_report(tmp_path, "model", [part, plain])
     table = read_table(tmp_path / "summary.csv")
     figures = dict(zip(table.texts("figure"), table.numbers("value"), strict=True))
     assert figures["recall above logit 0.00, 6 mm and more"] == 0.5
     assert figures["recall above logit 0.00, 4 to 6 mm"] == 0.5
-    assert figures["false positives a scan above logit 0"] == 2
+    assert figures["false positives a scan above logit 0, scans with nodules"] == 2
+    assert figures["false positives a scan above logit 0, scans as they are"] == 1
     assert figures["logit above which there is one false positive a scan"] == 1.5
     assert figures["recall above logit 1.50, all"] == 0.25
     assert read_rated_nodules([tmp_path / "ratings.csv"]).rating.tolist() == [5, 1]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import write_outcomes
+from LungCancerDxLib.training.classifier import readers
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
+from Testing.real_nodules import write_bank
 from Testing.training.classifier_tiny import labelled_store, tiny_detector
 from Testing.training.tiny import ball_case, store_of
 
@@ -42,6 +45,18 @@ def run_train(*arguments):
 
 def run_classifier(*arguments):
     return run_train("classifier", *arguments)
+
+
+@pytest.mark.parametrize(("outcome", "crops", "steps"), [("none", [48, 64], [12, 4]), ("readers", [64], [16])])
+def test_one_that_knows_ratings_learns_the_last_stage_alone(folder, tmp_path, monkeypatch, outcome, crops, steps):
+    write_bank(tmp_path)
+    save_model(replace(tiny_detector(), outcome=outcome), tmp_path / "start")
+    seen = []
+    monkeypatch.setattr(readers, "train_readers", lambda *_, recipe, **__: seen.append(recipe))
+    files = ("--data", folder / "store", "--detector", tmp_path / "start", "--bank", tmp_path)
+    run_classifier(*files, "--recipe", "readers", "--outcome", "readers", "--steps", 16)
+    assert [stage.crop_size for stage in seen[0].stages] == crops
+    assert [stage.steps for stage in seen[0].stages] == steps
 
 
 def test_a_run_of_one_step_finds_proposals_and_leaves_a_model(folder, tmp_path):

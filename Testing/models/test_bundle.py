@@ -19,7 +19,7 @@ from LungCancerDxLib.preset import DEFAULT, GRT123
 @pytest.fixture(scope="module")
 def model():
     trained = untrained_model()
-    return replace(trained, name="some model", outcome="synthetic", trained_on="synthetic scans")
+    return replace(trained, name="some model", outcome="synthetic", trained_on="synthetic scans", bank_folds=(0, 2))
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,13 @@ def change_card(folder, **entries):
 
 
 def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
-    one = replace(model, trained_on="classifier: A; detector: B", outcome="readers")
+    one = replace(model, trained_on="classifier: A; detector: B", outcome="readers", bank_folds=(1, 4))
     other = replace(untrained_model(seed=1), trained_on="detector: C; started from D (classifier: E; detector: F)")
+    other = replace(other, bank_folds=(0, 1))
     made = combined(other, one)
     assert made.detector is other.detector
     assert made.classifier is one.classifier
-    assert (made.outcome, made.sha256) == ("readers", "")
+    assert (made.outcome, made.sha256, made.bank_folds) == ("readers", "", (0, 1, 4))
     assert made.trained_on == "classifier: A; detector: C; started from D (classifier: E; detector: F)"
     with pytest.raises(ModelError, match="different presets"):
         combined(replace(other, preset=GRT123), one)
@@ -67,7 +68,7 @@ def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
 def test_a_saved_model_comes_back_bit_for_bit(model, saved):
     again = load_model(saved)
     assert (again.name, again.preset, again.join) == (model.name, model.preset, model.join)
-    assert (again.outcome, again.trained_on) == ("synthetic", "synthetic scans")
+    assert (again.outcome, again.trained_on, again.bank_folds) == ("synthetic", "synthetic scans", (0, 2))
     image = torch.randn((1, 1, 32, 32, 32), generator=torch.Generator().manual_seed(1))
     where = torch.zeros(1, 3, 8, 8, 8)
     with torch.inference_mode():
@@ -131,6 +132,8 @@ def test_a_card_that_is_no_card_is_damaged(bundle, content):
         {"outcome": 1},
         {"weights": "x"},
         {"weights": {"sha256": 5}},
+        {"bank_folds": 3},
+        {"bank_folds": ["all"]},
     ],
 )
 def test_a_card_with_an_entry_of_the_wrong_type_is_damaged(bundle, entries):

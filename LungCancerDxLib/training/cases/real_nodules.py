@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
+from ...models.bundle import Model
 from ...phantom.fields import Point, as_point
 from ...phantom.nodules.nodule import Kind, Margin, SyntheticNodule
 from ...phantom.nodules.population import KINDS, LungPlaces
@@ -49,6 +50,21 @@ def learnable(nodules: Sequence[BankNodule], fold: int | None) -> tuple[list[Ban
     """The nodules and cubes to learn from, and those held out: a fold of the bank's patients, none for None."""
     known = [nodule for nodule in nodules if nodule.patient not in TEST_ONLY]
     return [nodule for nodule in known if nodule.fold != fold], [nodule for nodule in known if nodule.fold == fold]
+
+
+def folds_learned(nodules: Sequence[BankNodule], start: Model | None) -> tuple[int, ...]:
+    """The parts of the bank that a model has learned from which starts as another one and learns these nodules."""
+    return tuple(sorted({*(start.bank_folds if start else ()), *(nodule.fold for nodule in nodules)}))
+
+
+def refuse_known_fold(start: Model, fold: int | None) -> None:
+    """Raise a `UsageError` where a fold is to be held out from a model that has learned from it."""
+    if fold in start.bank_folds:
+        known = ", ".join(map(str, start.bank_folds))
+        raise UsageError(
+            f"Model '{start.name}' has learned from part {fold} of the bank already (and in all from {known}), which "
+            "is not new to it. Start from a model that has not, say from a run of `train detector --recipe cpu`."
+        )
 
 
 def refuse_test_scans(names: Sequence[str], where: object) -> None:

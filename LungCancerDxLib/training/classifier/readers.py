@@ -28,7 +28,7 @@ from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
 from ..cases.proposals import find_proposals
-from ..cases.real_nodules import learnable, refuse_test_scans
+from ..cases.real_nodules import folds_learned, learnable, refuse_known_fold, refuse_test_scans
 from ..cases.store import CaseStore, description
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
@@ -97,6 +97,11 @@ class ReadersRecipe:
     check_every: int = 200
 
     @property
+    def last_stage(self) -> ReadersRecipe:
+        """The recipe for a classifier that has learned from ratings and goes on."""
+        return replace(self, stages=self.stages[-1:])
+
+    @property
     def steps(self) -> int:
         """Of all stages."""
         return sum(stage.steps for stage in self.stages)
@@ -130,13 +135,17 @@ def train_readers(
         Scans whose lesions are regions to keep away from, and synthetic patients behind them.
     start
         Its detector finds the false alarms and stays as it is; its classifier is what learning starts from.
+    recipe
+        Its `last_stage` alone where that classifier has learned from ratings, so that it learns the false alarms of
+        another detector.
     fold
         Of the bank, to be held out together with the background of that number; None to learn from all.
 
     Raises
     ------
     UsageError
-        Where there is nothing to learn from or to check on, the store is of another preset, or `out` is taken.
+        Where there is nothing to learn from or to check on, the store is of another preset, `start` has learned from
+        the fold, or `out` is taken.
     TrainingFailed, Cancelled, OutputError
         See `engine.train`.
     """
@@ -192,7 +201,8 @@ def train_readers(
         f"{description(backgrounds.synthetic[numbers])}, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; "
         f"{start.trained_on}"
     )
-    model = Model(out.resolve().name, start.preset, "readers", trained_on, start.detector, net)
+    folds = folds_learned(learned, start)
+    model = Model(out.resolve().name, start.preset, "readers", trained_on, start.detector, net, bank_folds=folds)
     if not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
@@ -212,11 +222,7 @@ def _check(
             f"{start.preset.name}. Prepare the cases with --preset {start.preset.name}."
         )
     refuse_test_scans(backgrounds.names, backgrounds.folder)
-    if fold is not None and start.outcome == "readers":
-        raise UsageError(
-            f"Model '{start.name}' has learned from a bank already, so a fold held out now is not new to it. Start "
-            "from the run of a detector (train detector), whose classifier has learned nothing."
-        )
+    refuse_known_fold(start, fold)
     if not learned or all(backgrounds.synthetic[n] for n in numbers):
         raise UsageError(
             f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "

@@ -244,4 +244,5 @@ def _model(net: CNet, detector: Model, plan: Plan, cases: str, name: str) -> Mod
         f"classifier: {cases}, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
         f"{plan.seed}{source}; {detector.trained_on}"
     )
-    return Model(name, preset, plan.outcome, trained_on, net.NoduleNet if shared else detector.detector, net)
+    own = net.NoduleNet if shared else detector.detector
+    return Model(name, preset, plan.outcome, trained_on, own, net, bank_folds=detector.bank_folds)

@@ -21,7 +21,7 @@ from ...networks.nnet import NNet
 from ...preset import Preset
 from ...runtime.progress import part
 from ..cases.proposals import false_alarms, find_proposals
-from ..cases.real_nodules import learnable, refuse_test_scans
+from ..cases.real_nodules import folds_learned, learnable, refuse_known_fold, refuse_test_scans
 from ..cases.store import CaseStore
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import Validation, check_apart
@@ -122,6 +122,7 @@ def train_detector(
         if start is not None:
             trained_on += f"; started from {start.name} ({start.trained_on})"
         model = detector_model(net, preset, out.resolve().name, trained_on)
+        model = replace(model, bank_folds=folds_learned(bank, start))
         if recipe.fine_tuned and start is not None:
             model = replace(model, outcome=start.outcome, classifier=start.classifier)
         save_model(model, out / MODEL_FOLDER, half_precision=True)
@@ -162,9 +163,11 @@ def train_on_bank(
     Raises
     ------
     UsageError
-        Where the fold has no nodules or there is no scan of its number; see also `train_detector`.
+        Where the fold has no nodules, there is no scan of its number or `start` has learned from it; see also
+        `train_detector`.
     """
     refuse_test_scans(store.names, store.folder)
+    refuse_known_fold(start, fold)
     learned, held = learnable(bank, fold)
     scans = [name for name, synthetic in zip(store.names, store.synthetic, strict=True) if not synthetic]
     learned_nodules, held_nodules = ([nodule for nodule in part if not nodule.is_cube] for part in (learned, held))

@@ -187,7 +187,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     assert rows[1].startswith("a-1,P-1,2,")
     assert rows[-1].startswith("one-0,one,0,")
     model = load_model(tmp_path / "run" / "model")
-    assert model.outcome == "readers"
+    assert (model.outcome, model.bank_folds) == ("readers", (1,))
     with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
         train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
     again = replace(options, resume=True)
@@ -198,8 +198,9 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
 @pytest.mark.slow
 def test_a_fold_is_not_held_out_from_a_model_that_has_learned_from_it(tmp_path, case, bank):
     write_case(tmp_path, replace(case, name="a"), "DEFAULT")
-    start = replace(untrained_model(), outcome="readers")
-    with pytest.raises(UsageError, match="has learned from a bank already"):
+    write_case(tmp_path, replace(case, name="b"), "DEFAULT")
+    start = replace(untrained_model(), bank_folds=(0, 3))
+    with pytest.raises(UsageError, match=r"learned from part 0 of the bank already \(and in all from 0, 3\)"):
         train_readers(CaseStore(tmp_path), bank, start, tmp_path / "run", RunOptions(), fold=0)
     assert not (tmp_path / "run").exists()
 

@@ -126,7 +126,7 @@ def test_real_nodules_are_learned_by_a_trained_model_whose_classifier_stays(lung
     assert torch.equal(first, start.detector.preBlock[0].weight)
     assert not torch.equal(last, start.detector.back2[0].conv1.weight)
     card = read_card(tmp_path / "run" / "model")
-    assert card.outcome == "synthetic"
+    assert (card.outcome, card.bank_folds) == ("synthetic", (0,))
     assert "with inserted nodules, 1 of them of LIDC-IDRI, recipe READERS" in card.trained_on
 
 
@@ -137,6 +137,8 @@ def test_a_fold_needs_nodules_and_a_scan_of_its_own(lungs, bank, tmp_path):
     alone = CaseStore(lungs.folder, without={"two"})
     with pytest.raises(UsageError, match=r"Fold 1 has 1 nodules, and .* has 1 scans"):
         train_on_bank(alone, bank, TINY, model, out, quiet(), recipe=QUICK, fold=1)
+    with pytest.raises(UsageError, match="learned from part 1 of the bank already"):
+        train_on_bank(lungs, bank, TINY, replace(model, bank_folds=(1,)), out, quiet(), recipe=QUICK, fold=1)
     assert not out.exists()
 
 

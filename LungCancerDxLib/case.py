@@ -115,6 +115,11 @@ class Nodule:
     scored: bool = False
 
     @property
+    def is_reported(self) -> bool:
+        """Whether it counts or is the user's own point: what pictures, reports and the assessment show."""
+        return self.scored or self.source == "user"
+
+    @property
     def lung(self) -> str:
         """The lung that it lies in, for people: "left lung"; empty where it lies in none."""
         return "side unknown" if self.side == SIDES[UNKNOWN_SIDE] else f"{self.side} lung" if self.side else ""
@@ -140,10 +145,10 @@ class CaseResult:
     """Everything that is known of a case after detection and scoring.
 
     `model`, `run`, `input`, `lungs` and `timing_s` are the tables of `case.json`. `lung_labels` (1 left lung, 2 right
-    lung) and `nodule_labels` (label = rank) are label maps (K, J, I) uint8 on the CT's own grid; they go to files of
-    their own. `unreliable` says why the score is not reliable, that is, what of the scan lies outside what models know;
-    the first of the `warnings` then says so, too. `patient` is what is known of the patient, `assessment` what
-    published rules make of it (see `assessment.assess`); both empty where nothing was asked.
+    lung, 3 a lung of unknown side) and `nodule_labels` (label = rank) are label maps (K, J, I) uint8 on the CT's own
+    grid; they go to files of their own. `unreliable` says why the score is not reliable, that is, what of the scan lies
+    outside what models know; the first of the `warnings` then says so, too. `patient` is what is known of the patient,
+    `assessment` what published rules make of it (see `assessment.assess`); both empty where nothing was asked.
     """
 
     software: dict[str, str]

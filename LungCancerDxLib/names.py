@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 OUTCOMES = {
     "clinical": "cancer probability",
     "readers": "suspicion of the case",
@@ -45,8 +47,20 @@ SIDES = {LEFT: "left", RIGHT: "right", UNKNOWN_SIDE: "unknown"}
 """What `Nodule.side` says of a lung's label."""
 
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
+UNTRAINED_NOTICE = "NO TRAINED MODEL: scores mean nothing. They only show that everything runs."
 
 
 def describe_model(name: str, preset: str, join: str, trained_on: str) -> str:
     """A model and what it was trained on, in one line."""
     return f"Model {name} (preset {preset}, {join}), trained on: {trained_on}"
+
+
+def capitalised(text: str) -> str:
+    """A text with its first letter in upper case and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(names: Sequence[str], at_most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more

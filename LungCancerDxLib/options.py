@@ -22,7 +22,7 @@ class ScoreOptions:
     max_memory_gb
         That the process may take, or of a graphics card's memory; None: the default. The score does not depend on it.
     points
-        A CSV file of spots to classify too: columns x, y, z in LPS mm.
+        A file of spots to classify too: CSV with columns x, y, z in LPS mm, or points saved by 3D Slicer.
     classify
         Ranks of listed nodules to give their malignancy too; they do not count.
     classify_all

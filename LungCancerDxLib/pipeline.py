@@ -29,7 +29,7 @@ from .io.points import read_points
 from .models.bundle import Model
 from .models.find import find_model, segmenter_of
 from .models.segmenter import Segmenter
-from .names import LEFT, OUTCOMES, RIGHT, UNKNOWN_SIDE
+from .names import LEFT, OUTCOMES, RIGHT, UNKNOWN_SIDE, capitalised
 from .options import ScoreOptions
 from .preprocessing import CTLungs, WorkingScan, preprocess
 from .runtime.device import Compute, choose_compute
@@ -175,7 +175,7 @@ def detect_and_score(
     warnings = (
         *([f"The score is not reliable: {'; '.join(unreliable)}."] if unreliable else []),
         *volume.warnings,
-        *(f"{finding.text[0].upper()}{finding.text[1:]}." for finding in unusual if not finding.serious),
+        *(f"{capitalised(finding.text)}." for finding in unusual if not finding.serious),
         *scan.warnings,
         *detected.warnings,
         *scored.warnings,

@@ -2,8 +2,9 @@
 
 `PAPER` follows the words of Liao et al. (arXiv 1711.08324), `GRT123` the code its authors published in 2017, and
 `DEFAULT` is `PAPER` with exact whole-scan inference, blanks ignored, proposals centred outside the dilated lung mask
-dropped, centres voted on by overlapping boxes, crops classified together with their mirror image, and weights that are
-the same numbers in every precision. A model bundle names its preset, so that weights never meet foreign preprocessing.
+dropped, centres voted on by overlapping boxes, crops classified together with shifted ones and the mirror images of
+both, and weights that are the same numbers in every precision. A model bundle names its preset, so that weights never
+meet foreign preprocessing.
 """
 
 from __future__ import annotations

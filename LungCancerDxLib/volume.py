@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,8 @@ class CTVolume:
         (4, 4) float64 affine from a voxel-centre index (k, j, i, 1) to patient coordinates (x, y, z, 1) in LPS mm.
         Its axes are orthogonal, whatever their order, direction or obliquity.
     info
-        What is known of the acquisition: `path`, and where the source tells them `series_uid`, `kernel`, `modality`,
-        `patient_age_years`, `patient_sex`.
+        What is known of the acquisition: `path`, and where the source tells them `series_uid`, `series_description`,
+        `slice_thickness_mm`, `kernel`, `modality`, `patient_age_years`, `patient_sex`.
     warnings
         Sentences for the user about how the scan was read (a series chosen, slices interpolated).
     """
@@ -108,3 +108,9 @@ def index_to_world(kji_to_lps: npt.NDArray[np.float64], index_kji: npt.ArrayLike
 def world_to_index(kji_to_lps: npt.NDArray[np.float64], point_lps_mm: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """LPS mm (..., 3) to fractional voxel indices (..., 3)."""
     return (np.asarray(point_lps_mm, dtype=float) - kji_to_lps[:3, 3]) @ np.linalg.inv(kji_to_lps[:3, :3]).T
+
+
+def corners_apart_mm(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64], shape_kji: tuple[int, ...]) -> float:
+    """How far apart two affines put a grid's corner voxels, at most: none of its voxels lie farther apart."""
+    corners = np.array(list(product(*[(0, n - 1) for n in shape_kji])))
+    return float(np.linalg.norm(index_to_world(one, corners) - index_to_world(other, corners), axis=1).max())

@@ -6,7 +6,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
+from LungCancerDxLib.volume import CTVolume, corners_apart_mm, index_to_world, world_to_index
 from Testing.helpers import affine, reoriented, rotated, rotation
 
 ORIENTATIONS = list(product(permutations(range(3)), product((False, True), repeat=3)))
@@ -88,3 +88,14 @@ def test_anything_but_three_axes_of_int16_is_refused(voxels):
 def test_an_affine_of_another_shape_is_refused(volume):
     with pytest.raises(ValueError, match="4x4"):
         CTVolume(volume.voxels, np.eye(3))
+
+
+def test_corners_are_as_far_apart_as_the_voxels_that_lie_farthest_apart(volume):
+    other = volume.kji_to_lps.copy()
+    other[:3, 0] *= 1.1
+    indices = np.argwhere(np.ones(volume.shape_kji, dtype=bool))
+    apart = index_to_world(volume.kji_to_lps, indices) - index_to_world(other, indices)
+    found = corners_apart_mm(volume.kji_to_lps, other, volume.shape_kji)
+    assert found == pytest.approx(np.linalg.norm(apart, axis=1).max())
+    assert found > 0
+    assert corners_apart_mm(other, other, volume.shape_kji) == 0

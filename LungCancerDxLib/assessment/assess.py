@@ -26,7 +26,7 @@ EMPHYSEMA_SHARE = "share_below_950_hu"
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
 _HIGHEST = ("4B", "4X")  # which ask for the same
-_AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
+AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
         Where that one is damaged.
     """
     patient = Patient.from_table(result.patient) if patient is None else patient
-    candidates = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    candidates = [nodule for nodule in result.nodules if nodule.is_reported]
     measured = [nodule for nodule in candidates if nodule.volume_mm3 is not None]
     share = result.lungs.get(EMPHYSEMA_SHARE)
     emphysema = _emphysema(patient, share)
@@ -246,7 +246,7 @@ def _kinds(nodule: Nodule, facts: NoduleFacts) -> tuple[str, ...]:
 
 
 def _is_at_pleura(nodule: Nodule) -> bool:
-    return nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < _AT_PLEURA_MM
+    return nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < AT_PLEURA_MM
 
 
 def _solid_mm(nodule: Nodule, facts: NoduleFacts) -> float | None:

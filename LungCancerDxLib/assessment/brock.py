@@ -44,6 +44,7 @@ class _BrockModel:
 
 # The ground glass of 2a is -0.3005 in one transcription of Table 2 and -0.3055 in another; both round to the odds
 # ratio of 0.74, and the risk differs by half a percent of itself.
+MEAN_AGE_YEARS, MEAN_SIZE = 62.0, 1.58113883  # the latter of (mm / 10)^-0.5
 MODEL_2A = _BrockModel("2a", 0.0321, 0.5635, 0.3013, 0.3462, -5.6693, -0.3005, 0.3395, 0.7116, -0.0803, 0.0, -6.8071)
 MODEL_2B = _BrockModel("2b", 0.0287, 0.6011, 0.2961, 0.2953, -5.3854, -0.1276, 0.3770, 0.6581, -0.0824, 0.7729, -6.7892)
 
@@ -75,11 +76,11 @@ def brock_probability(
     of_type = {SOLID: 0.0, PART_SOLID: model.part_solid, GROUND_GLASS: model.ground_glass}
     log_odds = (
         model.constant
-        + model.age_per_year * (age_years - 62)
+        + model.age_per_year * (age_years - MEAN_AGE_YEARS)
         + model.female * female
         + model.family_history * family_history
         + model.emphysema * emphysema
-        + model.size * ((size_mm / 10) ** -0.5 - 1.58113883)
+        + model.size * ((size_mm / 10) ** -0.5 - MEAN_SIZE)
         + of_type[nodule_type]
         + model.upper_lobe * upper_lobe
         + model.per_nodule * (nodule_count - 4)

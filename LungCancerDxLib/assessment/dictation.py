@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 from ..case import CaseResult, Nodule
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
-from .assess import DECIDES, NoduleAssessment, assess, category_text
+from .assess import AT_PLEURA_MM, DECIDES, NoduleAssessment, assess, category_text
 from .lung_rads import NAME
-
-_AT_PLEURA_MM = 1.0
 
 
 def dictated(result: CaseResult) -> str:
@@ -21,7 +19,7 @@ def dictated(result: CaseResult) -> str:
         Where what is known of the patient is damaged.
     """
     assessment = assess(result)
-    shown = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    shown = [nodule for nodule in result.nodules if nodule.is_reported]
     lines = [_sentence(nodule, assessment.of(nodule.rank), result) for nodule in shown]
     if not shown:
         lines.append("No nodule was found that counts.")
@@ -48,5 +46,5 @@ def _parts(nodule: Nodule) -> Iterable[str]:
     yield f"{nodule.diameter_mm:.1f} mm" + ("" if longest is None else f" (longest axial diameter {longest:.1f} mm)")
     yield f"{nodule.volume_mm3:.0f} mm³"
     if nodule.distance_to_pleura_mm is not None:
-        is_near = nodule.distance_to_pleura_mm < _AT_PLEURA_MM
+        is_near = nodule.distance_to_pleura_mm < AT_PLEURA_MM
         yield "at the lung's edge" if is_near else f"{nodule.distance_to_pleura_mm:.0f} mm from the pleura"

@@ -17,6 +17,7 @@ from ..networks.cnet import CENTRAL_CELLS, CNet, CNetOutput, central_max
 from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE
 from ..preprocessing import WorkingScan
+from ..preprocessing.working_grid import cut_out
 from ..preset import Preset
 from ..runtime.device import Compute, Computed, exact_arithmetic, is_out_of_memory, run_with_float32_fallback
 from ..runtime.progress import Progress, silent
@@ -33,14 +34,7 @@ def crop_start(center_kji: np.ndarray, preset: Preset) -> np.ndarray:
 
 def crop(image: np.ndarray, start_kji: np.ndarray, preset: Preset) -> np.ndarray:
     """The cube of `crop_size` from a start voxel, `crop_padding` beyond the image: (96, 96, 96) uint8."""
-    size = preset.crop_size
-    cube = np.full((size,) * 3, preset.crop_padding, dtype=np.uint8)
-    low, high = np.maximum(start_kji, 0), np.minimum(start_kji + size, image.shape)
-    if (low < high).all():
-        source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start_kji, strict=True))
-        cube[target] = image[source]
-    return cube
+    return cut_out(image, start_kji, preset.crop_size, preset.crop_padding)
 
 
 def crop_location(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UsageError
-from ..names import RESEARCH_USE_ONLY, describe_model
+from ..names import RESEARCH_USE_ONLY, UNTRAINED_NOTICE, describe_model
 from ..options import ScoreOptions, add_model_options
 from ..runtime.interruption import Stop
 from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, count, path
@@ -95,6 +95,6 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         lines.append(f"Why is in the column reason of {out / CASES_TABLE}; --retry-failed does them again.")
     lines.append(describe_model(model.name, model.preset.name, model.join, model.trained_on))
     if model.outcome == "none":
-        lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
+        lines.append(UNTRAINED_NOTICE)
     lines += [f"Results in {out}: {CASES_TABLE}, {NODULES_TABLE}", RESEARCH_USE_ONLY]
     return "\n".join(lines)

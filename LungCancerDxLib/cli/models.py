@@ -117,7 +117,7 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     if slope <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
     made = replace(calibrated(model, slope, intercept, rated.basis), name=arguments.out.resolve().name)
-    save_model(made, arguments.out, half_precision=True)
+    made = replace(made, sha256=save_model(made, arguments.out, half_precision=True))
     return (
         f"{_described(made, arguments.out)}\nThe logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
     )
@@ -134,7 +134,7 @@ def run_combine(arguments: argparse.Namespace, stop: Stop) -> str:
     check_target(arguments.out)
     made = combined(model_or_run(arguments.detector), model_or_run(arguments.classifier))
     made = replace(made, name=arguments.out.resolve().name)
-    save_model(made, arguments.out, half_precision=True)
+    made = replace(made, sha256=save_model(made, arguments.out, half_precision=True))
     return _described(made, arguments.out)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE
 from ..runtime.progress import Progress, part
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
     if result.unreliable:
         lines += result.warnings[:1]
     if result.model["outcome"] == "none":
-        lines.append("NO TRAINED MODEL: scores mean nothing. They only show that everything runs.")
+        lines.append(UNTRAINED_NOTICE)
     remark = OUTCOME_REMARKS[result.model["outcome"]]
     lines += [f"Case score {case.score:.2f}  ({result.score_label}). {remark}", result.model_description]
     sides = {"left": "left", "right": "right", "side unknown": "unknown_side"}

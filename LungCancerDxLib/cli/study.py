@@ -46,10 +46,11 @@ def add_study(commands: Commands) -> None:
             type=path,
             help="cases to hold out (default: a quarter, drawn by the seed)",
         )
-        parser.add_argument("--outcome", choices=OUTCOMES, help="what the labels are (with --bank: readers)")
+        parser.add_argument("--outcome", choices=OUTCOMES, help="what the labels are")
         parser.add_argument("--detector", metavar="MODEL|RUN", default="Default", help="where every training starts")
         parser.add_argument("--recipe", choices=("cpu", "paper", "grt123"), default=recipe, help=f"default {recipe}")
-        parser.add_argument("--seeds", metavar="N", type=count, default=5 if parser is second else 3)
+        seeds = 5 if parser is second else 3
+        parser.add_argument("--seeds", metavar="N", type=count, default=seeds, help=f"default {seeds}")
         parser.add_argument("--crop", metavar="P", type=edge, help="edge of the classifier's crops in voxels")
         length = parser.add_mutually_exclusive_group()
         length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")

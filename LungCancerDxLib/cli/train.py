@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES
+from ..names import JOINS, LEAKY_NOISY_OR, OUTCOMES, listed
 from ..runtime.interruption import Stop
 from .arguments import (
     Commands,
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 
 _RECIPES = ("cpu", "paper", "grt123")
 _READERS = "readers"
+# Options of the classifier that its recipe readers has no use for, with what they are where nothing is given.
+_NOT_RATED = {
+    "join": LEAKY_NOISY_OR,
+    "scheme": None,
+    "proposals": "detector",
+    "miss_loss": None,
+    "partly_described": False,
+    "epochs": None,
+    "validation": None,
+}
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
 _DETECTOR_SHARE = 0.6  # of the time, for the progress
 
@@ -62,6 +72,12 @@ def add_train(commands: Commands) -> None:
         parser.add_argument("--out", metavar="RUN", type=path, default=Path(run), help=model)
         parser.add_argument("--recipe", choices=recipes, default="cpu")
     detector.add_argument("--start", metavar="MODEL|RUN", help="begin with its weights instead of random ones")
+    detector.add_argument(
+        "--false-alarms-of",
+        metavar="MODEL|RUN",
+        nargs="+",
+        help="recipe readers: show the false alarms of these detectors, too, beside those of --start",
+    )
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
     detector.add_argument("--patch", metavar="P", type=edge, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
@@ -82,8 +98,8 @@ def add_train(commands: Commands) -> None:
     )
     both.add_argument("--detector-steps", metavar="N", type=count, help="instead of the recipe's")
     both.add_argument("--classifier-steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
-    of_one_command_alone = {"start": None, "patch": None, "scheme": None, "proposals": "detector", "miss_loss": None}
-    both.set_defaults(**of_one_command_alone, batch=None, epochs=None)
+    of_one_command_alone = ("start", "false_alarms_of", "patch", "scheme", "miss_loss", "batch", "epochs")
+    both.set_defaults(**dict.fromkeys(of_one_command_alone), proposals="detector")
     for parser, labels in (
         (classifier, "what the labels are: goes onto the model's card"),
         (both, "what the classifier's labels are"),
@@ -154,7 +170,9 @@ def _add_classifier_options(classifier: argparse.ArgumentParser) -> None:
         help="weight of the published code's loss on missed nodules, instead of the recipe's",
     )
     length = classifier.add_mutually_exclusive_group()
-    length.add_argument("--steps", metavar="N", type=count, help="of each stage, instead of the recipe's")
+    length.add_argument(
+        "--steps", metavar="N", type=count, help="of each stage, instead of the recipe's; recipe readers: of both"
+    )
     length.add_argument("--epochs", metavar="N", type=count, help="of each stage, instead of the recipe's")
     classifier.add_argument("--batch", metavar="B", type=count, help="cases a step, of all processes together")
 
@@ -207,8 +225,12 @@ def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
                 "detector with --start, say Default, and the part with --fold instead of --validation."
             )
         bank, fold = read_nodule_bank(arguments.bank), arguments.fold
-        train_on_bank(store, bank, preset, start, arguments.out, options, recipe=recipe, fold=fold, seed=arguments.seed)
+        also_wrong = [model_or_run(name) for name in arguments.false_alarms_of or ()]
+        how = {"recipe": recipe, "fold": fold, "seed": arguments.seed, "also_wrong": also_wrong}
+        train_on_bank(store, bank, preset, start, arguments.out, options, **how)
         return f"The model is in {arguments.out / MODEL_FOLDER}: its detector was trained, its classifier was not."
+    if arguments.false_alarms_of:
+        raise UsageError("--false-alarms-of is for recipe readers; the others show no false alarms.")
     train_detector(
         store,
         recipe,
@@ -265,6 +287,10 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
 
     if arguments.outcome != _READERS:
         raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
+    given = vars(arguments)
+    without_effect = [f"--{name.replace('_', '-')}" for name, default in _NOT_RATED.items() if given[name] != default]
+    if without_effect:
+        raise UsageError(f"Recipe readers has no use for {listed(without_effect, 9)}: it rates nodules of a bank.")
     start = model_or_run(arguments.detector)
     recipe = READERS.last_stage if start.outcome == _READERS else READERS
     recipe = recipe.of_steps(arguments.steps or recipe.steps)

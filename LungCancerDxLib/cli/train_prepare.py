@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CTReadError, NoLungsError, UsageError
-from ..names import PRESET_NAMES
+from ..names import PRESET_NAMES, listed
 from ..runtime.interruption import Stop
 from .arguments import Commands, add_command, add_progress_options, count, path, seed
 from .terminal import make_progress
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     Spheres = dict[str, np.ndarray]
 
-_SCAN_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
-_LISTED = 5  # ids named in a message
+_DICOM_ENDING = ".dcm"
 
 
 def add_prepare(actions: Commands) -> None:
@@ -151,7 +149,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     progress("done", 1.0)
     unused = (nodules.keys() | exclusion_regions.keys()) - {scan.id for scan in scans}
     if unused:
-        messages.append(f"Not among these scans: {_listed(sorted(unused))}")
+        messages.append(f"Not among these scans: {listed(sorted(unused))}")
     if failures:
         messages.append(f"Left out: {len(failures)} of {total}; the reasons stand above")
     return "\n".join([*messages, f"Training cases in {arguments.data}"])
@@ -180,7 +178,7 @@ def _scans(arguments: argparse.Namespace) -> tuple[tuple[CohortScan, ...], list[
                 "(stage1_labels.csv)."
             )
         if dataset.missing:
-            messages.append(f"Named by tables and not in {folder}: {_listed(dataset.missing)}")
+            messages.append(f"Named by tables and not in {folder}: {listed(dataset.missing)}")
         datasets.append(dataset.scans)
     scans = join(*datasets)
     if arguments.resplit:
@@ -223,12 +221,10 @@ def _kept(case: TrainingCase, arguments: argparse.Namespace) -> str:
     return f"{case.name}: {shape} voxels, {len(case.nodules)} nodules, {len(case.exclusion_regions)} excluded"
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
-
-
 def scan_id(path: Path) -> str:
     """A scan's name: its file's without the ending of an image, its folder's for DICOM."""
-    ending = next((ending for ending in _SCAN_ENDINGS if path.resolve().name.lower().endswith(ending)), "")
-    return path.resolve().name[: -len(ending)] if ending else path.resolve().name
+    from ..io.image_file import image_extension
+
+    path = path.resolve()
+    ending = image_extension(path) or (_DICOM_ENDING if path.suffix.lower() == _DICOM_ENDING else "")
+    return path.name.removesuffix(path.name[len(path.name) - len(ending) :])

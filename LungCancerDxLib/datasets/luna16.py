@@ -6,18 +6,16 @@ import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import CTReadError
-from ..io.image_file import utf8_path, write_image, write_volume
+from ..io.image_file import read_label_map, write_image, write_volume
 from ..io.points import read_spheres
 from ..io.tables import read_first_column, write_table, write_text
 from ..names import LEFT, RIGHT
 from ..runtime.atomic import cleanup_on_exit
-from ..volume import CTVolume, index_to_world
+from ..volume import CTVolume, corners_apart_mm
 from .scan import CohortScan, Dataset, natural_order, nodule_labels
 
 SOURCE = "LUNA16"
@@ -74,19 +72,12 @@ def read_lung_labels(path: Path, volume: CTVolume) -> np.ndarray:
     CTReadError
         Where the file cannot be read or lies on another grid than the scan.
     """
-    try:
-        with utf8_path(path) as name:
-            image: Any = sitk.ReadImage(name)
-        found = sitk.GetArrayFromImage(image)
-        corner_lps_mm = image.TransformContinuousIndexToPhysicalPoint([n - 1.0 for n in image.GetSize()])
-    except RuntimeError as error:
-        raise CTReadError(f"{path}: the lung labels cannot be read; copy or download the file again.") from error
-    last_lps_mm = index_to_world(volume.kji_to_lps, np.array(volume.shape_kji) - 1)
-    apart_mm = np.abs(last_lps_mm - corner_lps_mm).max()
+    found, affine = read_label_map(path)
+    apart_mm = corners_apart_mm(affine, volume.kji_to_lps, found.shape)
     if found.shape != volume.shape_kji or apart_mm > _SAME_PLACE_MM:
         raise CTReadError(
             f"{path}: the lung labels ({found.shape} voxels) do not lie on the grid of {volume.info.get('path')} "
-            f"({volume.shape_kji} voxels); their last corners are {apart_mm:.2f} mm apart. Use the labels of this scan."
+            f"({volume.shape_kji} voxels); corners are {apart_mm:.2f} mm apart. Use the labels of this scan."
         )
     lungs = np.zeros(found.shape, np.uint8)
     for theirs, ours in _OUR_LABELS.items():

@@ -18,6 +18,7 @@ from ..io.result_folder import NODULES_FILE
 from ..io.tables import read_table
 from ..preprocessing.lung_mask import bounding_box
 from ..report.plotting import LUNG_WINDOW_HU, figure_file
+from ..volume import corners_apart_mm
 from .report import Row, resample, row
 
 COLUMNS = (
@@ -134,7 +135,7 @@ def _of_scan(name: str, masks: Path, truth: Path, kinds: dict[tuple[str, int], s
 def _check_grid(
     path: Path | None, array: np.ndarray, affine: np.ndarray, truth: Path, true: np.ndarray, true_affine: np.ndarray
 ) -> None:
-    if array.shape != true.shape or np.abs(affine - true_affine).max() > _SAME_PLACE_MM:
+    if array.shape != true.shape or corners_apart_mm(affine, true_affine, true.shape) > _SAME_PLACE_MM:
         raise CTReadError(f"{path} ({array.shape} voxels) does not lie on the grid of {truth} ({true.shape} voxels).")
 
 

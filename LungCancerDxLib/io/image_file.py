@@ -67,7 +67,7 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def read_label_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The labels (K, J, I) of an image file and its affine (4, 4) to LPS mm.
+    """The labels (K, J, I) int32 of an image file and its affine (4, 4) to LPS mm.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def read_label_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
     labels = sitk.GetArrayFromImage(image)
     if labels.ndim != 3 or not (np.issubdtype(labels.dtype, np.integer) or (labels == np.rint(labels)).all()):
         raise CTReadError(f"{path}: found {labels.dtype} {labels.shape}; expected a 3D label map of whole numbers.")
-    return labels.astype(int), _affine(image, path)
+    return labels.astype(np.int32), _affine(image, path)
 
 
 @contextmanager

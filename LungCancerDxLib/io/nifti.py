@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 
 from ..errors import CTReadError
-from ..volume import CTVolume, index_to_world
+from ..volume import CTVolume, corners_apart_mm
 from .checks import NO_ORIENTATION, SHEAR_TOLERANCE, to_hounsfield
 from .tilt import shift_slices, tilt_warning
 
@@ -102,7 +100,7 @@ def _affine(header: Any, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def _weighed(qform: np.ndarray, sform: np.ndarray, header: Any, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """The form to take of two."""
-    apart_mm = _corners_apart_mm(qform, sform, header.get_data_shape()[:3])
+    apart_mm = corners_apart_mm(qform, sform, header.get_data_shape()[:3])
     if apart_mm <= SAME_PLACE_MM or (_shear(sform) > SHEAR_TOLERANCE and _same_sides(qform, sform)):
         return sform, ()  # a qform holds no shear
     if not _same_sides(qform, sform):
@@ -161,11 +159,6 @@ def _same_sides(one: np.ndarray, other: np.ndarray) -> bool:
     signs = [np.sign(form[axes, range(3)]) for form, axes in zip((one, other), toward, strict=True)]
     same = np.sign(np.linalg.det(one)) == np.sign(np.linalg.det(other))
     return bool(same and np.array_equal(*toward) and np.array_equal(*signs))
-
-
-def _corners_apart_mm(one: np.ndarray, other: np.ndarray, shape_ijk: Sequence[int]) -> float:
-    corners = np.array(list(product(*[(0, n - 1) for n in shape_ijk])))
-    return float(np.linalg.norm(index_to_world(one, corners) - index_to_world(other, corners), axis=1).max())
 
 
 def _listed(sizes_mm: np.ndarray) -> str:

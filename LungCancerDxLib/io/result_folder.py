@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..case import CaseResult
 from ..errors import LungCancerDxError
-from ..volume import CTVolume, index_to_world, world_to_index
+from ..volume import CTVolume, corners_apart_mm
 from .image_file import read_array, read_label_map, write_image
 
 CASE_FILE = "case.json"
@@ -40,7 +38,8 @@ RESULT_FILES = (
 def write_result(result: CaseResult, volume: CTVolume, folder: Path) -> None:
     """Write `case.json` and two label maps on the CT's own grid into a folder.
 
-    `lungs.nrrd` holds 1 for the left lung and 2 for the right one, `nodules.nrrd` each nodule's rank.
+    `lungs.nrrd` holds 1 for the left lung, 2 for the right one, 3 for one of unknown side; `nodules.nrrd` each nodule's
+    rank.
 
     Raises
     ------
@@ -81,9 +80,8 @@ def is_grid_of(folder: Path, volume: CTVolume) -> bool:
     labels, affine = read_label_map(folder / LUNGS_FILE)
     if labels.shape != volume.shape_kji:
         return False
-    ends = np.array([(0, 0, 0), np.subtract(labels.shape, 1)])
-    off = world_to_index(volume.kji_to_lps, index_to_world(affine, ends)) - ends
-    return bool(np.abs(off).max() < 0.5)
+    half_voxel_mm = float(volume.spacing_mm_kji.min()) / 2
+    return corners_apart_mm(affine, volume.kji_to_lps, labels.shape) < half_voxel_mm
 
 
 def read_result_in_steps(folder: Path) -> Generator[None, Any, CaseResult]:

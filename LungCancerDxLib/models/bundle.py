@@ -36,7 +36,7 @@ class Model:
     Parameters
     ----------
     outcome
-        What the malignancies were trained on: "clinical", "synthetic" or "none" (untrained).
+        What the malignancies were trained on, a key of `names.OUTCOMES`.
     trained_on
         Data and recipe.
     sha256

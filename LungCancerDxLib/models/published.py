@@ -72,8 +72,8 @@ def import_published(
     accept_unknown
         Also take files that are not the published ones.
     outcome
-        What such files were trained on: "clinical", "synthetic" or "none" (also where it is not stated). The published
-        ones are clinical.
+        What such files were trained on, a key of `names.OUTCOMES`; "none" where it is not stated. The published ones
+        are clinical.
 
     Raises
     ------

@@ -59,7 +59,7 @@ def prepare_for_inference(net: Net, preset: Preset, compute: Compute) -> Net:
     """A copy of a network for inference on the device and in the type asked for; the original keeps its precision.
 
     Where the preset says so the weights are rounded to bfloat16 whatever the type, so that types differ only in how
-    they round the maps between layers: most of bfloat16's error is in the weights (docs/speed.md).
+    they round the maps between layers: most of bfloat16's error is in the weights (docs/developers/speed-log.md).
     """
     copied = copy.deepcopy(net).eval()
     fold_batch_norm(copied)

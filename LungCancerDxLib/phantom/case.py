@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assessment.brock import MEAN_AGE_YEARS, MEAN_SIZE, MODEL_2B
 from .nodules.nodule import Kind, SyntheticNodule, nodule_mask
 from .nodules.population import Population
 from .patient import SyntheticPatient, synthetic_chest
@@ -24,12 +25,7 @@ CALCIFIED_LOGIT = -6.0  # added to that; Brock's model leaves benign calcified n
 AGES_YEARS = np.arange(55, 75)  # all alike: those invited to screening
 FEMALE_SHARE, FAMILY_HISTORY_SHARE = 0.5, 0.20
 
-# Brock's coefficients.
-_PER_YEAR, _MEAN_AGE_YEARS = 0.0287, 62.0
-_FEMALE, _FAMILY_HISTORY, _EMPHYSEMA = 0.6011, 0.2961, 0.2953
-_PER_SIZE, _MEAN_SIZE = -5.3854, 1.58113883
-_UPPER_LOBE, _SPICULATION, _CONSTANT = 0.6581, 0.7729, -6.7892
-_TYPE: dict[Kind, float] = {"part-solid": 0.377, "ground-glass": -0.1276}  # others as solid ones
+_OF_TYPE: dict[Kind, float] = {"part-solid": MODEL_2B.part_solid, "ground-glass": MODEL_2B.ground_glass}
 
 
 @dataclass(frozen=True)
@@ -122,20 +118,20 @@ def _cancers(
     nodules: Sequence[SyntheticNodule], emphysema: bool, age_years: Any, female: Any, family_history: Any
 ) -> np.ndarray:
     """(..., N) probability that each nodule is a cancer; what the lungs do not show may be arrays of one shape."""
-    years = np.asarray(age_years) - _MEAN_AGE_YEARS
-    unseen = _PER_YEAR * years + _FEMALE * np.asarray(female) + _FAMILY_HISTORY * np.asarray(family_history)
+    of_patient = MODEL_2B.age_per_year * (np.asarray(age_years) - MEAN_AGE_YEARS)
+    of_patient += MODEL_2B.female * np.asarray(female) + MODEL_2B.family_history * np.asarray(family_history)
     brock = [
-        _CONSTANT
-        + _EMPHYSEMA * emphysema
-        + _PER_SIZE * ((nodule.diameter_mm / 10) ** -0.5 - _MEAN_SIZE)
-        + _TYPE.get(nodule.kind, 0.0)
-        + _UPPER_LOBE * nodule.upper_lobe
-        + _SPICULATION * (nodule.margin == "spiculated")
+        MODEL_2B.constant
+        + MODEL_2B.emphysema * emphysema
+        + MODEL_2B.size * ((nodule.diameter_mm / 10) ** -0.5 - MEAN_SIZE)
+        + _OF_TYPE.get(nodule.kind, 0.0)
+        + MODEL_2B.upper_lobe * nodule.upper_lobe
+        + MODEL_2B.spiculation * (nodule.margin == "spiculated")
         for nodule in nodules
     ]
     calcified = [CALCIFIED_LOGIT * (nodule.kind == "calcified") for nodule in nodules]
     seen = SHARPNESS * np.array(brock, dtype=float) + SHIFT + np.array(calcified, dtype=float)
-    return np.asarray(1 / (1 + np.exp(-(SHARPNESS * np.asarray(unseen)[..., None] + seen))))
+    return np.asarray(1 / (1 + np.exp(-(SHARPNESS * np.asarray(of_patient)[..., None] + seen))))
 
 
 def _noisy_or(cancers: np.ndarray) -> np.ndarray:

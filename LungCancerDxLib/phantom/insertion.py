@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..preprocessing.lung_mask import bounding_box
+from ..preprocessing.working_grid import from_grey
 from ..preset import DEFAULT, Preset
 from ..volume import CTVolume, index_to_world, world_to_index
 from .canvas import coverage
@@ -80,8 +81,7 @@ def insert_into_preprocessed(
         box = nodule_box(nodule, kji_to_lps, image.shape, _margin_mm(kji_to_lps, quality))
         grey = result[box]
         if grey.size:
-            seen = grey.astype(np.float32) * ((high - low) / 255) + low
-            filled = _filled(seen, nodule, kji_to_lps, box, quality, WORKING_PART_MM)
+            filled = _filled(from_grey(grey, preset), nodule, kji_to_lps, box, quality, WORKING_PART_MM)
             new = np.clip(np.rint((filled - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
             result[box] = np.where(grey == preset.tissue_value, grey, new)
     return result

@@ -173,6 +173,17 @@ def linear_along(array: np.ndarray, axis: int, positions: np.ndarray) -> np.ndar
     return low
 
 
+def cut_out(image: np.ndarray, start_kji: np.ndarray, size: int, filled: int) -> np.ndarray:
+    """The cube (size,)*3 of an image (K, J, I) uint8 from a voxel on, inside or outside; `filled` beyond it."""
+    cube = np.full((size,) * 3, filled, dtype=np.uint8)
+    low, high = np.maximum(start_kji, 0), np.minimum(start_kji + size, image.shape)
+    if (low < high).all():
+        source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start_kji, strict=True))
+        cube[target] = image[source]
+    return cube
+
+
 def to_grey(hu: np.ndarray, preset: Preset) -> np.ndarray:
     """Hounsfield units (any shape) to uint8, the window stretched to 0..255 and truncated."""
     low, high = preset.window_hu
@@ -182,6 +193,12 @@ def to_grey(hu: np.ndarray, preset: Preset) -> np.ndarray:
     np.clip(grey, 0, 1, out=grey)
     grey *= 255
     return grey.astype(np.uint8)
+
+
+def from_grey(grey: np.ndarray, preset: Preset) -> np.ndarray:
+    """Grey values (any shape) to Hounsfield units, float32: what `to_grey` kept of them."""
+    low, high = preset.window_hu
+    return grey.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
 
 def mask_grey(grey: np.ndarray, dilated: np.ndarray, lungs: np.ndarray, preset: Preset) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..assessment.brock import BROCK_NAME, MAYO_NAME
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
 from ..case import CaseResult, Nodule
-from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
 from ..volume import CTVolume
 from .key_images import key_images, lung_map
 
@@ -107,7 +107,7 @@ def report_of(
         Where matplotlib is not installed, or what is known of the patient is damaged.
     """
     assessment = assess(result)
-    shown = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    shown = [nodule for nodule in result.nodules if nodule.is_reported]
     pictured = sorted(shown, key=lambda nodule: (nodule.volume_mm3 is None, -(nodule.malignancy or 0.0)))[:_PICTURED]
     return Report(
         warning=_warning(result),
@@ -140,12 +140,12 @@ def size_of(nodule: Nodule) -> str:
 
 def _warning(result: CaseResult) -> str:
     if result.model["outcome"] == "none":
-        return "NO TRAINED MODEL: scores mean nothing. They only show that everything runs."
+        return UNTRAINED_NOTICE
     return result.warnings[0] if result.unreliable and result.warnings else ""
 
 
 def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str, str]]:
-    label = result.score_label[:1].upper() + result.score_label[1:]
+    label = capitalised(result.score_label)
     yield f"{result.case.score:.2f}", f"{label}. {OUTCOME_REMARKS[result.model['outcome']]}"
     if assessment.lung_rads:
         highest, is_range = assessment.lung_rads[-1], len(assessment.lung_rads) > 1

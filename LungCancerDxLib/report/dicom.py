@@ -103,7 +103,7 @@ def save_dicom(result: CaseResult, volume: CTVolume, ct: Path, folder: Path) -> 
 
 
 def _shown(result: CaseResult) -> list[Nodule]:
-    return [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    return [nodule for nodule in result.nodules if nodule.is_reported]
 
 
 def _segments(result: CaseResult) -> Iterator[_Segment]:

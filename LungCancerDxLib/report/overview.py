@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..case import CaseResult, Nodule
-from ..volume import CTVolume, index_to_world
+from ..names import RESEARCH_USE_ONLY
+from ..volume import CTVolume, world_to_index
 from .plotting import LUNG_WINDOW_HU, pyplot
 
 BACKGROUND, TEXT, OUTLINE = "#111417", "#e8eaed", "#ffb000"
@@ -45,8 +46,7 @@ def draw_plane(
     right, down = (np.array(direction, dtype=float) for direction in directions)
     offsets_mm = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + _STEP_MM / 2, _STEP_MM)
     points = np.array(center_lps_mm) + offsets_mm[:, None, None] * down + offsets_mm[None, :, None] * right
-    to_index = np.linalg.inv(volume.kji_to_lps)
-    index = np.moveaxis(points @ to_index[:3, :3].T + to_index[:3, 3], -1, 0)
+    index = np.moveaxis(world_to_index(volume.kji_to_lps, points), -1, 0)
     low, high = LUNG_WINDOW_HU
     hu = ndimage.map_coordinates(volume.voxels, index, output=np.float32, order=1, cval=low)
     axes.imshow(hu, cmap="gray", vmin=low, vmax=high)
@@ -74,7 +74,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
         Where matplotlib is not installed.
     """
     plot = pyplot()
-    drawn = [nodule for nodule in result.nodules if nodule.scored or nodule.source == "user"]
+    drawn = [nodule for nodule in result.nodules if nodule.is_reported]
     rows = max(len(drawn), 2)
     height = 1.9 + 3.0 * rows
     figure = plot.figure(figsize=(15, height), facecolor=BACKGROUND)
@@ -82,7 +82,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
     headline = f"Case: {result.case.score:.2f}   {result.score_label}"
     figure.text(0.02, 0.985, headline, color=TEXT, fontsize=19, va="top")
-    line = f"Research use only. Not for diagnosis.   |   {result.model_description}"
+    line = f"{RESEARCH_USE_ONLY}   |   {result.model_description}"
     figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
     for row, nodule in enumerate(drawn):
         for column, (plane, directions) in enumerate(PLANES.items()):
@@ -127,13 +127,11 @@ def draw_map(axes: Any, volume: CTVolume, result: CaseResult) -> None:
     mean_hu = canonical.voxels.mean(axis=1, dtype=np.float32)
     low, high = np.percentile(mean_hu, [2, 99])
     axes.imshow(mean_hu, cmap="gray", vmin=low, vmax=high, origin="lower", aspect=spacing[0] / spacing[2])
-    to_index = np.linalg.inv(canonical.kji_to_lps)
     for nodule in result.nodules:
-        k, _, i = index_to_world(to_index, np.array(nodule.center_lps_mm))
-        is_drawn = nodule.scored or nodule.source == "user"
+        k, _, i = world_to_index(canonical.kji_to_lps, nodule.center_lps_mm)
         colour = OUTLINE if nodule.scored else "#8ab4f8"
-        axes.plot(i, k, "o", markerfacecolor="none", markeredgecolor=colour, markersize=11 if is_drawn else 6)
-        if is_drawn:
+        axes.plot(i, k, "o", markerfacecolor="none", markeredgecolor=colour, markersize=11 if nodule.is_reported else 6)
+        if nodule.is_reported:
             axes.annotate(str(nodule.rank), (i, k), (7, 5), textcoords="offset points", color=colour, fontsize=11)
     axes.set_anchor("N")
     axes.set_title("from the front; blue: does not count", color=TEXT, fontsize=11)

@@ -50,7 +50,7 @@ class Masks(NamedTuple):
 
 def is_outlined(nodule: Nodule) -> bool:
     """Whether a nodule is worth an outline: one that counts, was asked for or set by the user, or stands out."""
-    return nodule.scored or nodule.source == "user" or nodule.malignancy is not None or (nodule.logit or 0.0) > 0
+    return nodule.is_reported or nodule.malignancy is not None or (nodule.logit or 0.0) > 0
 
 
 def segment_nodules(

@@ -224,8 +224,10 @@ def test_a_calibrated_model_scales_every_nodules_logit(tmp_path, capsys):
     table = held_out(tmp_path / "held-out.csv", 2.0, np.random.default_rng(0))
     out = tmp_path / "calibrated"
     assert main(["models", "calibrate", str(tmp_path / "model"), str(table), "--out", str(out)]) == 0
-    assert "outcome:    readers" in capsys.readouterr().out
+    said = capsys.readouterr().out
     made, hidden = find_model(str(out)), torch.rand(50, 64, generator=torch.Generator().manual_seed(0))
+    assert "outcome:    readers" in said
+    assert f"sha256:     {made.sha256}" in said
     slope, before, after = (
         0.5,
         *(one.classifier.fc2(hidden).detach() for one in (find_model(str(tmp_path / "model")), made)),
@@ -242,8 +244,10 @@ def test_combine_writes_a_model_of_two(tmp_path, capsys):
     for n in (1, 2):
         save_model(replace(untrained_model(seed=n), trained_on=f"classifier: {n}; detector: {n}"), tmp_path / str(n))
     assert main(["models", "combine", str(tmp_path / "1"), str(tmp_path / "2"), "--out", str(tmp_path / "made")]) == 0
-    assert "classifier: 2; detector: 1" in capsys.readouterr().out
+    said = capsys.readouterr().out
     made, detector, classifier = (find_model(str(tmp_path / name)) for name in ("made", "1", "2"))
+    assert "classifier: 2; detector: 1" in said
+    assert f"sha256:     {made.sha256}" in said
     assert torch.equal(made.detector.output[-1].weight, detector.detector.output[-1].weight.half().float())
     assert torch.equal(made.classifier.fc2.weight, classifier.classifier.fc2.weight.half().float())
     assert made.name == "made"

@@ -59,6 +59,13 @@ def test_one_that_knows_ratings_learns_the_last_stage_alone(folder, tmp_path, mo
     assert [stage.steps for stage in seen[0].stages] == steps
 
 
+def test_recipe_readers_refuses_options_that_would_do_nothing(folder, tmp_path):
+    files = ("--data", folder / "store", "--detector", folder / "run", "--bank", tmp_path, "--out", tmp_path / "run")
+    options = ("--join", "max-p", "--scheme", "F", "--partly-described", "--epochs", 2)
+    with pytest.raises(UsageError, match="no use for --join, --scheme, --partly-described, --epochs"):
+        run_classifier(*files, "--recipe", "readers", "--outcome", "readers", *options)
+
+
 def test_a_run_of_one_step_finds_proposals_and_leaves_a_model(folder, tmp_path):
     files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
     message = run_classifier(*files, "--outcome", "synthetic", *QUICK)

@@ -1,5 +1,7 @@
 """LUNA16: written and read back, and what is said of tables that are not as they should be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from LungCancerDxLib.datasets.luna16 import read_luna16, read_lung_labels, write
 from LungCancerDxLib.datasets.scan import CohortScan, NoduleLabel
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.volume import index_to_world
 from Testing.cohorts.stand_ins import small_lungs, small_volume
 
 IDS = ("1.3.6.1.4.1.9", "1.3.6.1.4.1.10")
@@ -72,6 +75,13 @@ def test_lungs_of_another_grid_are_refused(written):
     first, second = read_luna16(written).scans
     with pytest.raises(CTReadError, match=r"do not lie on the grid .* 1\.00 mm apart"):
         read_lung_labels(first.lungs_path, read_ct(second.path))
+    volume = read_ct(first.path)
+    coarser = volume.kji_to_lps.copy()
+    coarser[:3, :3] *= 2
+    last = np.array(volume.shape_kji) - 1
+    coarser[:3, 3] += index_to_world(volume.kji_to_lps, last) - index_to_world(coarser, last)
+    with pytest.raises(CTReadError, match="do not lie on the grid"):
+        read_lung_labels(first.lungs_path, replace(volume, kji_to_lps=coarser))
 
 
 def test_the_tables_may_lie_where_the_challenge_packs_them(cohort):

@@ -62,12 +62,14 @@ def test_folders_are_matched_by_name_and_a_missing_or_foreign_file_is_named(tmp_
     write(one, tmp_path / "masks" / "p1" / "nodules.nrrd")
     with pytest.raises(UsageError, match="no masks of p2"):
         read_outlines(tmp_path / "masks", tmp_path / "truth")
-    moved = AFFINE.copy()
+    moved, larger = AFFINE.copy(), AFFINE.copy()
     moved[0, 3] += 4
-    path = write(one, tmp_path / "masks" / "p2.nrrd", moved)
-    with pytest.raises(CTReadError, match="does not lie on the grid"):
-        read_outlines(tmp_path / "masks", tmp_path / "truth")
-    path.unlink()
+    larger[:3, :3] *= 1.04  # no entry of it is a tenth of a millimetre off
+    for other in (moved, larger):
+        path = write(one, tmp_path / "masks" / "p2.nrrd", other)
+        with pytest.raises(CTReadError, match="does not lie on the grid"):
+            read_outlines(tmp_path / "masks", tmp_path / "truth")
+        path.unlink()
     write(one, tmp_path / "masks" / "p2.nrrd")
     assert [o.dice for o in read_outlines(tmp_path / "masks", tmp_path / "truth")] == [1.0, 1.0]
     (tmp_path / "empty").mkdir()

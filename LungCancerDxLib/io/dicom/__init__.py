@@ -10,7 +10,7 @@ from ...errors import CTReadError
 from ...volume import CTVolume
 from ..checks import check_chest_ct
 from .acquisitions import without_repeats
-from .files import LeftOut, files_under, kinds, listed, lost_slices, scan
+from .files import LeftOut, files_under, kinds, listed_files, lost_slices, scan
 from .geometry import volume_of
 from .header import SliceHeader
 from .series import choose_stack
@@ -67,11 +67,11 @@ def _lost(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader], path: Path)
     if len(lost) > _MAX_LOST_SHARE * (len(lost) + len(stack)):
         raise CTReadError(
             f"{path}: {len(lost)} of {len(lost) + len(stack)} slices cannot be read, as their files are empty, damaged "
-            f"or cut off: {listed(lost)}. Copy or export the series again."
+            f"or cut off: {listed_files(lost)}. Copy or export the series again."
         )
     found = {"slices whose files": lost, "files elsewhere that": unknown}
     return tuple(
-        f"Left out {what} are empty, damaged or cut off: {len(files)} ({listed(files)})."
+        f"Left out {what} are empty, damaged or cut off: {len(files)} ({listed_files(files)})."
         for what, files in found.items()
         if files
     )

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
 from ...errors import CTReadError
+from ...names import listed
 from ..image_file import image_extension
 from .header import PATIENT_TAGS, NotACTSlice, SliceHeader, frame_slices, number, single_slice, text, texts
 from .pixels import plain_pixels
@@ -28,7 +29,6 @@ IMAGES = "image files, which must be given themselves"
 BROKEN_LINKS = "links to files that are not here, whose content must be fetched first"
 _LOCALIZERS = "localizers"
 _OTHER_IMAGES = (_LOCALIZERS, "colour images")  # what may share a series with slices and is none of them
-_LISTED = 5  # files named in a message
 _THREADS = 8  # reading headers waits for the disk
 _START_BYTES = 264
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -149,10 +149,9 @@ def lost_slices(left_out: Sequence[LeftOut], stack: Sequence[SliceHeader]) -> tu
     return lost, unknown
 
 
-def listed(files: Sequence[Path]) -> str:
+def listed_files(files: Sequence[Path]) -> str:
     """The names of the first files, and how many more there are."""
-    names = list(dict.fromkeys(file.name for file in files))
-    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    return listed(list(dict.fromkeys(file.name for file in files)))
 
 
 def _look(path: Path) -> str:

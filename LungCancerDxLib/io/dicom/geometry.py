@@ -13,7 +13,7 @@ from ...errors import CTReadError
 from ...volume import CTVolume
 from ..checks import AIR_HU, check_extent
 from ..tilt import shift_slices, tilt_warning
-from .files import listed
+from .files import listed_files
 from .header import SliceHeader, slice_positions_mm
 from .pixels import stacked
 
@@ -68,7 +68,7 @@ def _is_zero(header: SliceHeader, pixels: np.ndarray) -> bool:
 def _without_blank(slices: Sequence[SliceHeader], shown: Sequence[bool], path: Path) -> CTVolume:
     """The volume of the slices that show something."""
     blank = [s.path for s, image in zip(slices, shown, strict=True) if not image]
-    what = f"Left out slices that hold only zeros: {len(blank)} ({listed(blank)})."
+    what = f"Left out slices that hold only zeros: {len(blank)} ({listed_files(blank)})."
     try:
         volume = volume_of([s for s, image in zip(slices, shown, strict=True) if image], path)
     except CTReadError as error:

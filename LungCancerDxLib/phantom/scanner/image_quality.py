@@ -9,6 +9,7 @@ import numpy as np
 
 from ...preprocessing import WorkingScan
 from ...preprocessing.lung_mask import bounding_box
+from ...preprocessing.working_grid import from_grey
 from ...preset import Preset
 from ...volume import CTVolume
 
@@ -49,10 +50,7 @@ def scan_image_quality(volume: CTVolume, lungs: np.ndarray) -> ImageQuality:
 
 def preprocessed_image_quality(scan: WorkingScan, preset: Preset) -> ImageQuality:
     """That of the networks' image, whose filled parts do not count."""
-    low, high = preset.window_hu
-    image = scan.image
-    hu = image.astype(np.float32) * ((high - low) / 255) + low
-    imaged = image != preset.tissue_value
+    hu, imaged = from_grey(scan.image, preset), scan.image != preset.tissue_value
     return measure_image_quality(hu, np.full(3, scan.spacing_mm), hu < LUNG_BELOW_HU, imaged)
 
 

@@ -8,7 +8,7 @@ import qt
 import slicer.util
 
 from ...case import CaseResult
-from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
+from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, capitalised
 from ..scene.nodules import malignancy_colour
 from ..scene.text import scored_ranks
 from .command import Report
@@ -54,7 +54,7 @@ class ResultView:
             return
         self._ui.scoreLabel.text = f"{result.case.score:.2f}"
         remark = OUTCOME_REMARKS[result.model["outcome"]]
-        self._ui.scoreNameLabel.text = f"{_capitalised(result.score_label)}. {remark}"
+        self._ui.scoreNameLabel.text = f"{capitalised(result.score_label)}. {remark}"
         self._ui.overruledLabel.visible = by_model is not None
         self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)
         self._ui.infoButton.toolTip = result.model_description
@@ -96,10 +96,6 @@ def overruled_message(result: CaseResult, by_model: CaseResult) -> str:
         if ranks
     ]
     return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.2f}"
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def shares(result: CaseResult) -> list[tuple[str, float, tuple[float, float, float]]]:
@@ -175,7 +171,7 @@ class RunView:
         """How far a run has come."""
         self._ui.progressBar.value = round(_BAR_STEPS * report.fraction)
         left = "" if report.seconds_left is None else f", about {_duration(report.seconds_left)} left"
-        self.say(f"{_capitalised(report.stage)}{left}")
+        self.say(f"{capitalised(report.stage)}{left}")
 
     def update(self, reason: str, running: bool) -> None:
         """Which buttons are on.

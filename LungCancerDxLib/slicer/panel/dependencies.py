@@ -161,5 +161,5 @@ def _declined(what: str, without: str) -> DependencyError:
 def _not_installed(what: str, error: Exception) -> DependencyError:
     return DependencyError(
         f"LungCancerDx could not install {what}: {error}\n"
-        "Check the connection to the internet (or the proxy) and try again, or see the README for installing by hand."
+        "Check the connection to the internet (or the proxy) and try again, or install by hand (docs/tutorial.md)."
     )

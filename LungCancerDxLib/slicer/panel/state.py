@@ -27,7 +27,7 @@ class Parameters:
     model
         Name or folder of a model; empty for the default one.
     maxMemoryGb
-        For the detector's largest maps; 0 leaves it to the library.
+        What a run may take in all, see `ScoreOptions`; 0 leaves it to the library.
     replaceEarlier
         Whether a new run takes the place of earlier results of the same CT.
     confidence

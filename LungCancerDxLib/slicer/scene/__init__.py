@@ -1,4 +1,4 @@
 """A case in Slicer's world: MRML nodes, the files that Slicer opens, and rendered views.
 
-The only folder that imports `slicer`; outside the application that is the package slicer-core. RAS exists only here.
+Outside the application the package slicer-core is used. RAS exists only here and in the panel.
 """

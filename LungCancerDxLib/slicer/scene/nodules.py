@@ -10,6 +10,7 @@ import slicer
 import vtk
 
 from ...case import CaseResult, Nodule
+from ...names import capitalised
 from .ct import ras_mm
 from .text import nodule_description, nodule_label
 
@@ -132,7 +133,7 @@ def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
     node.RemoveAllColumns()
     for title, text_of in _COLUMNS.items():
         column = vtk.vtkStringArray()
-        column.SetName(title.format(score_name=_capitalised(result.nodule_score_name)))
+        column.SetName(title.format(score_name=capitalised(result.nodule_score_name)))
         for nodule in result.nodules:
             column.InsertNextValue(text_of(nodule))
         node.AddColumn(column)
@@ -142,7 +143,3 @@ def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
 
 def _figure(value: float | None, decimals: int) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -14,6 +14,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ...case import CaseResult
 from ...names import LEFT, RIGHT, UNKNOWN_SIDE
+from ...preprocessing.lung_mask import bounding_box
 from .nodules import Colour, malignancy_colour
 
 _LUNGS: dict[str, tuple[str, int, Colour, str]] = {
@@ -84,9 +85,9 @@ def fill_segmentation(
         (lungs, [_lung(segment_id) for segment_id in LUNG_SEGMENTS]),
         (nodule_labels, _nodules(result)),
     ):
-        box = _bounding_box(labels)
-        if box is None:
+        if not labels.any():
             continue
+        box = bounding_box(labels)
         crop = np.ascontiguousarray(labels[box])
         origin_ijk = [part.start for part in box][::-1]
         image = _oriented_image(crop, origin_ijk, matrix)
@@ -162,14 +163,6 @@ def _nodules(result: CaseResult) -> list[_Segment]:
         )
         for nodule in result.nodules
     ]
-
-
-def _bounding_box(labels: np.ndarray) -> tuple[slice, ...] | None:
-    """Of all voxels that are not 0; None without any."""
-    lines = [np.flatnonzero(labels.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not lines[0].size:
-        return None
-    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
 
 
 def _oriented_image(

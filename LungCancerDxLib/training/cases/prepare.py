@@ -11,7 +11,7 @@ from ...phantom.patient import synthetic_preprocessed
 from ...preprocessing import CTLungs, WorkingLungs, WorkingScan, preprocess
 from ...preset import Preset
 from ...runtime.progress import Progress, silent
-from ...volume import CTVolume
+from ...volume import CTVolume, world_to_index
 from .store import TrainingCase
 
 NONE = np.zeros((0, 4))
@@ -79,7 +79,6 @@ def lungs_on_working_grid(lungs: CTLungs, scan: WorkingScan) -> WorkingLungs:
 
 def to_working(spheres_lps_mm: np.ndarray, scan: WorkingScan) -> np.ndarray:
     """(N, 4) x, y, z, length in LPS mm to k, j, i, length in working voxels."""
-    to_kji = np.linalg.inv(scan.kji_to_lps)
     spheres = np.asarray(spheres_lps_mm, dtype=float).reshape(-1, 4)
-    centers = spheres[:, :3] @ to_kji[:3, :3].T + to_kji[:3, 3]
+    centers = world_to_index(scan.kji_to_lps, spheres[:, :3])
     return np.column_stack([centers, spheres[:, 3] / scan.spacing_mm])

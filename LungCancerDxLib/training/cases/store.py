@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 
 from ...errors import UsageError
-from ...io.tables import read_table, write_table
+from ...io.tables import read_labels, read_table, write_table
+from ...models.bundle import Model
+from ...names import listed
 from ...preprocessing import WorkingLungs, WorkingScan
 from ...runtime.npz import Arrays, kept_npz, read_npz, write_npz
 from ...runtime.progress import Progress, part
 
 LIST_FILE, LABELS_FILE = "cases.csv", "labels.csv"
 _LIST_COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
-_LABEL_COLUMNS = ("id", "cancer")  # as in the Data Science Bowl
+_LABEL = "cancer"  # as in the Data Science Bowl
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
 _CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic")
 
@@ -112,7 +114,7 @@ class CaseStore:
     """
 
     def __init__(self, folder: Path, memory_gb: float = 8.0, without: Collection[str] = ()) -> None:
-        rows = [row for name, row in _listed(folder).items() if name not in without]
+        rows = [row for name, row in _rows(folder).items() if name not in without]
         presets = sorted({preset for _, preset, *_ in rows})
         if len(presets) != 1:
             raise UsageError(f"{folder / LIST_FILE} lists {len(rows)} cases of {len(presets)} presets, expected one.")
@@ -199,6 +201,16 @@ class CaseCache:
         return arrays
 
 
+def refuse_other_preset(store: CaseStore, model: Model) -> None:
+    """Raise a `UsageError` where a store's cases are of another preset than a model that is to see them."""
+    if store.preset != model.preset.name:
+        raise UsageError(
+            f"The cases in {store.folder} are of preset {store.preset}, the model '{model.name}' of "
+            f"{model.preset.name}. Prepare the cases with --preset {model.preset.name}, or use a model of preset "
+            f"{store.preset}."
+        )
+
+
 def write_outcomes(folder: Path, outcomes: Mapping[str, bool]) -> None:
     """Write which cases of a store have cancer; what the file says of other cases is kept.
 
@@ -209,8 +221,8 @@ def write_outcomes(folder: Path, outcomes: Mapping[str, bool]) -> None:
     OutputError
     """
     path = folder / LABELS_FILE
-    known = {**(_outcomes(path) if path.exists() else {}), **outcomes}
-    write_table(path, _LABEL_COLUMNS, [(name, int(cancer)) for name, cancer in known.items()])
+    known = {**(read_labels(path, _LABEL) if path.exists() else {}), **outcomes}
+    write_table(path, ("id", _LABEL), [(name, int(cancer)) for name, cancer in known.items()])
 
 
 def read_outcomes(folder: Path, names: Sequence[str]) -> np.ndarray:
@@ -222,12 +234,11 @@ def read_outcomes(folder: Path, names: Sequence[str]) -> np.ndarray:
         Where the file is missing or damaged, a case has no label, or all have the same.
     """
     path = folder / LABELS_FILE
-    known = _outcomes(path)
+    known = read_labels(path, _LABEL)
     missing = [name for name in names if name not in known]
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise UsageError(
-            f"{path} has no label for {', '.join(missing[:3])}{more}; the classifier learns from cases whose outcome "
+            f"{path} has no label for {listed(missing)}; the classifier learns from cases whose outcome "
             "is known. Add their rows, or make a store without them."
         )
     outcomes = np.array([known[name] for name in names], dtype=bool)
@@ -239,31 +250,20 @@ def read_outcomes(folder: Path, names: Sequence[str]) -> np.ndarray:
     return outcomes
 
 
-def _outcomes(path: Path) -> dict[str, bool]:
-    table = read_table(path, _LABEL_COLUMNS)
-    outcomes: dict[str, bool] = {}
-    for line, name, cancer in zip(table.lines, table.texts("id"), table.texts("cancer"), strict=True):
-        if cancer not in ("0", "1"):
-            raise UsageError(f"{path}, line {line}: expected cancer 0 or 1, got {cancer}.")
-        if outcomes.setdefault(name, cancer == "1") != (cancer == "1"):
-            raise UsageError(f"{path}, line {line}: {name} had another label before.")
-    return outcomes
-
-
 def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}.npz"
 
 
 def _listed_of(folder: Path, preset: str) -> dict[str, tuple[str, ...]]:
     """The list of a store of this preset, empty where there is none yet."""
-    listed = _listed(folder) if (folder / LIST_FILE).exists() else {}
-    foreign = next((row[1] for row in listed.values() if row[1] != preset), None)
+    rows = _rows(folder) if (folder / LIST_FILE).exists() else {}
+    foreign = next((row[1] for row in rows.values() if row[1] != preset), None)
     if foreign is not None:
         raise UsageError(f"{folder} holds cases of preset {foreign}, this one is of {preset}; use another.")
-    return listed
+    return rows
 
 
-def _listed(folder: Path) -> dict[str, tuple[str, ...]]:
+def _rows(folder: Path) -> dict[str, tuple[str, ...]]:
     """The rows of a store's list by the case's name."""
     try:
         table = read_table(folder / LIST_FILE, _LIST_COLUMNS)

@@ -36,7 +36,7 @@ class RatedNodules(nn.Module):
         self.net, self.preset, self.traits = net.requires_grad_(True), preset, nn.Linear(HIDDEN, len(UNKNOWN_TRAITS))
         nn.init.zeros_(self.traits.weight)  # the same start for every run
         nn.init.zeros_(self.traits.bias)
-        net.NoduleNet.preBlock.requires_grad_(False)  # at full resolution, a third of the time
+        net.NoduleNet.preBlock.requires_grad_(False)  # at full resolution, where a convolution costs most
         net.NoduleNet.output.requires_grad_(False)
         if net.join == LEAKY_NOISY_OR:
             net.baseline.requires_grad_(False)

@@ -29,7 +29,7 @@ from ...runtime.device import Compute
 from ...runtime.progress import part
 from ..cases.proposals import find_proposals
 from ..cases.real_nodules import folds_learned, learnable, refuse_known_fold, refuse_test_scans
-from ..cases.store import CaseStore, description
+from ..cases.store import CaseStore, description, refuse_other_preset
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
@@ -147,7 +147,7 @@ def train_readers(
         Where there is nothing to learn from or to check on, the store is of another preset, `start` has learned from
         the fold, or `out` is taken.
     TrainingFailed, Cancelled, OutputError
-        See `engine.train`.
+        See `engine.loop.train`.
     """
     preset = start.preset
     learned, unseen = learnable(bank, fold)
@@ -216,11 +216,7 @@ def _check(
     held: Sequence[BankNodule],
     fold: int | None,
 ) -> None:
-    if backgrounds.preset != start.preset.name:
-        raise UsageError(
-            f"The cases in {backgrounds.folder} are of preset {backgrounds.preset}, model '{start.name}' of "
-            f"{start.preset.name}. Prepare the cases with --preset {start.preset.name}."
-        )
+    refuse_other_preset(backgrounds, start)
     refuse_test_scans(backgrounds.names, backgrounds.folder)
     refuse_known_fold(start, fold)
     if not learned or all(backgrounds.synthetic[n] for n in numbers):

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ...detection.proposals import Proposals
-from ...errors import UsageError
 from ...models.bundle import Model, save_model
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
@@ -19,7 +18,7 @@ from ...networks.cnet import CNet
 from ...preset import Preset
 from ...runtime.progress import Progress, part
 from ..cases.proposals import find_proposals
-from ..cases.store import CaseStore, read_outcomes
+from ..cases.store import CaseStore, read_outcomes, refuse_other_preset
 from ..detector.insertion import Inserter
 from ..detector.items import DetectorItems
 from ..detector.train import batches_of_epoch
@@ -42,7 +41,7 @@ class Plan:
     Parameters
     ----------
     outcome
-        What the labels are, for the model's card: "clinical", "synthetic" or "none".
+        What the labels are, for the model's card: a key of `names.OUTCOMES`.
     proposals
         Those of the detector, or made from the described nodules (see `proposals_from_truth`).
     """
@@ -122,12 +121,7 @@ def train_classifier(
 def _check(store: CaseStore, detector: Model, plan: Plan, ranks: Ranks) -> None:
     """Refuse a plan that cannot be carried out."""
     ranks.share(plan.recipe.batch)
-    if store.preset != detector.preset.name:
-        raise UsageError(
-            f"The cases in {store.folder} are of preset {store.preset}, the detector '{detector.name}' of "
-            f"{detector.preset.name}. Prepare the cases with --preset {detector.preset.name}, or use a detector of "
-            f"preset {store.preset}."
-        )
+    refuse_other_preset(store, detector)
     if any(stage.alternate for stage in plan.stages):
         ranks.share(plan.recipe.detector.batch)
 

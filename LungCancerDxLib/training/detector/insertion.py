@@ -13,6 +13,7 @@ from ...phantom.nodules.nodule import SyntheticNodule
 from ...phantom.nodules.population import POPULATIONS, LungPlaces, draw_nodule
 from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_real_nodule
 from ...phantom.scanner.image_quality import ImageQuality, preprocessed_image_quality
+from ...preprocessing.working_grid import from_grey
 from ...preset import Preset
 from ...volume import CTVolume, index_to_world
 from ..cases.prepare import to_working
@@ -179,8 +180,8 @@ class BankInserter(LungInserter):
 
 def known_scan(case: TrainingCase, preset: Preset) -> tuple[ImageQuality, LungPlaces]:
     """How a case was imaged, and where nodules may lie in it."""
-    scan, (low, high) = case.scan, preset.window_hu
-    hu = (scan.image * ((high - low) / 255) + low).astype(np.int16)
+    scan = case.scan
+    hu = from_grey(scan.image, preset).astype(np.int16)
     centers = index_to_world(scan.kji_to_lps, case.exclusion_regions[:, :3])
     radii_mm = case.exclusion_regions[:, 3] * scan.spacing_mm
     regions = [(as_point(center), float(radius)) for center, radius in zip(centers, radii_mm, strict=True)]

@@ -30,7 +30,7 @@ def detector_loss(
     output
         (B, Z, Y, X, A, 5) of N-Net.
     labels
-        (B, Z, Y, X, A) int8, see `detection.labels`.
+        (B, Z, Y, X, A) int8, see `detection.anchors`.
     positives
         (M, 5) int64: number in the batch, cell z, y, x, anchor.
     targets

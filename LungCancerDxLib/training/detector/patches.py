@@ -10,6 +10,7 @@ import numpy as np
 
 from ...detection.location import LocationScale
 from ...networks.nnet import STRIDE
+from ...preprocessing.working_grid import cut_out, linear_along
 from .recipe import TISSUE, Recipe
 
 _TRIES = 64
@@ -32,8 +33,8 @@ class Cut:
     scale: float = 1.0
 
     def source(self, image: np.ndarray) -> np.ndarray:
-        """The cube of a scan (Z, Y, X) uint8 that the patch is made of."""
-        return cut_out(image, self.start_kji, source_size(self.size, self.scale))
+        """The cube of a scan (Z, Y, X) uint8 that the patch is made of; tissue beyond the scan."""
+        return cut_out(image, self.start_kji, source_size(self.size, self.scale), TISSUE)
 
     def boxes(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes or regions (N, 4) k, j, i, length in the scan's voxels to the patch's."""
@@ -45,18 +46,9 @@ class Cut:
         """What `source` gave to the patch (size,)*3 uint8: linear, rounded."""
         if self.scale == 1:
             return source
-        positions = np.arange(self.size) / self.scale
-        below = positions.astype(int)
-        weight = (positions - below).astype(np.float32)
-        image = source.astype(np.float32)
+        image = source
         for axis in range(3):
-            shape = [-1 if a == axis else 1 for a in range(3)]
-            low = np.take(image, below, axis=axis)
-            high = np.take(image, below + 1, axis=axis)
-            high -= low
-            high *= weight.reshape(shape)
-            high += low
-            image = high
+            image = linear_along(image, axis, np.arange(self.size) / self.scale)
         return (image + 0.5).astype(np.uint8)
 
     def location(self, scale: LocationScale) -> np.ndarray:
@@ -68,17 +60,6 @@ class Cut:
 def source_size(size: int, scale: float) -> int:
     """Voxels of a scan that a patch of `size` voxels is made of."""
     return size if scale == 1 else int((size - 1) / scale) + 2
-
-
-def cut_out(image: np.ndarray, start_kji: np.ndarray, size: int) -> np.ndarray:
-    """The cube (size,)*3 of an image (Z, Y, X) uint8 from a voxel on; tissue beyond the image."""
-    cube = np.full((size,) * 3, TISSUE, dtype=np.uint8)
-    low = np.maximum(start_kji, 0)
-    high = np.minimum(start_kji + size, image.shape)
-    if (low < high).all():
-        there = tuple(slice(a, b) for a, b in zip(low - start_kji, high - start_kji, strict=True))
-        cube[there] = image[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    return cube
 
 
 def mirrored(cube: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from ...preset import Preset
 from ...runtime.progress import part
 from ..cases.proposals import false_alarms, find_proposals
 from ..cases.real_nodules import folds_learned, learnable, refuse_known_fold, refuse_test_scans
-from ..cases.store import CaseStore
+from ..cases.store import CaseStore, refuse_other_preset
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import Validation, check_apart
 from .insertion import BankInserter, Inserter
@@ -49,6 +50,7 @@ def train_detector(
     validation_inserter: Inserter | None = None,
     bank: Sequence[BankNodule] = (),
     fold: int | None = None,
+    also_wrong: Sequence[Model] = (),
 ) -> NNet:
     """Train N-Net on a store's cases and write the run and the model into `out`.
 
@@ -67,6 +69,9 @@ def train_detector(
         The real nodules that `inserter` draws from, and the cubes to learn from.
     fold
         Of the bank, which is held out of it and goes on record.
+    also_wrong
+        Models whose false alarms are shown beside those of `start`, where the recipe shows any: what earlier rounds
+        unlearned comes back where only the last one's few are shown.
 
     Raises
     ------
@@ -83,16 +88,12 @@ def train_detector(
     recipe = replace(recipe, steps=steps)
     net = new_detector(preset, recipe, seed)
     if start is not None:
-        if start.preset != preset:
-            raise UsageError(
-                f"The cases in {store.folder} are of preset {preset.name}, the model '{start.name}' to start from is "
-                f"of {start.preset.name}. Prepare the cases with --preset {start.preset.name}, or start from another."
-            )
+        refuse_other_preset(store, start)
         net.load_state_dict(start.detector.state_dict())
     cubes = [nodule for nodule in bank if nodule.is_cube]
     alarms: list[np.ndarray] = []
     if start is not None and recipe.false_alarm_share > 0:
-        alarms = _false_alarms(store, start, options)
+        alarms = _false_alarms(store, (start, *also_wrong), options)
         options = replace(options, progress=part(options.progress, _PROPOSALS_SHARE, 1.0))
     items = DetectorItems(store, recipe, preset, seed, inserter, cubes, alarms)
     task = Task(DetectorWithLoss(net, recipe), items, recipe.batch)
@@ -105,6 +106,7 @@ def train_detector(
         "processes": options.ranks.size,
         "nodules_of_cases": {name: len(boxes) for name, boxes in zip(store.names, store.nodules, strict=True)},
         **({"start_sha256": start.sha256} if start is not None else {}),
+        **({"also_wrong_sha256": [model.sha256 for model in also_wrong]} if also_wrong else {}),
         **({"bank": [nodule.id for nodule in bank], "fold": fold} if bank else {}),
     }
     checks = None
@@ -129,13 +131,16 @@ def train_detector(
     return net
 
 
-def _false_alarms(store: CaseStore, start: Model, options: RunOptions) -> list[np.ndarray]:
-    """Of each case, what the model to start from invents there."""
-    progress = part(options.progress, 0.0, _PROPOSALS_SHARE)
-    found = options.ranks.in_turn(
-        lambda: find_proposals(store, start.detector, start.sha256, start.preset, options.compute, progress)
-    )
-    return [false_alarms(store.case(number), proposals) for number, proposals in enumerate(found)]
+def _false_alarms(store: CaseStore, models: Sequence[Model], options: RunOptions) -> list[np.ndarray]:
+    """Of each case, what the detectors of the models invent there: boxes (N, 4) k, j, i, diameter."""
+    alarms = [np.zeros((0, 4))] * len(store)
+    for number, model in enumerate(models):
+        ends = (_PROPOSALS_SHARE * n / len(models) for n in (number, number + 1))
+        find = partial(find_proposals, store, model.detector, model.sha256, model.preset, options.compute)
+        found = options.ranks.in_turn(partial(find, part(options.progress, *ends)))
+        new = [false_alarms(store.case(n), proposals) for n, proposals in enumerate(found)]
+        alarms = [np.concatenate(both) for both in zip(alarms, new, strict=True)]
+    return alarms
 
 
 def train_on_bank(
@@ -149,6 +154,7 @@ def train_on_bank(
     recipe: Recipe = READERS,
     fold: int | None = None,
     seed: int = 0,
+    also_wrong: Sequence[Model] = (),
 ) -> NNet:
     """`train_detector` from where a model is, on real nodules of a bank inserted into the cases of a store.
 
@@ -196,6 +202,7 @@ def train_on_bank(
         validation_inserter=validation_inserter,
         bank=learned,
         fold=fold,
+        also_wrong=also_wrong,
     )
 
 

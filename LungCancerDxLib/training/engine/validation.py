@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ...errors import UsageError
+from ...names import listed
 from ..cases.store import CaseStore
 
 Batch = dict[str, torch.Tensor]
@@ -126,8 +127,7 @@ def check_apart(store: CaseStore, validation: CaseStore) -> None:
         )
     shared = sorted(set(store.names) & set(validation.names))
     if shared:
-        listed = ", ".join(shared[:3]) + (" and others" if len(shared) > 3 else "")
         raise UsageError(
-            f"{store.folder} and {validation.folder} both list {listed}: what is learned from shows nothing. Give the "
-            "validation cases of its own."
+            f"{store.folder} and {validation.folder} both list {listed(shared)}: what is learned from shows nothing. "
+            "Give the validation cases of its own."
         )

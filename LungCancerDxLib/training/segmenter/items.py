@@ -21,7 +21,7 @@ from ...phantom.nodules.population import KINDS, LungPlaces
 from ...phantom.real_nodules import insert_real_nodules, place_real_nodule, placed_mask
 from ...phantom.scanner.image_quality import ImageQuality, scan_image_quality
 from ...preprocessing import preprocess
-from ...preprocessing.working_grid import to_grey
+from ...preprocessing.working_grid import from_grey, to_grey
 from ...preset import DEFAULT
 from ...segmentation.crop import CROP_SIZE, Crop
 from ...volume import CTVolume, index_to_world
@@ -31,7 +31,6 @@ from ..engine.validation import Batch
 from .recipe import SegmenterRecipe
 
 UNMASKED = replace(DEFAULT, tissue_value=-1)  # the networks' grey values of a scan of which nothing was filled
-_WINDOW_HU = UNMASKED.window_hu
 READERS_MARGIN_MM = (
     0.4  # readers outline the outer edge: by so much more than partial volumes make, of 300 free nodules
 )
@@ -158,7 +157,7 @@ class OutlinedCrops:
         if rng.random() < recipe.resampled_share:
             low, high = np.log(recipe.resampled_mm)
             spacings = np.exp(rng.uniform(low, high, 2))[[0, 1, 1]] / crop.spacing_mm  # through and within the slices
-            hu = from_grey(resampled(to_grey(hu, UNMASKED), spacings.tolist(), rng.random(3).tolist(), -1))
+            hu = from_grey(resampled(to_grey(hu, UNMASKED), spacings.tolist(), rng.random(3).tolist(), -1), UNMASKED)
         change, offset = 1 + rng.uniform(-1, 1) * recipe.contrast, rng.uniform(-1, 1) * recipe.offset_hu
         noise = max(rng.uniform(-1, 1), 0) * recipe.noise_hu
         hu = hu * np.float32(change) + np.float32(offset)
@@ -177,12 +176,6 @@ def collate(rows: Sequence[Outlined]) -> Batch:
         "diameter_mm": torch.tensor([row.diameter_mm for row in rows], dtype=torch.float32),
         "spacing_mm": torch.tensor([row.spacing_mm for row in rows], dtype=torch.float32),
     }
-
-
-def from_grey(grey: np.ndarray) -> np.ndarray:
-    """Grey values to Hounsfield units, float32."""
-    low, high = _WINDOW_HU
-    return grey.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
 
 def proposal(
@@ -229,7 +222,7 @@ def inserted(
             grey = insert_real_nodules(grey, crop.kji_to_lps, [placed], quality, UNMASKED)
             target = placed_mask(placed, crop.kji_to_lps, grey.shape)
             known = _known(background, crop)
-            return _outlined(from_grey(grey), target, known, crop, core_of_texture(target, nodule.texture))
+            return _outlined(from_grey(grey, UNMASKED), target, known, crop, core_of_texture(target, nodule.texture))
     return None
 
 
@@ -247,7 +240,7 @@ def synthetic(rng: np.random.Generator, background: Background, recipe: Segmente
     points = _points(crop)
     depth = background.places.depth_mm(points.reshape(-1, 3)).reshape(before.shape)
     within = np.clip(0.5 + depth / 2, 0, 1)
-    image = from_grey(before) * (1 - within) + from_grey(after) * within
+    image = from_grey(before, UNMASKED) * (1 - within) + from_grey(after, UNMASKED) * within
     xyz = grid_points(crop.kji_to_lps, (slice(0, CROP_SIZE),) * 3)
     target = (body_field(nodule, *xyz) < READERS_MARGIN_MM) & (depth > 0)
     core_depth = core_field(nodule, *xyz)

@@ -123,7 +123,7 @@ def train_segmenter(
     UsageError
         Where there is nothing to learn from or to check on, a scan is for tests only, or `out` is taken.
     NoLungsError, TrainingFailed, Cancelled, OutputError
-        See `engine.train`.
+        See `engine.loop.train`.
     """
     refuse_test_scans(list(scans), "the backgrounds")
     learned, held = learnable(bank, fold)

@@ -24,7 +24,7 @@ from ...runtime.npz import Arrays
 from ...runtime.progress import Progress, part, silent
 from ..cases.proposals import find_proposals
 from ..cases.real_nodules import learnable, refuse_test_scans
-from ..cases.store import CaseCache, CaseStore
+from ..cases.store import CaseCache, CaseStore, refuse_other_preset
 from ..classifier.features import CaseFeatures, blank_feature, central_feature
 from ..classifier.rated_crops import Background, Rated, draw_voxel, held_out, without_nodule
 from ..classifier.readers import FALSE_ALARM_ABOVE_LOGIT
@@ -146,11 +146,7 @@ def bank_features(
 
 def _check(scans: CaseStore, model: Model) -> None:
     refuse_test_scans(scans.names, scans.folder)
-    if scans.preset != model.preset.name:
-        raise UsageError(
-            f"The scans in {scans.folder} are of preset {scans.preset}, the model '{model.name}' of "
-            f"{model.preset.name}. Prepare the scans with --preset {model.preset.name}."
-        )
+    refuse_other_preset(scans, model)
     if len(scans) < 2:
         raise UsageError(f"{scans.folder} has one scan; cases are held out together with their scan, so give several.")
 

@@ -131,9 +131,9 @@ def test_labels_come_back_in_the_order_of_the_cases(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,label\na,1\n", "no column cancer; expected a header with id,cancer"),
-        ("id,cancer\na,yes\n", "line 2: expected cancer 0 or 1, got yes"),
-        ("id,cancer\na,1\na,0\n", "line 3: a had another label before"),
+        ("id,label\na,1\n", "no column cancer; its header line names id, label"),
+        ("id,cancer\na,yes\n", "line 2, column cancer: expected a number, got .yes"),
+        ("id,cancer\na,1\na,0\n", "line 3: the case a is there twice"),
         ("id,cancer\na,1\n", "no label for b;"),
         ("id,cancer\na,0\nb,0\nc,1\n", "says 0 of all 2 cases"),
         ("id,cancer\na,1\nb,1\n", "says 1 of all 2 cases"),

@@ -9,7 +9,7 @@ from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.cases.prepare import prepare_case
 from LungCancerDxLib.training.detector.insertion import BankInserter, LungInserter, insert
-from LungCancerDxLib.training.detector.patches import cut_out
+from LungCancerDxLib.training.detector.patches import Cut
 from LungCancerDxLib.training.detector.recipe import READERS
 from Testing.helpers import COARSE, chest
 from Testing.real_nodules import write_bank
@@ -36,7 +36,7 @@ def insertions(case, inserter, diameter=10.0, count=8):
     """What was inserted into crops around the middles of both lungs: crop, painted crop, box in the crop."""
     for n in range(count):
         start = middle_of_a_lung(case, 1 + n % 2) - SIZE // 2
-        crop = cut_out(case.scan.image, start, SIZE)
+        crop = Cut(start, SIZE).source(case.scan.image)
         found = inserter(np.random.default_rng(n), case, crop, start, diameter, MARGIN)
         if found is not None:
             yield crop, found[0], found[1] - [*start, 0]
@@ -105,7 +105,7 @@ def test_a_patch_gets_several_real_nodules_apart_from_each_other(case, bank):
     inserter, counts = BankInserter(DEFAULT, bank, READERS), []
     for seed in range(8):
         start = middle_of_a_lung(case, 1 + seed % 2) - SIZE // 2
-        crop = cut_out(case.scan.image, start, SIZE)
+        crop = Cut(start, SIZE).source(case.scan.image)
         _, boxes = insert(np.random.default_rng(seed), inserter, case, crop, start, READERS)
         counts.append(len(boxes))
         gaps = np.linalg.norm(boxes[:, None, :3] - boxes[None, :, :3], axis=2) + 1e9 * np.eye(len(boxes))

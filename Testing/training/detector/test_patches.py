@@ -5,7 +5,7 @@ import pytest
 
 from LungCancerDxLib.detection.location import location_scale
 from LungCancerDxLib.preset import DEFAULT, GRT123
-from LungCancerDxLib.training.detector.patches import Cut, cut_out, mirrored, mirrored_boxes, mirrored_location
+from LungCancerDxLib.training.detector.patches import Cut, mirrored, mirrored_boxes, mirrored_location
 from Testing.training.tiny import BALL, LUNG, ball_scan
 
 BOX = np.array([30.0, 28.0, 33.0, 12.0])
@@ -35,12 +35,12 @@ def test_the_ball_stays_under_its_box(axes, scale):
 
 def test_beyond_the_scan_there_is_tissue():
     image = ball_scan().image
-    cube = cut_out(image, np.array([-3, 40, 50]), 32)
+    cube = Cut(np.array([-3, 40, 50]), 32).source(image)
     assert (cube[:3] == 170).all()
     assert (cube[:, 16:] == 170).all()
     assert (cube[:, :, 14:] == 170).all()
     assert (cube[3:, :16, :14] == LUNG).all()
-    assert (cut_out(image, np.array([100, 0, 0]), 16) == 170).all()
+    assert (Cut(np.array([100, 0, 0]), 16).source(image) == 170).all()
 
 
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123])

@@ -90,7 +90,7 @@ def test_it_begins_with_the_weights_of_a_model_and_says_so(store, tmp_path):
 
 
 def test_it_does_not_begin_with_a_model_of_another_preset(store, tmp_path):
-    with pytest.raises(UsageError, match="of preset DEFAULT, the model 'untrained-grt123' to start from is of GRT123"):
+    with pytest.raises(UsageError, match="of preset DEFAULT, the model 'untrained-grt123' of GRT123"):
         trained(store, tmp_path / "run", SMALL, start=untrained_model(replace(TINY, name="GRT123")))
     assert not (tmp_path / "run").exists()
 
@@ -125,6 +125,13 @@ def test_real_nodules_are_learned_by_a_trained_model_whose_classifier_stays(lung
     first, last = net.preBlock[0].weight, net.back2[0].conv1.weight
     assert torch.equal(first, start.detector.preBlock[0].weight)
     assert not torch.equal(last, start.detector.back2[0].conv1.weight)
+    other = replace(untrained_model(TINY, seed=6), sha256="def")
+    again = replace(options, resume=True)
+    with pytest.raises(UsageError, match="other settings"):
+        train_on_bank(lungs, bank, TINY, start, tmp_path / "run", again, recipe=QUICK, fold=1, also_wrong=[other])
+    train_on_bank(lungs, bank, TINY, start, tmp_path / "two", options, recipe=QUICK, fold=1, also_wrong=[other])
+    assert json.loads((tmp_path / "two" / "config.json").read_text())["also_wrong_sha256"] == ["def"]
+    assert len(list(lungs.folder.glob("proposals-*"))) == 2
     card = read_card(tmp_path / "run" / "model")
     assert (card.outcome, card.bank_folds) == ("synthetic", (0,))
     assert "with inserted nodules, 1 of them of LIDC-IDRI, recipe READERS" in card.trained_on

@@ -29,6 +29,7 @@ _READERS = "readers"
 _STEP_S = 60.0  # within which a step ends and a checkpoint is written
 _FEATURES_SHARE = 0.3  # of the progress
 _BANK_CROP = 48
+_LEAKS, _CASES = (0.0, 0.1, 0.3), (600, 400)
 
 
 def add_study(commands: Commands) -> None:
@@ -68,12 +69,8 @@ def add_study(commands: Commands) -> None:
     )
     bank = second.add_argument_group("cases put together from real nodules, with the readers' ratings as outcome")
     bank.add_argument("--bank", metavar="FOLDER", type=path, help="real nodules; CASES are the scans to show them in")
-    bank.add_argument(
-        "--leak", metavar="P", type=_share, nargs="+", default=[0.0, 0.1, 0.3], help="default 0 0.1 0.3, a table each"
-    )
-    bank.add_argument(
-        "--cases", metavar="N", type=count, nargs=2, default=[600, 400], help="to learn from, held out (600 400)"
-    )
+    bank.add_argument("--leak", metavar="P", type=_share, nargs="+", help="default 0 0.1 0.3, a table each")
+    bank.add_argument("--cases", metavar="N", type=count, nargs=2, help="to learn from, held out (default 600 400)")
 
 
 def _share(text: str) -> float:
@@ -87,7 +84,7 @@ def run_table1(arguments: argparse.Namespace, stop: Stop) -> str:
     """Train and score every regime; returns the table for the terminal."""
     from ..evaluation.studies import OTHER_SYSTEMS, TABLE_1
 
-    arguments.bank, arguments.score_blanks = None, False
+    arguments.bank, arguments.leak, arguments.cases, arguments.score_blanks = None, None, None, False
     return _run(arguments, stop, "Table I: training regimes", TABLE_1, TABLE_1[-1], OTHER_SYSTEMS)
 
 
@@ -151,6 +148,9 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
                 "the outcome is readers, and a fold of the bank is held out, so --validation has no place."
             )
         arguments.outcome = _READERS
+        arguments.leak, arguments.cases = arguments.leak or _LEAKS, arguments.cases or _CASES
+    elif arguments.leak or arguments.cases:
+        raise UsageError("--leak and --cases are for cases put together from a bank: name one with --bank.")
     if arguments.outcome is None:
         raise UsageError("Say what the labels in labels.csv are: --outcome clinical, synthetic, readers or none.")
     if arguments.score_blanks and arguments.scheme != _FROZEN:
@@ -213,8 +213,8 @@ def _config(arguments: argparse.Namespace, data: Data, trainer: Trainer, compute
             labels |= dict(zip(cases.names, read_outcomes(cases.folder, cases.names).tolist(), strict=True))
     return {
         "task": arguments.action,
-        "cases": store.names,
-        "held_out": others.names if others is not None else None,
+        "cases": store.stamps,
+        "held_out": others.stamps if others is not None else None,
         "cancer_of_cases": labels,
         "nodules": [(nodule.id, nodule.malignancy) for nodule in bank] if bank is not None else None,
         "cases_of_nodules": arguments.cases if bank is not None else None,

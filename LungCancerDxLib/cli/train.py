@@ -229,8 +229,7 @@ def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
         how = {"recipe": recipe, "fold": fold, "seed": arguments.seed, "also_wrong": also_wrong}
         train_on_bank(store, bank, preset, start, arguments.out, options, **how)
         return f"The model is in {arguments.out / MODEL_FOLDER}: its detector was trained, its classifier was not."
-    if arguments.false_alarms_of:
-        raise UsageError("--false-alarms-of is for recipe readers; the others show no false alarms.")
+    _refuse_options_of_readers(arguments)
     train_detector(
         store,
         recipe,
@@ -255,6 +254,7 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     from ..training.classifier.train import Plan, train_classifier
     from ..training.detector.insertion import LungInserter
 
+    _refuse_options_of_readers(arguments)
     recipe = _recipe(arguments)
     plan = Plan(
         recipe,
@@ -276,6 +276,14 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     )
     leak = "" if model.classifier.leak is None else f"; learned leak {model.classifier.leak.item():.3f}"
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
+
+
+def _refuse_options_of_readers(arguments: argparse.Namespace) -> None:
+    """Raise a `UsageError` where another recipe is given what only recipe readers heeds."""
+    given = [name for name in ("bank", "fold", "false_alarms_of") if vars(arguments).get(name) is not None]
+    if given:
+        options = listed([f"--{name.replace('_', '-')}" for name in given])
+        raise UsageError(f"Recipe {arguments.recipe} has no use for {options}; pass --recipe readers with it.")
 
 
 def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str:

@@ -1,6 +1,7 @@
 """`lungcancerdx study`: cases and a detector to the paper's tables; the same command goes on, the same seeds agree."""
 
 import argparse
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from LungCancerDxLib.evaluation.studies import TABLE_1
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import save_model
 from LungCancerDxLib.runtime.interruption import Stop
-from LungCancerDxLib.training.cases.store import write_outcomes
+from LungCancerDxLib.training.cases.store import write_case, write_outcomes
 from LungCancerDxLib.training.classifier import recipe
 from LungCancerDxLib.training.detector import insertion
 from Testing.training.classifier_tiny import FEW, tiny_detector
@@ -57,6 +58,26 @@ def test_table_two_is_written_once_and_the_same_seeds_give_the_same(folder, tmp_
     assert len(list((tmp_path / "one" / "cells").glob("6-scans-F-*/scores.csv"))) == 8
     with pytest.raises(UsageError, match="other settings"):
         study(folder, tmp_path / "one", "--outcome", "synthetic", "--score-blanks")
+
+
+def test_a_study_does_not_go_on_with_cases_that_have_changed_nor_with_those_of_another_preset(folder, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(folder / "store", store)
+    study(tmp_path, tmp_path / "study", "--outcome", "synthetic", "--seeds", 1, "--detector", folder / "run")
+    write_case(store, ball_case("store-1", boxes=[]), "DEFAULT")
+    with pytest.raises(UsageError, match="other settings"):
+        study(tmp_path, tmp_path / "study", "--outcome", "synthetic", "--seeds", 1, "--detector", folder / "run")
+    cases = store / "cases.csv"
+    of_paper = "of preset PAPER, the model 'untrained-default' of DEFAULT"
+    for preset, message in (("PAPER", of_paper), ("X", "of the presets X")):
+        cases.write_text((folder / "store" / "cases.csv").read_text().replace("DEFAULT", preset))
+        with pytest.raises(UsageError, match=message):
+            study(tmp_path, tmp_path / "other", "--outcome", "synthetic", "--detector", folder / "run")
+
+
+def test_options_of_banks_need_a_bank(folder, tmp_path):
+    with pytest.raises(UsageError, match="name one with --bank"):
+        study(folder, tmp_path / "study", "--outcome", "synthetic", "--leak", 0.1)
 
 
 def test_cases_can_be_given_to_be_held_out(folder, tmp_path):

@@ -66,6 +66,12 @@ def test_recipe_readers_refuses_options_that_would_do_nothing(folder, tmp_path):
         run_classifier(*files, "--recipe", "readers", "--outcome", "readers", *options)
 
 
+def test_another_recipe_refuses_a_bank_and_a_fold(folder, tmp_path):
+    files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
+    with pytest.raises(UsageError, match="Recipe cpu has no use for --bank, --fold; pass --recipe readers"):
+        run_classifier(*files, "--outcome", "synthetic", "--bank", tmp_path, "--fold", 0)
+
+
 def test_a_run_of_one_step_finds_proposals_and_leaves_a_model(folder, tmp_path):
     files = ("--data", folder / "store", "--detector", folder / "run", "--out", tmp_path / "run")
     message = run_classifier(*files, "--outcome", "synthetic", *QUICK)

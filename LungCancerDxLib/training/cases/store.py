@@ -22,7 +22,7 @@ import numpy as np
 from ...errors import UsageError
 from ...io.tables import read_labels, read_table, write_table
 from ...models.bundle import Model
-from ...names import listed
+from ...names import PRESET_NAMES, listed
 from ...preprocessing import WorkingLungs, WorkingScan
 from ...runtime.npz import Arrays, kept_npz, read_npz, write_npz
 from ...runtime.progress import Progress, part
@@ -116,8 +116,11 @@ class CaseStore:
     def __init__(self, folder: Path, memory_gb: float = 8.0, without: Collection[str] = ()) -> None:
         rows = [row for name, row in _rows(folder).items() if name not in without]
         presets = sorted({preset for _, preset, *_ in rows})
-        if len(presets) != 1:
-            raise UsageError(f"{folder / LIST_FILE} lists {len(rows)} cases of {len(presets)} presets, expected one.")
+        if len(presets) != 1 or presets[0] not in PRESET_NAMES:
+            raise UsageError(
+                f"{folder / LIST_FILE} lists {len(rows)} cases of the presets {listed(presets) or 'none'}; expected "
+                f"cases of one of {', '.join(PRESET_NAMES)}."
+            )
         self.folder, self.preset = folder, presets[0]
         self.names = tuple(name for name, *_ in rows)
         self.nodules = tuple(_read(folder, name, ("nodules",))["nodules"] for name in self.names)
@@ -128,6 +131,11 @@ class CaseStore:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def stamps(self) -> dict[str, int]:
+        """Of every case a number that changes with its content: what a run that is to go on was begun with."""
+        return {name: _stamp(_file(self.folder, name)) for name in self.names}
 
     @property
     def description(self) -> str:

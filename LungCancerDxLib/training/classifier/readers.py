@@ -163,13 +163,13 @@ def train_readers(
         return Background.of(backgrounds.case(number), alarms.center_kji, preset)
 
     scans = [background(n) for n in numbers]
-    module = RatedNodules(start.classifier, preset)
+    module, stamps = RatedNodules(start.classifier, preset), backgrounds.stamps
     config = {
         "task": "readers",
         "preset": start.preset.name,
         "recipe": asdict(recipe),
         "start_sha256": start.sha256,
-        "backgrounds": [backgrounds.names[n] for n in numbers],
+        "backgrounds": {backgrounds.names[n]: stamps[backgrounds.names[n]] for n in numbers},
         "nodules": len(learned),
         "fold": fold,
         "seed": seed,

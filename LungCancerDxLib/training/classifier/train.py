@@ -140,6 +140,7 @@ def _config(store: CaseStore, labels: np.ndarray, detector: Model, plan: Plan, o
         "seed": plan.seed,
         "precision": options.compute.precision,
         "processes": options.ranks.size,
+        "cases": store.stamps,
         "cancer_of_cases": {name: int(label) for name, label in zip(store.names, labels, strict=True)},
     }
 

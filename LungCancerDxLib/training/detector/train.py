@@ -104,7 +104,7 @@ def train_detector(
         "seed": seed,
         "precision": options.compute.precision,
         "processes": options.ranks.size,
-        "nodules_of_cases": {name: len(boxes) for name, boxes in zip(store.names, store.nodules, strict=True)},
+        "cases": store.stamps,
         **({"start_sha256": start.sha256} if start is not None else {}),
         **({"also_wrong_sha256": [model.sha256 for model in also_wrong]} if also_wrong else {}),
         **({"bank": [nodule.id for nodule in bank], "fold": fold} if bank else {}),

@@ -30,7 +30,7 @@ from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import Progress, part, silent
 from ..cases.proposals import find_proposals
-from ..cases.store import CaseStore, read_outcomes
+from ..cases.store import CaseStore, read_outcomes, refuse_other_preset
 from ..classifier.features import CaseFeatures, FeatureTask, cached_features, source_digest
 from ..classifier.items import KnownCases
 from ..classifier.network import exact_score, leak_in_units, new_classifier
@@ -196,6 +196,7 @@ def store_features(
     UsageError
         As `store_cells` does.
     """
+    refuse_other_preset(store, trainer.detector)
     labels, data = _labels(store, others), _description(store, others)
     cases, blank = _cached(store, trainer, compute, progress)
     cases = cases if others is None else [*cases, *_cached(others, trainer, compute, progress)[0]]

@@ -180,7 +180,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     options = RunOptions(choose_compute("cpu", "fp32"))
     train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
     config = json.loads((tmp_path / "run" / "crops-36" / "config.json").read_text())
-    assert (config["backgrounds"], config["nodules"], config["fold"]) == (["two"], 2, 0)
+    assert (list(config["backgrounds"]), config["nodules"], config["fold"]) == (["two"], 2, 0)
     for folder, checks in (("crops-32", 2), ("crops-36", 3)):
         assert (tmp_path / "run" / folder / "validation.csv").read_text().count("\n") == 1 + checks
     rows = (tmp_path / "run" / "held-out.csv").read_text().splitlines()

@@ -198,7 +198,7 @@ def test_a_run_is_not_resumed_with_another_scheme_and_a_folder_in_use_is_left_al
 
 def test_cases_and_detector_must_be_of_one_preset(store, tmp_path):
     other = tiny_detector(replace(SMALLEST, name="GRT123"))
-    with pytest.raises(UsageError, match="preset DEFAULT, the detector 'untrained-grt123' of GRT123"):
+    with pytest.raises(UsageError, match="preset DEFAULT, the model 'untrained-grt123' of GRT123"):
         trained(store, other, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -118,7 +118,7 @@ def test_real_nodules_are_learned_by_a_trained_model_whose_classifier_stays(lung
     net = train_on_bank(lungs, bank, TINY, start, tmp_path / "run", options, recipe=QUICK, fold=1)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["bank"], config["fold"], config["start_sha256"]) == (["a-1"], 1, "abc")
-    assert list(config["nodules_of_cases"]) == ["one", "patient"]  # "two" is the scan of the fold
+    assert list(config["cases"]) == ["one", "patient"]  # "two" is the scan of the fold
     (found,) = lungs.folder.glob("proposals-*")  # whose false alarms are shown
     assert {path.stem for path in found.glob("*.npz")} == {"one", "patient"}
     assert (tmp_path / "run" / "validation.csv").read_text().count("\n") == 3

@@ -4,26 +4,48 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from .errors import LungCancerDxError, UsageError
+from .entries import ANY_NUMBER, problem
+from .errors import CTReadError, UsageError
 from .names import (
+    CALCIFIED,
     FEATURE_COMBINING,
+    GROUND_GLASS,
+    JOINS,
     MAX_P,
     NODULE_SCORES,
+    OUTCOMES,
+    PART_SOLID,
     SHORT_NODULE_SCORES,
     SIDES,
+    SOLID,
     UNKNOWN_SIDE,
     describe_model,
 )
 from .volume import CTVolume
 
 SCHEMA = "lungcancerdx/case/1"
+_IN_OTHER_FILES = ("volume", "lung_labels", "nodule_labels")
 _ALMOST_ONE = 1 - 1e-7
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "outcome": tuple(OUTCOMES),
+    "join": JOINS,
+    "source": ("detected", "user"),
+    "type": (SOLID, PART_SOLID, GROUND_GLASS, CALCIFIED),
+}
+_SHARES = ("score", "leak", "leak_share", "blank_malignancy", "blank_share", "confidence", "malignancy", "contribution")
+_SIZES = ("box_diameter_mm", "diameter_mm", "longest_axial_diameter_mm", "solid_component_mm", "volume_mm3")
+_BOUNDS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    **dict.fromkeys((*_SIZES, "blank_count", "scored_nodules"), (0.0, ANY_NUMBER[1])),
+    "rank": (1.0, ANY_NUMBER[1]),
+}
 
 
 @dataclass(frozen=True)
@@ -191,6 +213,8 @@ class CaseResult:
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.
 
+        Its `assessment` is empty: `assessment.assess.assessed` makes it anew.
+
         Raises
         ------
         UsageError
@@ -219,39 +243,80 @@ class CaseResult:
                 blank_share=evidence.blank_share,
                 scored_nodules=len(ticked),
             ),
+            assessment={},
         )
 
     def to_json(self) -> str:
         """The content of `case.json`."""
         content = {"schema": SCHEMA, **asdict(replace(self, volume=None, lung_labels=None, nodule_labels=None))}
-        for name in ("volume", "lung_labels", "nodule_labels"):
+        for name in _IN_OTHER_FILES:
             del content[name]
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     @staticmethod
-    def from_json(text: str) -> CaseResult:
-        """Read the content of a `case.json`; the lung labels stay in their own file.
+    def from_json(text: str, source: str = "This") -> CaseResult:
+        """Read the content of a `case.json`; the label maps stay in their own files.
+
+        Parameters
+        ----------
+        source
+            What the text is called in a message.
 
         Raises
         ------
-        LungCancerDxError
-            Where the text is no case of this schema.
+        CTReadError
+            Where the text is no case of this schema, or an entry cannot be.
         """
         try:
             content = json.loads(text)
-            if content.pop("schema") != SCHEMA:
-                raise ValueError("another schema")
-            nodules = tuple(
-                Nodule(**{**nodule, "center_lps_mm": tuple(nodule["center_lps_mm"])}) for nodule in content["nodules"]
-            )
-            return CaseResult(
-                **{
-                    **content,
-                    "case": Case(**content["case"]),
-                    "nodules": nodules,
-                    "warnings": tuple(content["warnings"]),
-                    "unreliable": tuple(content.get("unreliable", ())),
-                }
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LungCancerDxError(f"This is no case of schema {SCHEMA}: {error}") from error
+            if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
+                raise ValueError("another schema, or none")
+            result: CaseResult = _read(CaseResult, content, "")
+            _check_tables(result)
+        except (ValueError, RecursionError) as error:
+            raise CTReadError(
+                f"{source} is no case of schema {SCHEMA}: {error}. Copy it again, or score the scan again."
+            ) from error
+        return result
+
+
+def _read(kind: Any, value: Any, name: str) -> Any:
+    """An entry of `case.json` as its field takes it; `ValueError` names the one that cannot be."""
+    inner = get_args(kind)
+    if kind is Any:
+        return value
+    if is_dataclass(kind) or get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is {reprlib.repr(value)}; expected a table")
+        prefix = f"{name}." if name else ""
+        if get_origin(kind) is dict:
+            return {key: _read(inner[1], each, f"{prefix}{key}") for key, each in value.items()}
+        known = {each.name: each for each in fields(kind) if each.name not in _IN_OTHER_FILES}
+        for key, each in known.items():
+            if key not in value and each.default is MISSING and each.default_factory is MISSING:
+                raise ValueError(f"{prefix}{key} is missing")
+        if unknown := [key for key in value if key not in known]:
+            raise ValueError(f"{prefix}{unknown[0]} is not known")
+        hints = get_type_hints(kind)
+        return kind(**{key: _read(hints[key], each, f"{prefix}{key}") for key, each in value.items()})
+    if get_origin(kind) is tuple:
+        length = None if inner[-1] is Ellipsis else len(inner)
+        if not isinstance(value, list) or length not in (None, len(value)):
+            raise ValueError(f"{name} is {reprlib.repr(value)}; expected a list{f' of {length}' if length else ''}")
+        return tuple(_read(inner[0], each, f"{name}[{n}]") for n, each in enumerate(value))
+    last = name.rpartition(".")[2]
+    if why := problem(value, inner or (kind,), _CHOICES.get(last, ()), _BOUNDS.get(last, ANY_NUMBER)):
+        raise ValueError(f"{name} is {reprlib.repr(value)}; {why}")
+    return value
+
+
+def _check_tables(result: CaseResult) -> None:
+    """What types alone do not tell."""
+    for name in ("name", "sha256", "preset", "outcome", "trained_on"):
+        if name not in result.model:
+            raise ValueError(f"model.{name} is missing")
+    for name in ("path", "series_uid"):
+        _read(str | None, result.input.get(name), f"input.{name}")
+    ranks = [nodule.rank for nodule in result.nodules]
+    if len(set(ranks)) < len(ranks):
+        raise ValueError("two nodules have one rank")

@@ -20,7 +20,7 @@ class UsageError(LungCancerDxError):
 
 
 class CTReadError(LungCancerDxError):
-    """The input is no chest CT that can be read; the message names the file and the cure."""
+    """The input is no chest CT, label map or result that can be read; the message names the file and the cure."""
 
     exit_code = 3
 

@@ -84,7 +84,7 @@ def score_file(
     ------
     CTReadError, NoLungsError, OutOfMemoryError, ModelError, Cancelled
     UsageError
-        For options that do not fit this machine or scan.
+        For options that do not fit this machine or scan, and facts on a nodule that was not found.
     """
     start = time.perf_counter()
     options = options or ScoreOptions()

@@ -47,8 +47,8 @@ class CTVolume:
         (4, 4) float64 affine from a voxel-centre index (k, j, i, 1) to patient coordinates (x, y, z, 1) in LPS mm.
         Its axes are orthogonal, whatever their order, direction or obliquity.
     info
-        What is known of the acquisition: `path`, and where the source tells them `series_uid`, `series_description`,
-        `slice_thickness_mm`, `kernel`, `modality`, `patient_age_years`, `patient_sex`.
+        What is known of the acquisition: `path` (absolute), and where the source tells them `series_uid`,
+        `series_description`, `slice_thickness_mm`, `kernel`, `modality`, `patient_age_years`, `patient_sex`.
     warnings
         Sentences for the user about how the scan was read (a series chosen, slices interpolated).
     """

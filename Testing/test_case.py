@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.case import SCHEMA, Case, CaseResult, Nodule
-from LungCancerDxLib.errors import LungCancerDxError, UsageError
+from LungCancerDxLib.errors import CTReadError, UsageError
 from LungCancerDxLib.names import OUTCOMES
 
 
@@ -150,6 +150,10 @@ def test_a_nodule_without_malignancy_cannot_be_ticked(rank):
         _case().rescored([1, rank])
 
 
+def test_ticking_leaves_no_assessment_of_nodules_that_counted_before():
+    assert replace(_case(), assessment={"lung_rads": []}).rescored([1]).assessment == {}
+
+
 def test_ticking_changes_nothing_else_and_not_the_result_itself():
     result = _case()
     before = result.to_json()
@@ -157,7 +161,7 @@ def test_ticking_changes_nothing_else_and_not_the_result_itself():
     assert result.to_json() == before
     assert ticked.rescored([1, 2]) == result.rescored([1, 2])
     assert ticked.lung_labels is result.lung_labels
-    changing = {"nodules", "case"}
+    changing = {"nodules", "case", "assessment"}
     assert all(getattr(ticked, f.name) is getattr(result, f.name) for f in fields(result) if f.name not in changing)
 
 
@@ -236,5 +240,44 @@ def _without(key):
     ],
 )
 def test_what_is_no_case_is_refused(text):
-    with pytest.raises(LungCancerDxError, match="no case of schema lungcancerdx/case/1"):
+    with pytest.raises(CTReadError, match="no case of schema lungcancerdx/case/1"):
         CaseResult.from_json(text)
+
+
+def _with(entry, value):
+    """The text of a case with one entry changed, such as `nodules.0.rank`."""
+    content = json.loads(_case().to_json())
+    *path, last = [int(part) if part.isdecimal() else part for part in entry.split(".")]
+    table = content
+    for part in path:
+        table = table[part]
+    table[last] = value
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "said"),
+    [
+        ("case.score", float("nan"), "case.score is nan; expected 0 to 1"),
+        ("case.score", None, "case.score is None; expected a number"),
+        ("case.score", "0.5", "case.score is '0.5'; expected a number"),
+        ("case.score", 5.0, "case.score is 5.0; expected 0 to 1"),
+        ("case.join", "sum", "case.join is 'sum'; expected feature-combining or"),
+        ("model", {}, "model.name is missing"),
+        ("model.outcome", "guessed", "model.outcome is 'guessed'; expected clinical or"),
+        ("input", None, "input is None; expected a table"),
+        ("input.path", 3, "input.path is 3; expected a text"),
+        ("lungs.left_volume_ml", float("inf"), "lungs.left_volume_ml is inf"),
+        ("nodules.0.center_lps_mm", [1.0, 2.0], "nodules[0].center_lps_mm is [1.0, 2.0]; expected a list of 3"),
+        ("nodules.0.center_lps_mm", [1.0, 2.0, "x"], "nodules[0].center_lps_mm[2] is 'x'; expected a number"),
+        ("nodules.1.diameter_mm", -1.0, "nodules[1].diameter_mm is -1.0; expected 0 to"),
+        ("nodules.1.malignancy", -3, "nodules[1].malignancy is -3; expected 0 to 1"),
+        ("nodules.1.type", "hard", "nodules[1].type is 'hard'; expected solid or"),
+        ("nodules.1.rank", 1, "two nodules have one rank"),
+        ("nodules.0.scored", 1, "nodules[0].scored is 1; expected true or false"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused_by_its_name(entry, value, said):
+    with pytest.raises(CTReadError) as refused:
+        CaseResult.from_json(_with(entry, value), "result/case.json")
+    assert str(refused.value).startswith(f"result/case.json is no case of schema {SCHEMA}: {said}")

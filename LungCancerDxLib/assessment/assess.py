@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from ..case import CaseResult, Nodule
+from ..errors import UsageError
 from ..names import CALCIFIED, PART_SOLID, SOLID
 from . import fleischner, lung_rads
 from .brock import Risk, brock_risk, mayo_risk
@@ -102,7 +103,20 @@ def category_text(categories: tuple[Category, ...]) -> str:
 
 
 def assessed(result: CaseResult, patient: Patient) -> CaseResult:
-    """The case with what is known of its patient and what follows from it."""
+    """The case with what is known of its patient and what follows from it.
+
+    Raises
+    ------
+    UsageError
+        Where something is known of a nodule that the case does not have.
+    """
+    ranks = [nodule.rank for nodule in result.nodules]
+    if missing := sorted(set(patient.nodules) - set(ranks)):
+        there = f"those of {', '.join(map(str, ranks))}" if ranks else "none"
+        raise UsageError(
+            f"The patient's facts name nodules of rank {', '.join(map(str, missing))}; the case has {there}. Name "
+            "nodules by their rank in its table."
+        )
     return replace(result, patient=patient.to_table(), assessment=to_table(assess(result, patient)))
 
 
@@ -197,8 +211,10 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     status = facts.status or lung_rads.status_of(
         nodule.diameter_mm, facts.prior_diameter_mm, patient.months_since_prior
     )
-    if patient.months_since_prior is not None and facts.prior_diameter_mm is None and facts.status is None:
+    if facts.status is None and patient.months_since_prior is not None and facts.prior_diameter_mm is None:
         remarks.append("Its earlier size is not known; read as at baseline.")
+    if facts.status is None and patient.months_since_prior is None and facts.prior_diameter_mm:
+        remarks.append("How long ago it had its earlier size is not known (months_since_prior); read as at baseline.")
     solid_mm: tuple[float | None, ...] = (_solid_mm(nodule, facts),)
     if nodule.type == PART_SOLID and solid_mm == (None,):
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)

@@ -106,12 +106,12 @@ def status_of(diameter_mm: float, prior_diameter_mm: float | None, months: float
     prior_diameter_mm
         0 where the nodule was not there; None where it is not known.
     months
-        Since then; None where there is no earlier scan.
+        Since then; None where it is not known or there is no earlier scan.
     """
-    if months is None or prior_diameter_mm is None:
-        return _BASELINE
     if prior_diameter_mm == 0:
         return _NEW
+    if months is None or prior_diameter_mm is None:
+        return _BASELINE
     growth_mm = round(diameter_mm - prior_diameter_mm, 1)
     return _GROWING if growth_mm * min(1.0, GROWTH_MONTHS / max(months, 1e-6)) > GROWTH_MM else _STABLE
 

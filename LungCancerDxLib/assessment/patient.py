@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from ..entries import ANY_NUMBER, problem
 from ..errors import UsageError
 
 FEMALE, MALE = "female", "male"
@@ -23,7 +24,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "place": (PARENCHYMA, AIRWAY_SUBSEGMENTAL, AIRWAY_SEGMENTAL, JUXTAPLEURAL),
     "status": STATUSES,
 }
-_RANGES = {
+_RANGES: dict[str, tuple[float, float]] = {
     "age_years": (0.0, 120.0),
     "nodule_count": (1, 1000),
     "months_since_prior": (0.0, 600.0),
@@ -51,7 +52,7 @@ class NoduleFacts:
     place
         In the lung's tissue, in an airway, or juxtapleural with a smooth, oval, lentiform or triangular shape.
     prior_diameter_mm
-        Its mean diameter in the earlier scan; 0 where it was not there.
+        Its mean diameter in the earlier scan; 0 where it was not there. Other sizes need `months_since_prior`.
     status
         What it is against earlier scans, where the user says so; else it follows from the earlier diameter.
     """
@@ -141,7 +142,7 @@ class Patient:
         Raises
         ------
         UsageError
-            For a name that is not known, or a value that its entry does not take.
+            For a name that is not known, a value that its entry does not take, or a nodule named twice.
         """
         if not isinstance(table, Mapping):
             raise UsageError(f'{source}: expected a table such as {{"age_years": 66, "sex": "female"}}.')
@@ -152,6 +153,8 @@ class Patient:
             _rank(rank, source): NoduleFacts(**_checked(NoduleFacts, known, f"{source}: nodule {rank}"))
             for rank, known in nodules.items()
         }
+        if len(facts) < len(nodules):
+            raise UsageError(f"{source}: a nodule is named twice among {', '.join(map(str, nodules))}; name it once.")
         rest = {name: value for name, value in table.items() if name != "nodules"}
         return Patient(**_checked(Patient, rest, source), nodules=facts)
 
@@ -204,18 +207,7 @@ def _checked(kind: type, table: object, source: str) -> dict[str, Any]:
     for name, value in table.items():
         if name not in names:
             raise UsageError(f"{source}: {name!r} is not known; known are {', '.join(names)}.")
-        if value is not None and (problem := _problem(name, value, get_args(hints[name]))):
-            raise UsageError(f"{source}: {name} is {value!r}; {problem}.")
+        limits = _CHOICES.get(name, ()), _RANGES.get(name, ANY_NUMBER)
+        if why := problem(value, get_args(hints[name]), *limits):
+            raise UsageError(f"{source}: {name} is {value!r}; {why}.")
     return dict(table)
-
-
-def _problem(name: str, value: object, allowed: tuple[type, ...]) -> str:
-    if name in _CHOICES:
-        return "" if value in _CHOICES[name] else f"expected {' or '.join(_CHOICES[name])}"
-    if bool in allowed:
-        return "" if isinstance(value, bool) else "expected true or false"
-    whole = int in allowed
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        return f"expected a {'whole ' if whole else ''}number"
-    low, high = _RANGES[name]
-    return "" if low <= value <= high else f"expected {low:g} to {high:g}"

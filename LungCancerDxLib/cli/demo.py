@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         patient = synthetic_chest(np.random.default_rng(_SEED))
         write_volume(patient.volume, staging / _CT_FILE)
         result = score_file(staging / _CT_FILE, options, progress=part(progress, 0.1, 0.9))
-        result = replace(result, input={**result.input, "path": str(arguments.out / _CT_FILE)})
+        result = replace(result, input={**result.input, "path": str((arguments.out / _CT_FILE).absolute())})
         remarks = write_files(result, staging, with_scene, part(progress, 0.9, 1.0))
     truth = [
         f"      {' '.join(f'{x:8.1f}' for x in nodule.center_lps_mm)}   {nodule.diameter_mm:5.1f} mm  {nodule.kind}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ..errors import CTReadError, UsageError
 from ..options import expanded_path
 from ..runtime.interruption import Stop
 from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, path
 from .output import add_export_options, check_exports, write_exports
 from .terminal import make_progress
+
+if TYPE_CHECKING:
+    from ..case import CaseResult
 
 
 def add_report(commands: Commands) -> None:
@@ -22,7 +26,7 @@ def add_report(commands: Commands) -> None:
         "--patient",
         metavar="FILE",
         type=expanded_path,
-        help="what is known of the patient, instead of what was known before: a JSON file, see docs/assessment.md",
+        help="what is known of the patient, instead of all that was told before: a JSON file, see docs/assessment.md",
     )
     add_export_options(report)
     add_progress_options(report)
@@ -35,29 +39,58 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..assessment.assess import assess, assessed
     from ..assessment.patient import Patient, read_patient
     from ..io import read_ct
-    from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, is_grid_of, read_result
+    from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES, SCENE_FILE, check_scan_of, read_result
     from ..io.tables import write_text
+    from ..report.files import own_dicom_files
+    from ..runtime.atomic import atomic_files
 
     progress = stop.watched(make_progress(arguments.progress))
     folder: Path = arguments.result
-    result = read_result(folder)
-    ct = arguments.ct or (Path(result.input["path"]) if result.input.get("path") else None)
-    if ct is None:
-        raise UsageError(f"The result in {folder} does not tell where its CT is; give it with --ct.")
+    before = read_result(folder)
+    ct = arguments.ct or _scored_ct(before, folder)
     check_exports(ct, True, arguments.dicom, arguments.identified)
-    before = Patient.from_table(result.patient, str(folder / CASE_FILE))
-    patient = read_patient(arguments.patient).completed(before.age_years, before.sex) if arguments.patient else before
+    told = read_patient(arguments.patient) if arguments.patient else None
+    try:
+        patient = told or Patient.from_table(before.patient, str(folder / CASE_FILE))
+    except UsageError as error:
+        raise CTReadError(f"{error} Tell what is known with --patient.") from error
     progress("reading the CT", 0.0)
     volume = read_ct(ct)
-    if not is_grid_of(folder, volume):
-        raise UsageError(f"{ct} is not the scan of the result in {folder}: its grid differs. Give the scan with --ct.")
-    origin = {**result.input, "series_uid": result.input.get("series_uid") or volume.info.get("series_uid")}
-    result = replace(assessed(result, patient), volume=volume, input=origin)
-    write_text(folder / CASE_FILE, result.to_json())
+    if told:
+        patient = patient.completed(volume.info.get("patient_age_years"), volume.info.get("patient_sex"))
+    check_scan_of(before, folder, volume, ct)
+    origin = {**before.input, "series_uid": before.input.get("series_uid") or volume.info.get("series_uid")}
+    result = replace(assessed(before, patient), volume=volume, input=origin)
+    is_changed = result.to_json() != before.to_json()
     progress("writing the report", 0.4)
-    write_exports(result, ct, folder, True, arguments.dicom, arguments.identified)
+    with atomic_files(folder) as staging:
+        write_text(staging / CASE_FILE, result.to_json())
+        write_exports(result, ct, staging, True, arguments.dicom, arguments.identified)
+        written = [path.name for path in staging.iterdir()]
+        stale = [path for path in own_dicom_files(folder) if is_changed and path.name not in written]
+        for path in stale:
+            path.unlink()
     progress("writing the report", 1.0)
     assessment = assess(result)
-    names = (*REPORT_FILES, *(DICOM_FILES if arguments.dicom else ()))
     category = f"Lung-RADS {assessment.scan_category}. " if assessment.lung_rads else ""
-    return f"{category}{assessment.remarks[0]}\n{', '.join(names)} in {folder}; {CASE_FILE} brought up to date"
+    names = ", ".join(name for name in (*REPORT_FILES, *DICOM_FILES) if name in written)
+    lines = [f"{category}{assessment.remarks[0]}", f"{names} in {folder}; {CASE_FILE} brought up to date"]
+    if stale:
+        removed = " and ".join(path.name for path in stale)
+        lines.append(f"Removed: {removed}, of what was known before; --dicom writes them anew.")
+    if is_changed and (folder / SCENE_FILE).exists():
+        lines.append(f"{SCENE_FILE} still holds what was known when it was written.")
+    return "\n".join(lines)
+
+
+def _scored_ct(result: CaseResult, folder: Path) -> Path:
+    """Where the scan of a result lay when it was scored; a relative path may lead to any scan and is refused."""
+    from ..io.result_folder import CASE_FILE
+
+    stored = result.input.get("path")
+    if stored is None or not Path(stored).is_absolute() or not Path(stored).exists():
+        raise UsageError(
+            f"The scan of the result in {folder} is not found: {CASE_FILE} has {stored or 'no path'}, expected the "
+            "full path of a file or folder that is there. Give the scan with --ct."
+        )
+    return Path(stored)

@@ -15,7 +15,7 @@ from ..assessment.assess import assess
 from ..case import CaseResult
 from ..datasets.folder import Entry
 from ..errors import Cancelled, LungCancerDxError, OutputError, UsageError
-from ..io.result_folder import CASE_FILE, RESULT_FILES, write_result
+from ..io.result_folder import CASE_FILE, RESULT_FILES, read_case, write_result
 from ..io.tables import write_table, write_text
 from ..options import ScoreOptions
 from ..runtime.atomic import atomic_folder, remove_leftovers
@@ -252,7 +252,7 @@ def check_same_scans(out: Path, entries: Sequence[Entry]) -> None:
     for entry in entries:
         folder = case_folder(out, entry)
         if (folder / CASE_FILE).is_file():
-            before = _result(folder).input["path"]
+            before = read_case(folder).input["path"]
             if before != str(entry.path):
                 raise UsageError(
                     f"The case '{entry.id}' in {out} was made of {before}, not of {entry.path}. Choose another output "
@@ -280,7 +280,7 @@ def write_tables(out: Path, entries: Sequence[Entry]) -> Counter[str]:
         statuses[status] += 1
         failure = folder / FAILURE_FILE
         reason = json.loads(failure.read_text(encoding="utf-8"))["reason"] if status == FAILED else None
-        result = _result(folder) if status == DONE else None
+        result = read_case(folder) if status == DONE else None
         about = [None if result is None else value(result) for value in _OF_RESULT.values()]
         cases.append([entry.id, entry.path, status, reason, *about])
         for nodule in result.nodules if result else ():
@@ -291,7 +291,3 @@ def write_tables(out: Path, entries: Sequence[Entry]) -> Counter[str]:
     write_table(out / NODULES_TABLE, NODULE_COLUMNS, nodules)
     write_table(out / SUBMISSION_TABLE, SUBMISSION_COLUMNS, submission)
     return statuses
-
-
-def _result(folder: Path) -> CaseResult:
-    return CaseResult.from_json((folder / CASE_FILE).read_text(encoding="utf-8"))

@@ -170,7 +170,7 @@ def _read_by_itk(path: Path, image_io: str) -> CTVolume:
     return CTVolume(
         voxels=to_hounsfield(sitk.GetArrayViewFromImage(image), path),
         kji_to_lps=_affine(image, path),
-        info={"path": str(path)},
+        info={"path": str(path.absolute())},
         warnings=(NO_ORIENTATION,) if silent else (),
     )
 

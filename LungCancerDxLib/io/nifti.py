@@ -50,7 +50,7 @@ def read_nifti(path: Path) -> CTVolume:
         raise CTReadError(
             f"{path}: cannot be read, damaged or truncated ({' '.join(str(error).split())}); copy or export it again."
         ) from error
-    volume = CTVolume(to_hounsfield(stored.T, path), affine, {"path": str(path)}, warnings)
+    volume = CTVolume(to_hounsfield(stored.T, path), affine, {"path": str(path.absolute())}, warnings)
     return _unsheared(volume, path)
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..case import CaseResult
-from ..errors import LungCancerDxError
+from ..errors import CTReadError, UsageError
 from ..volume import CTVolume, corners_apart_mm
 from .image_file import read_array, read_label_map, write_image
 
@@ -16,6 +18,7 @@ CASE_FILE = "case.json"
 LUNGS_FILE = "lungs.nrrd"
 NODULES_FILE = "nodules.nrrd"
 OVERVIEW_FILE = "overview.png"
+SCENE_FILE = "scene.mrb"
 VIEWS_FILE = "views.png"
 REPORT_FILES = ("report.html", "report.pdf")
 DICOM_FILES = ("segmentation.dcm", "measurements.dcm")
@@ -26,7 +29,7 @@ RESULT_FILES = (
     NODULES_FILE,
     "nodules.mrk.json",
     "segmentation.seg.nrrd",
-    "scene.mrb",
+    SCENE_FILE,
     OVERVIEW_FILE,
     VIEWS_FILE,
     *REPORT_FILES,
@@ -57,7 +60,7 @@ def read_result(folder: Path) -> CaseResult:
 
     Raises
     ------
-    LungCancerDxError
+    CTReadError
         Where a file is missing or damaged.
     """
     reading = read_result_in_steps(folder)
@@ -69,28 +72,70 @@ def read_result(folder: Path) -> CaseResult:
             return result
 
 
-def is_grid_of(folder: Path, volume: CTVolume) -> bool:
-    """Whether a scan has the grid of a result's label maps, its corners within half a voxel.
+def check_scan_of(result: CaseResult, folder: Path, volume: CTVolume, ct: Path) -> None:
+    """Refuse a scan that is not the one that a result was made of.
+
+    It is another one where both are of a known series and these differ, and where its grid is not that of both label
+    maps, its corners within half a voxel.
+
+    Parameters
+    ----------
+    folder
+        Of the result.
+    ct
+        Where the scan was read from.
 
     Raises
     ------
+    UsageError
     CTReadError
-        Where the lungs cannot be read.
+        Where a label map cannot be read.
     """
-    labels, affine = read_label_map(folder / LUNGS_FILE)
-    if labels.shape != volume.shape_kji:
-        return False
+    scored, found = result.input.get("series_uid"), volume.info.get("series_uid")
+    if scored and found and scored != found:
+        raise UsageError(
+            f"{ct} is not the scan of the result in {folder}: the result is of the series {scored}, this is {found}. "
+            "Give the folder that holds that series alone with --ct."
+        )
     half_voxel_mm = float(volume.spacing_mm_kji.min()) / 2
-    return corners_apart_mm(affine, volume.kji_to_lps, labels.shape) < half_voxel_mm
+    for name in _LABEL_FILES:
+        labels, affine = read_label_map(folder / name)
+        shape = labels.shape
+        if shape != volume.shape_kji or corners_apart_mm(affine, volume.kji_to_lps, shape) >= half_voxel_mm:
+            raise UsageError(
+                f"{ct} is not the scan of the result in {folder}: its grid differs from that of {name}. Give the scan "
+                "with --ct."
+            )
 
 
 def read_result_in_steps(folder: Path) -> Generator[None, Any, CaseResult]:
     """`read_result` for a window that must stay alive meanwhile: a file a step."""
+    result = read_case(folder)
+    lungs = _labels(folder / LUNGS_FILE)
+    yield
+    return replace(result, lung_labels=lungs, nodule_labels=_labels(folder / NODULES_FILE))
+
+
+def read_case(folder: Path) -> CaseResult:
+    """The case of a result folder, without its label maps.
+
+    Raises
+    ------
+    CTReadError
+        Where `case.json` is missing or damaged.
+    """
+    path = folder / CASE_FILE
     try:
-        result = CaseResult.from_json((folder / CASE_FILE).read_text(encoding="utf-8"))
-        lungs = read_array(folder / LUNGS_FILE)
-        yield
-        nodules = read_array(folder / NODULES_FILE)
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise LungCancerDxError(f"The result in {folder} cannot be read: {error}") from error
-    return replace(result, lung_labels=lungs, nodule_labels=nodules)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise CTReadError(f"{path} cannot be read ({why}); expected a folder that `score` wrote.") from error
+    return CaseResult.from_json(text, str(path))
+
+
+def _labels(path: Path) -> np.ndarray:
+    try:
+        return read_array(path)
+    except RuntimeError as error:
+        why = "it is damaged or incomplete" if path.exists() else "no such file"
+        raise CTReadError(f"{path} cannot be read ({why}); copy the result again, or score the scan again.") from error

@@ -30,7 +30,7 @@ from ..volume import CTVolume, index_to_world
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_MAKER = "LungCancerDx"
+MAKER = "LungCancerDx"
 _OWN = "99LCDX"
 _SEGMENTATION_SERIES, _REPORT_SERIES = 7101, 7102
 _CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
@@ -125,7 +125,7 @@ def _segmentation(source: Sequence[Dataset], volume: CTVolume, segments: Sequenc
     from pydicom.sr.codedict import codes
 
     algorithm = hd.AlgorithmIdentificationSequence(
-        name=_MAKER, version=__version__, family=codes.DCM.ArtificialIntelligence
+        name=MAKER, version=__version__, family=codes.DCM.ArtificialIntelligence
     )
     descriptions = [
         hd.seg.SegmentDescription(
@@ -160,8 +160,8 @@ def _segmentation(source: Sequence[Dataset], volume: CTVolume, segments: Sequenc
         series_number=_SEGMENTATION_SERIES,
         sop_instance_uid=derived_uid(digest, "segmentation"),
         instance_number=1,
-        manufacturer=_MAKER,
-        manufacturer_model_name=_MAKER,
+        manufacturer=MAKER,
+        manufacturer_model_name=MAKER,
         software_versions=__version__,
         device_serial_number="0",
         content_label="LUNGS_NODULES",
@@ -206,7 +206,7 @@ def _measurement_report(
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=derived_uid(_MAKER, "device"), name=_MAKER, manufacturer_name=_MAKER, model_name=_MAKER
+            uid=derived_uid(MAKER, "device"), name=MAKER, manufacturer_name=MAKER, model_name=MAKER
         ),
     )
     content = hd.sr.MeasurementReport(
@@ -222,7 +222,7 @@ def _measurement_report(
         series_number=_REPORT_SERIES,
         sop_instance_uid=derived_uid(digest, "report"),
         instance_number=1,
-        manufacturer=_MAKER,
+        manufacturer=MAKER,
         is_complete=True,
         is_final=False,
         is_verified=False,

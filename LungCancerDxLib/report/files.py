@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
 from ..case import CaseResult
 from ..errors import UsageError
-from ..io.result_folder import CASE_FILE, REPORT_FILES
+from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES
 from ..runtime.atomic import atomic_file
 from ..volume import CTVolume
 from .content import report_of
+from .dicom import MAKER
 from .html import to_html
 from .pdf import save_pdf
 
@@ -55,3 +59,15 @@ def save_report(
     with atomic_file(pdf_path) as staging:
         save_pdf(report, staging)
     return html_path, pdf_path
+
+
+def own_dicom_files(folder: Path) -> list[Path]:
+    """The DICOM objects of a result folder that this program wrote, by their headers."""
+    return [path for name in DICOM_FILES if (path := folder / name).is_file() and _is_own(path)]
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        return bool(dcmread(path, specific_tags=["Manufacturer"]).get("Manufacturer") == MAKER)
+    except InvalidDicomError:
+        return False

@@ -91,6 +91,28 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_files(folder: Path) -> Iterator[Path]:
+    """A folder to fill; its files take their place in `folder` when the block ends well and vanish when it does not.
+
+    Raises
+    ------
+    OutputError
+        Where they cannot be written.
+    """
+    try:
+        with cleanup_on_exit(folder / f".new.{uuid.uuid4().hex[:8]}.part") as staging:
+            staging.mkdir()
+            yield staging
+            for path in sorted(staging.iterdir()):
+                os.replace(path, folder / path.name)
+    except OSError as error:
+        raise OutputError(
+            f"The files could not be written to {folder} ({error.strerror or error}). Make room on the disk or allow "
+            "writing there."
+        ) from error
+
+
+@contextmanager
 def cleanup_on_exit(path: Path) -> Iterator[Path]:
     """A file or folder that is removed when the block ends, if still there, or when the process is stopped."""
     _in_work.add(path)

@@ -23,7 +23,8 @@ def case_of(score=0.7, malignancies=(0.2, 0.6), blanks=0, ct="ct.nrrd"):
     ]
     name = "model score (simulated outcomes)"
     case = Case(score, name, "leaky-noisy-or", 0.01, 0.1, blanks, 0.05 if blanks else None, None, len(nodules))
-    return CaseResult({}, {}, {}, {"path": str(ct)}, case, {}, tuple(nodules), {}, ())
+    model = {"name": "some", "sha256": "", "preset": "DEFAULT", "outcome": "synthetic", "trained_on": "invented"}
+    return CaseResult({}, model, {}, {"path": str(ct)}, case, {}, tuple(nodules), {}, ())
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from LungCancerDxLib.assessment.assess import DECIDES, assess, assessed, categor
 from LungCancerDxLib.assessment.brock import brock_probability
 from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
 from LungCancerDxLib.case import Case, CaseResult, Nodule
+from LungCancerDxLib.errors import UsageError
 
 SOLID = Nodule(
     rank=1,
@@ -134,6 +135,22 @@ def test_follow_up_by_the_earlier_diameter():
     untold = assess(case_of(SOLID), Patient(months_since_prior=6)).of(1)
     assert category_text(untold.lung_rads) == "4A"
     assert any("earlier size" in remark for remark in untold.remarks)
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_remarked"),
+    [({"prior_diameter_mm": 3.0}, True), ({"prior_diameter_mm": 0.0}, False), ({"status": "stable"}, False)],
+)
+def test_an_earlier_size_without_its_time_is_remarked_unless_nothing_depends_on_it(facts, is_remarked):
+    found = assess(case_of(SOLID), Patient(nodules={1: NoduleFacts(**facts)})).of(1)
+    assert any("months_since_prior" in remark for remark in found.remarks) == is_remarked
+
+
+def test_facts_on_a_nodule_that_is_not_there_are_refused_with_the_ranks_that_are():
+    with pytest.raises(UsageError, match=r"rank 99; the case has those of 1, 2\."):
+        assessed(case_of(SOLID, PART_SOLID), Patient(nodules={99: NoduleFacts(spiculated=True)}))
+    with pytest.raises(UsageError, match=r"rank 1; the case has none"):
+        assessed(case_of(), ALL_KNOWN)
 
 
 def test_spiculation_makes_4x():

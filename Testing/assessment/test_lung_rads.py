@@ -155,6 +155,7 @@ def test_suspicious_features_make_4x_of_3_and_4(kind, diameter, solid, category)
         (10.0, 6.0, 24, "growing"),  # 2.0 mm in 12 months
         (5.0, 7.0, 6, "stable"),
         (5.0, 0.0, 12, "new"),
+        (5.0, 0.0, None, "new"),
         (5.0, None, 12, "baseline"),
         (5.0, 4.0, None, "baseline"),
     ],

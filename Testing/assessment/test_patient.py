@@ -49,6 +49,7 @@ def test_header_fills_in_what_is_not_given():
         ('{"nodule_count": 0}', "1 to 1000"),
         ('{"nodules": [1]}', "a table by rank"),
         ('{"nodules": {"first": {}}}', "by their rank"),
+        ('{"nodules": {"1": {}, "01": {}}}', "named twice"),
         ('{"nodules": {"1": {"place": "hilum"}}}', "nodule 1: place"),
         ('{"nodules": {"1": 3}}', "nodule 1: expected a table"),
         ('{"nodules": {"1": {"prior_diameter_mm": -1}}}', "0 to 300"),

@@ -53,7 +53,7 @@ def test_with_json_progress_the_words_go_to_stderr(apices):
 def test_case_json_is_as_the_contract_says(apices):
     content = case(apices[1])
     check_case_contract(content)
-    assert content["input"]["path"] == "apices.nrrd"
+    assert content["input"]["path"] == str(apices[1].parent / "apices.nrrd")
     precision = choose_compute("cpu", preset=DEFAULT).precision
     assert content["run"] == {"device": "cpu", "precision": precision, "torch": torch.__version__}
     assert content["model"]["name"] == "untrained-default"

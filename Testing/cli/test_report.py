@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.cli import main
+from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.dicom.writer import write_dicom_series
 from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.io.result_folder import read_result, write_result
+from LungCancerDxLib.report import dicom
 from Testing.helpers import slab
 
 pytest.importorskip("reportlab")
@@ -125,6 +128,108 @@ def test_a_result_of_a_copy_without_its_header_gets_objects_of_the_series(result
     assert series.SeriesInstanceUID == result.input["series_uid"]
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_another_series_on_the_same_grid_is_refused_with_both_named(result_folder, scan, tmp_path, capsys):
+    other = write_dicom_series(slab().volume, tmp_path / "other", "Roe^Richard", sex="M", age_years=40)
+    before = contents(result_folder)
+    assert main(["report", str(result_folder), "--ct", str(tmp_path / "other")]) == 2
+    error = capsys.readouterr().err
+    assert other in error
+    assert read_result(result_folder).input["series_uid"] in error
+    assert "--ct" in error
+    assert contents(result_folder) == before
+
+
+@pytest.mark.parametrize("stored", ["series", "/no/such/series", None])
+def test_a_scan_that_is_not_known_by_its_full_path_is_asked_for(result_folder, scan, monkeypatch, capsys, stored):
+    result = read_result(result_folder)
+    (result_folder / "case.json").write_text(replace(result, input={**result.input, "path": stored}).to_json())
+    monkeypatch.chdir(scan.parent)
+    assert main(["report", str(result_folder)]) == 2
+    assert "Give the scan with --ct" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_patient_file_takes_the_place_of_all_that_was_told_before_it_and_the_header_completes_it(
+    result_folder, tmp_path
+):
+    for content in ({"age_years": 40, "sex": "male", "smoker": True}, {"family_history": False}):
+        (tmp_path / "patient.json").write_text(json.dumps(content))
+        assert main(["report", str(result_folder), "--patient", str(tmp_path / "patient.json")]) == 0
+    assert read_result(result_folder).patient == {"age_years": 66.0, "sex": "female", "family_history": False}
+
+
+@pytest.mark.slow
+def test_dicom_objects_of_what_was_known_before_are_removed_and_foreign_ones_are_not(
+    result_folder, scan, tmp_path, capsys
+):
+    pytest.importorskip("highdicom")
+    (tmp_path / "patient.json").write_text(json.dumps({"nodules": {"1": {"spiculated": True}}}))
+    assert main(["report", str(result_folder), "--dicom"]) == 0
+    assert main(["report", str(result_folder)]) == 0
+    assert (result_folder / "measurements.dcm").exists()
+    foreign = next(scan.iterdir()).read_bytes()
+    (result_folder / "segmentation.dcm").write_bytes(foreign)
+    capsys.readouterr()
+    assert main(["report", str(result_folder), "--patient", str(tmp_path / "patient.json")]) == 0
+    assert "Removed: measurements.dcm" in capsys.readouterr().out
+    assert not (result_folder / "measurements.dcm").exists()
+    assert (result_folder / "segmentation.dcm").read_bytes() == foreign
+
+
+@pytest.mark.slow
+def test_a_report_that_fails_changes_nothing(result_folder, tmp_path, monkeypatch):
+    (tmp_path / "patient.json").write_text(json.dumps({"smoker": True}))
+    before = contents(result_folder)
+
+    def fail(*_):
+        raise UsageError("the series holds no CT images")
+
+    monkeypatch.setattr(dicom, "save_dicom", fail)
+    assert main(["report", str(result_folder), "--patient", str(tmp_path / "patient.json"), "--dicom"]) == 2
+    assert contents(result_folder) == before
+
+
+def test_a_rank_that_is_not_there_is_refused_before_anything_is_written(result_folder, tmp_path, capsys):
+    (tmp_path / "patient.json").write_text(json.dumps({"nodules": {"99": {"spiculated": True}}}))
+    before = contents(result_folder)
+    assert main(["report", str(result_folder), "--patient", str(tmp_path / "patient.json")]) == 2
+    assert "rank 99; the case has those of 1." in capsys.readouterr().err
+    assert contents(result_folder) == before
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 4)], ids=["another grid", "2D"])
+def test_outlines_on_another_grid_are_refused(result_folder, capsys, shape):
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros(shape, np.uint8)), str(result_folder / "nodules.nrrd"))
+    assert main(["report", str(result_folder)]) in (2, 3)
+    assert "nodules.nrrd" in capsys.readouterr().err
+    assert not (result_folder / "report.html").exists()
+
+
 def test_a_folder_without_a_result_is_told(tmp_path, capsys):
-    assert main(["report", str(tmp_path)]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert main(["report", str(tmp_path)]) == 3
+    assert f"{tmp_path / 'case.json'} cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "entry", "value", "said"),
+    [
+        ("case", "score", 5.0, "case.score is 5.0; expected 0 to 1"),
+        ("patient", "sex", "F", "sex is 'F'; expected female or male. Tell what is known with --patient"),
+    ],
+)
+def test_a_damaged_case_is_refused_with_its_file_and_entry_before_anything_is_written(
+    result_folder, capsys, table, entry, value, said
+):
+    content = json.loads((result_folder / "case.json").read_text())
+    content[table][entry] = value
+    (result_folder / "case.json").write_text(json.dumps(content))
+    before = contents(result_folder)
+    assert main(["report", str(result_folder)]) == 3
+    error = capsys.readouterr().err
+    assert str(result_folder / "case.json") in error
+    assert said in error
+    assert contents(result_folder) == before

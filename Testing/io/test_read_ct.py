@@ -60,6 +60,13 @@ def test_every_format_gives_the_same_voxels_at_the_same_places(tmp_path, kind):
     assert volume.info["path"] == str(tmp_path / kind)
 
 
+@pytest.mark.parametrize("kind", ["dicom", "multiframe.dcm", "scan.nii", "scan.nrrd"])
+def test_a_scan_knows_its_full_path_however_it_was_named(tmp_path, monkeypatch, kind):
+    _write(kind, tmp_path, sitk_image(VOXELS))
+    monkeypatch.chdir(tmp_path)
+    assert read_ct(kind).info["path"] == str(tmp_path / kind)
+
+
 def test_the_zraw_file_is_really_written_and_read(tmp_path):
     _write("zraw.mhd", tmp_path, sitk_image(VOXELS))
     assert (tmp_path / "zraw.zraw").exists()

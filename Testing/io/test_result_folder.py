@@ -8,9 +8,10 @@ import pytest
 import SimpleITK as sitk
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
+from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import image_file, read_ct
 from LungCancerDxLib.io.image_file import write_volume
-from LungCancerDxLib.io.result_folder import write_result
+from LungCancerDxLib.io.result_folder import read_result, write_result
 from LungCancerDxLib.volume import index_to_world
 from Testing.helpers import CASE_KEYS, check_case_contract, chest, reoriented, rotated, rotation
 
@@ -104,3 +105,24 @@ def test_an_image_of_which_the_end_was_lost_is_noticed(tmp_path, monkeypatch):
 def test_an_image_that_cannot_be_written_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match=r"ct.nrrd could not be written"):
         write_volume(chest().volume, tmp_path / "missing" / "ct.nrrd")
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [(None, "no such file"), (60, "it is damaged or incomplete"), (-20, "it is damaged or incomplete")],
+    ids=["missing", "cut in its header", "cut"],
+)
+@pytest.mark.parametrize("name", ["lungs.nrrd", "nodules.nrrd"])
+def test_a_label_map_that_is_missing_or_cut_is_told_in_words(tmp_path, name, kept, why):
+    volume = chest().volume
+    labels = np.zeros(volume.shape_kji, np.uint8)
+    model = {**result().model, "outcome": "none"}
+    write_result(replace(result(labels), model=model, nodule_labels=labels), volume, tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    if kept:
+        (tmp_path / name).write_bytes(whole[:kept])
+    with pytest.raises(CTReadError) as refused:
+        read_result(tmp_path)
+    cure = "copy the result again, or score the scan again."
+    assert str(refused.value) == f"{tmp_path / name} cannot be read ({why}); {cure}"

@@ -63,7 +63,7 @@ def case_of(*nodules, outcome="readers", score_name="suspicion of the case", unr
         tuple(warnings),
         tuple(unreliable),
     )
-    return assessed(result, PATIENT)
+    return assessed(result, PATIENT if nodules else replace(PATIENT, nodules={}))
 
 
 def text_of(html):

@@ -9,7 +9,7 @@ import pytest
 
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from LungCancerDxLib.runtime import atomic as staging
-from LungCancerDxLib.runtime.atomic import atomic_folder, check_target, remove_unfinished
+from LungCancerDxLib.runtime.atomic import atomic_files, atomic_folder, check_target, remove_unfinished
 
 MARK = "case.json"
 RESULT = (MARK, "old.txt")
@@ -210,3 +210,27 @@ def test_what_is_done_is_no_longer_in_work(tmp_path):
     fill(tmp_path / "result")
     remove_unfinished()
     assert names(tmp_path) == ["result"]
+
+
+def test_files_take_their_places_together_and_leave_others_alone(earlier):
+    with atomic_files(earlier) as folder:
+        (folder / MARK).write_text("new")
+        (folder / "more.txt").write_text("new")
+        assert (earlier / MARK).read_text() == "old"
+    assert {path.name: path.read_text() for path in earlier.iterdir()} == {
+        MARK: "new",
+        "more.txt": "new",
+        "old.txt": "old",
+    }
+
+
+def test_files_of_a_block_that_fails_change_nothing(earlier):
+    with suppress(ValueError), atomic_files(earlier) as folder:
+        (folder / MARK).write_text("half")
+        raise ValueError
+    assert {path.name: path.read_text() for path in earlier.iterdir()} == {MARK: "old", "old.txt": "old"}
+
+
+def test_files_that_cannot_be_written_are_told(tmp_path):
+    with pytest.raises(OutputError, match="could not be written"), atomic_files(tmp_path / "missing"):
+        pass

@@ -158,4 +158,4 @@ def _info(header: SliceHeader, path: Path) -> dict[str, Any]:
         "patient_age_years": series.patient_age_years,
         "patient_sex": series.patient_sex,
     }
-    return {"path": str(path), **{name: value for name, value in known.items() if value}}
+    return {"path": str(path.absolute()), **{name: value for name, value in known.items() if value}}

@@ -15,13 +15,13 @@ import slicer.util
 from ...case import CaseResult
 from ...errors import OutputError, UsageError
 from ...io.image_file import write_image
-from ...io.result_folder import CASE_FILE, LUNGS_FILE, NODULES_FILE, VIEWS_FILE
+from ...io.result_folder import CASE_FILE, LUNGS_FILE, NODULES_FILE, SCENE_FILE, VIEWS_FILE
 from ...runtime.atomic import atomic_folder
 from ..scene.build import CaseNodes
 from ..scene.ct import volume_like
 from ..scene.segmentation import segment_label, segment_mask
 
-TABLE_FILE, SUMMARY_FILE, SCENE_FILE = "nodules.csv", "summary.txt", "scene.mrb"
+TABLE_FILE, SUMMARY_FILE = "nodules.csv", "summary.txt"
 
 
 def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, tuple[str, ...]]:

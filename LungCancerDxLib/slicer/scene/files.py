@@ -23,6 +23,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from ...case import CaseResult
 from ...io.image_file import utf8_path
+from ...io.result_folder import SCENE_FILE
 from ...names import RESEARCH_USE_ONLY
 from ...volume import CTVolume
 from .build import CaseNodes, show_case
@@ -31,7 +32,6 @@ from .text import case_result
 
 MARKUPS_FILE = "nodules.mrk.json"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"
-SCENE_FILE = "scene.mrb"
 _LOGICS = (
     "vtkSlicerVolumesLogic",
     "vtkSlicerSegmentationsModuleLogic",

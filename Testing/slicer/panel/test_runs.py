@@ -35,7 +35,7 @@ FAILURES = {
         """print('{"error": "The result could not be written.", "exit_code": 6}'); raise SystemExit(6)""",
         "The result could not be written.",
     ),
-    "no answer": ("", "The result in"),
+    "no answer": ("", "case.json cannot be read"),
     "interpreter gone": (None, "could not be started"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,5 +121,7 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
 
 
 def expanded_path(text: str) -> Path:
-    """A path, with ~ for the home folder."""
-    return Path(text).expanduser()
+    """A path, with ~ for the home folder; as it is where there is no such user."""
+    with suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)

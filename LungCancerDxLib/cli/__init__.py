@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __version__
-from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, OutputError
+from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, OutputError, UsageError
 from ..runtime.interruption import Stop, become_background_job, run_until_stopped
 from ..runtime.memory import check_address_space, lacks_memory
 from .arguments import EXIT_CODES
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logging.getLogger("lungcancerdx").exception("failed")
         if isinstance(error, LungCancerDxError):
             known = error
+        elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            known = UsageError(f"The name {error.filename} is too long for a file or folder; give a shorter one.")
         elif lacks_memory(error):
             known = OutOfMemoryError("Not enough memory, or too few threads are allowed. See `ulimit -a`.")
         else:

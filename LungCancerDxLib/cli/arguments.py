@@ -18,6 +18,8 @@ EXIT_CODES = (
     "6 result could not be written; 130 cancelled"
 )
 
+_LARGEST_SEED = 2**63 - 1
+
 Run = Callable[[argparse.Namespace, "Stop"], str]
 """What a command does with its parsed arguments; returns the message for the terminal."""
 
@@ -58,10 +60,12 @@ def edge(text: str) -> int:
 
 
 def seed(text: str) -> int:
-    """A whole number of zero or more."""
+    """A whole number of zero or more, within 63 bits."""
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected zero or more, got {number}")
+    if number > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"expected {_LARGEST_SEED} or less, got {number}")
     return number
 
 

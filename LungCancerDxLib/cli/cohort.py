@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
 from ..errors import UsageError
 from ..names import RESEARCH_USE_ONLY, UNTRAINED_NOTICE, describe_model
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     model = find_model(options.model)
     compute = choose_compute(options.device, options.precision, options.max_memory_gb, model.preset)
     options = replace(options, precision=compute.precision)
-    if options.model is not None and (folder := Path(options.model).expanduser()).is_dir():
+    if options.model is not None and (folder := path(options.model)).is_dir():
         options = replace(options, model=str(folder.resolve()))  # for processes that start elsewhere
     record = {
         "software": __version__,

@@ -78,7 +78,7 @@ def run_detection(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = DETECTION_FILES if arguments.overwrite else ()
-    check_target(arguments.out, replaceable)
+    check_target(arguments.out, DETECTION_FILES, arguments.overwrite)
     detections = read_detections(arguments.predictions, arguments.annotations, arguments.excluded, arguments.scans)
     rng = np.random.default_rng(arguments.seed)
     report = detection_report(detections, arguments.rules, rng, arguments.bootstrap)
@@ -106,7 +106,7 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = CASE_FILES if arguments.overwrite else ()
-    check_target(arguments.out, replaceable)
+    check_target(arguments.out, CASE_FILES, arguments.overwrite)
     outcomes = read_predictions(arguments.predictions, arguments.labels, arguments.truth)
     report = case_report(outcomes, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Case scores", report.rows, report.remarks)
@@ -133,7 +133,7 @@ def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = RATING_FILES if arguments.overwrite else ()
-    check_target(arguments.out, replaceable)
+    check_target(arguments.out, RATING_FILES, arguments.overwrite)
     rated = read_rated_nodules(arguments.scores)
     report = ratings_report(rated, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Suspicion of nodules", report.rows, report.remarks)
@@ -155,7 +155,7 @@ def run_segmentation(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = SEGMENTATION_FILES if arguments.overwrite else ()
-    check_target(arguments.out, replaceable)
+    check_target(arguments.out, SEGMENTATION_FILES, arguments.overwrite)
     outlines = read_outlines(arguments.masks, arguments.truth, arguments.kinds, arguments.ct)
     rows, remarks = segmentation_report(outlines, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Segmentation", rows, remarks)

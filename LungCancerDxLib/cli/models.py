@@ -78,7 +78,7 @@ def run_info(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..models.find import find_model
 
     model = find_model(arguments.model)
-    folder = installed_models().get(arguments.model, Path(arguments.model).expanduser())
+    folder = installed_models().get(arguments.model, path(arguments.model))
     return _described(model, folder if folder.is_dir() else None)
 
 

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     options = ScoreOptions.from_arguments(arguments)
     refuse_inputs_within(arguments.out, (arguments.ct, options.points, options.patient, options.cache, options.model))
     replaceable = RESULT_FILES if arguments.overwrite else ()
-    check_target(arguments.out, replaceable)
+    check_target(arguments.out, RESULT_FILES, arguments.overwrite)
     exports = (arguments.report or arguments.identified, arguments.dicom, arguments.identified)
     check_exports(arguments.ct, *exports)
     progress = stop.watched(make_progress(arguments.progress))

@@ -24,7 +24,7 @@ from .arguments import (
     path,
 )
 from .terminal import make_progress
-from .train_prepare import add_bank, add_prepare, scan_id
+from .train_prepare import add_bank, add_prepare
 
 if TYPE_CHECKING:
     from ..training.classifier.recipe import ClassifierRecipe
@@ -318,6 +318,7 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
 def _train_segmenter(arguments: argparse.Namespace, options: RunOptions) -> str:
     from ..datasets.nodule_bank import read_nodule_bank
     from ..io import read_ct
+    from ..io.image_file import scan_id
     from ..io.points import read_spheres
     from ..models.segmenter import SEGMENTER_FILE
     from ..training.segmenter.recipe import SegmenterRecipe

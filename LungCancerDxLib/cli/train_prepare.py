@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CTReadError, NoLungsError, UsageError
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from ..training.cases.store import TrainingCase
 
     Spheres = dict[str, np.ndarray]
-
-_DICOM_ENDING = ".dcm"
 
 
 def add_prepare(actions: Commands) -> None:
@@ -161,6 +158,7 @@ def _scans(arguments: argparse.Namespace) -> tuple[tuple[CohortScan, ...], list[
 
     from ..datasets.folder import in_parts, join, read_dataset, resplit
     from ..datasets.scan import CohortScan
+    from ..io.image_file import scan_id
 
     given = {scan_id(ct): CohortScan(scan_id(ct), ct, None, (), "") for ct in arguments.ct}
     if len(given) < len(arguments.ct):
@@ -219,12 +217,3 @@ def _kept(case: TrainingCase, arguments: argparse.Namespace) -> str:
     write_case(arguments.data, case, arguments.preset)
     shape = " x ".join(map(str, case.scan.image.shape))
     return f"{case.name}: {shape} voxels, {len(case.nodules)} nodules, {len(case.exclusion_regions)} excluded"
-
-
-def scan_id(path: Path) -> str:
-    """A scan's name: its file's without the ending of an image, its folder's for DICOM."""
-    from ..io.image_file import image_extension
-
-    path = path.resolve()
-    ending = image_extension(path) or (_DICOM_ENDING if path.suffix.lower() == _DICOM_ENDING else "")
-    return path.name.removesuffix(path.name[len(path.name) - len(ending) :])

@@ -15,7 +15,7 @@ from ..assessment.assess import assess
 from ..case import CaseResult
 from ..datasets.folder import Entry
 from ..errors import Cancelled, LungCancerDxError, OutputError, UsageError
-from ..io.result_folder import CASE_FILE, RESULT_FILES, read_case, write_result
+from ..io.result_folder import RESULT_FILES, read_case, write_result
 from ..io.tables import write_table, write_text
 from ..options import ScoreOptions
 from ..runtime.atomic import atomic_folder, remove_leftovers
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RUN_FILE = "run.json"
 SCHEMA = "lungcancerdx/cohort/1"
 _ENDS_THE_RUN = (OutputError, UsageError)  # would befall every other case too
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError)  # raised by records that are
 _DIED = "The process that worked on it died twice, most likely for lack of memory; try with fewer workers."
 CASES, FAILURE_FILE = "cases", "failure.json"
 CASES_TABLE, NODULES_TABLE, SUBMISSION_TABLE = "cases.csv", "nodules.csv", "luna16_submission.csv"
@@ -186,7 +187,7 @@ def run_case(task: CaseTask) -> None:
     else:
         if not task.settings.masks:
             result = replace(result, lung_labels=None, nodule_labels=None)
-        with atomic_folder(task.folder, (FAILURE_FILE, *RESULT_FILES)) as staging:
+        with atomic_folder(task.folder, _replaceable(task.folder)) as staging:
             assert result.volume is not None
             write_result(result, result.volume, staging)
 
@@ -199,7 +200,7 @@ def record_failure(task: CaseTask, reason: str) -> None:
     OutputError
     """
     content = {"id": task.entry.id, "path": os.fspath(task.entry.path), "reason": " ".join(reason.split())}
-    with atomic_folder(task.folder, (FAILURE_FILE,)) as staging:
+    with atomic_folder(task.folder, _replaceable(task.folder)) as staging:
         (staging / FAILURE_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -236,10 +237,10 @@ def case_folder(out: Path, entry: Entry) -> Path:
 
 
 def status_of(folder: Path) -> str:
-    """Whether a case is done, failed or still waiting."""
-    if (folder / CASE_FILE).is_file():
+    """Whether a case is done, failed or still waiting: what is damaged counts as not there and is done again."""
+    if _result(folder) is not None:
         return DONE
-    return FAILED if (folder / FAILURE_FILE).is_file() else WAITING
+    return WAITING if _reason(folder) is None else FAILED
 
 
 def check_same_scans(out: Path, entries: Sequence[Entry]) -> None:
@@ -250,14 +251,12 @@ def check_same_scans(out: Path, entries: Sequence[Entry]) -> None:
     UsageError
     """
     for entry in entries:
-        folder = case_folder(out, entry)
-        if (folder / CASE_FILE).is_file():
-            before = read_case(folder).input["path"]
-            if before != str(entry.path):
-                raise UsageError(
-                    f"The case '{entry.id}' in {out} was made of {before}, not of {entry.path}. Choose another output "
-                    "folder."
-                )
+        result = _result(case_folder(out, entry))
+        if result is not None and (before := result.input["path"]) != str(entry.path):
+            raise UsageError(
+                f"The case '{entry.id}' in {out} was made of {before}, not of {entry.path}. Choose another output "
+                "folder."
+            )
 
 
 def write_tables(out: Path, entries: Sequence[Entry]) -> Counter[str]:
@@ -276,12 +275,11 @@ def write_tables(out: Path, entries: Sequence[Entry]) -> Counter[str]:
     statuses: Counter[str] = Counter()
     for entry in entries:
         folder = case_folder(out, entry)
-        status = status_of(folder)
+        result = _result(folder)
+        reason = _reason(folder) if result is None else None
+        status = DONE if result else WAITING if reason is None else FAILED
         statuses[status] += 1
-        failure = folder / FAILURE_FILE
-        reason = json.loads(failure.read_text(encoding="utf-8"))["reason"] if status == FAILED else None
-        result = read_case(folder) if status == DONE else None
-        about = [None if result is None else value(result) for value in _OF_RESULT.values()]
+        about = _about(result) if result else [None] * len(_OF_RESULT)
         cases.append([entry.id, entry.path, status, reason, *about])
         for nodule in result.nodules if result else ():
             rest = [getattr(nodule, name) for name in _AFTER_CENTER]
@@ -291,3 +289,29 @@ def write_tables(out: Path, entries: Sequence[Entry]) -> Counter[str]:
     write_table(out / NODULES_TABLE, NODULE_COLUMNS, nodules)
     write_table(out / SUBMISSION_TABLE, SUBMISSION_COLUMNS, submission)
     return statuses
+
+
+def _result(folder: Path) -> CaseResult | None:
+    """The result of a case; None where there is none that the tables can be made of."""
+    try:
+        result = read_case(folder)
+        return result if result.input["path"] and _about(result) else None
+    except (*_DAMAGED, LungCancerDxError):
+        return None
+
+
+def _reason(folder: Path) -> str | None:
+    """Why a case failed; None where nothing says so."""
+    try:
+        return str(json.loads((folder / FAILURE_FILE).read_text(encoding="utf-8"))["reason"])
+    except _DAMAGED:
+        return None
+
+
+def _about(result: CaseResult) -> list[object]:
+    return [value(result) for value in _OF_RESULT.values()]
+
+
+def _replaceable(folder: Path) -> tuple[str, ...]:
+    """What may be in a case's folder that is made anew, see `check_target`: a failure, or a damaged result."""
+    return tuple(sorted((FAILURE_FILE, *RESULT_FILES), key=lambda name: not (folder / name).is_file()))

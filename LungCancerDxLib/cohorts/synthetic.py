@@ -76,7 +76,8 @@ def build_cohort(
 ) -> tuple[int, int]:
     """Write the first `cases` patients of a plan and their tables; returns how many were made and were there before.
 
-    A patient's record is written last, so a patient with a record is whole and not made again.
+    A patient's record is written last, so a patient with a record is whole and not made again; a damaged record counts
+    as none.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def build_cohort(
         raise UsageError(
             f"{folder} holds more than {cases} patients already. Ask for as many, or choose another folder."
         )
-    missing = [patient for patient in patients if not patient.record_path.is_file()]
+    missing = [patient for patient in patients if _record(patient) is None]
     for number, (patient, written) in enumerate(_written(missing, workers, asked_to_stop), start=1):
         if not written:
             raise OutputError(
@@ -105,7 +106,7 @@ def build_cohort(
                 "same command again with fewer workers."
             )
         progress(f"{number} of {len(missing)} patients", number / len(missing))
-    _write_tables(plan, folder, [json.loads(p.record_path.read_text(encoding="utf-8")) for p in patients])
+    _write_tables(plan, folder, [_record(patient) or {} for patient in patients])
     return len(missing), cases - len(missing)
 
 
@@ -143,6 +144,28 @@ def _write_patient(patient: _Patient) -> None:
     write_text(patient.record_path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
+def _record(patient: _Patient) -> dict[str, Any] | None:
+    """What was drawn of a patient; None where that is not there or damaged."""
+    try:
+        record: dict[str, Any] = json.loads(patient.record_path.read_text(encoding="utf-8"))
+        json.dumps(record, allow_nan=False)
+        whole = record["id"] == patient.plan.id_of(patient.index) and isinstance(record["label"], bool)
+        _truth_rows(record)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return record if whole else None
+
+
+def _truth_rows(record: dict[str, Any]) -> tuple[list[object], list[list[object]]]:
+    """A patient's rows of `truth.csv` and of `nodule_labels.csv`."""
+    known = {**record, "nodule_count": len(record["nodules"])}
+    nodules = []
+    for nodule in record["nodules"]:
+        x, y, z = nodule["center_lps_mm"]
+        nodules.append([record["id"], x, y, z, nodule["diameter_mm"], *(nodule[name] for name in _NODULE_COLUMNS)])
+    return [known[name] for name in _PATIENT_COLUMNS], nodules
+
+
 def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, Any]]) -> None:
     """The tables of the format, and what is known of patients and nodules: `truth.csv` and `nodule_labels.csv`."""
     is_luna16 = plan.format == "luna16"
@@ -152,21 +175,16 @@ def _write_tables(plan: CohortPlan, folder: Path, records: Sequence[dict[str, An
         source = LUNA16 if is_luna16 else DSB2017
         scans.append(CohortScan(record["id"], folder, record["label"], nodules, source))
     (write_luna16_tables if is_luna16 else write_dsb2017_tables)(folder, scans)
-    patients = [{**record, "nodule_count": len(record["nodules"])} for record in records]
-    write_table(folder / TRUTH, _PATIENT_COLUMNS, [[known[name] for name in _PATIENT_COLUMNS] for known in patients])
-    rows = [
-        (record["id"], *nodule["center_lps_mm"], nodule["diameter_mm"], *(nodule[name] for name in _NODULE_COLUMNS))
-        for record in records
-        for nodule in record["nodules"]
-    ]
-    write_table(folder / NODULES, (*NODULE_COLUMNS, *_NODULE_COLUMNS), rows)
+    patients, nodules_of = zip(*map(_truth_rows, records), strict=True)
+    write_table(folder / TRUTH, _PATIENT_COLUMNS, patients)
+    write_table(folder / NODULES, (*NODULE_COLUMNS, *_NODULE_COLUMNS), [row for rows in nodules_of for row in rows])
 
 
 def _check_plan(plan: CohortPlan, folder: Path) -> None:
     content = json.dumps({"schema": "lungcancerdx/synthetic-cohort/1", **asdict(plan)}, indent=2) + "\n"
     path = folder / PLAN_FILE
     if path.is_file():
-        if path.read_text(encoding="utf-8") != content:
+        if path.read_text(encoding="utf-8", errors="replace") != content:
             raise UsageError(
                 f"{folder} holds a cohort of another format, seed or spacing (see {path}). Choose another."
             )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import CTReadError, UsageError
-from ..io.image_file import image_extension
+from ..io.image_file import image_extension, scan_id
 from ..io.tables import read_table, read_text
+from ..options import expanded_path
 from .dsb2017 import SOURCE as DSB2017
 from .dsb2017 import is_dsb2017, read_dsb2017
 from .luna16 import SOURCE as LUNA16
@@ -24,6 +27,10 @@ class Entry:
 
     id: str
     path: Path
+
+
+_Numbered = list[tuple[int, Entry]]  # with their lines in a list, 0 in a folder
+_LONGEST_ID = 200  # bytes, of the 255 that the name of a folder may have
 
 
 def read_dataset(folder: Path) -> Dataset | None:
@@ -46,14 +53,15 @@ def list_scans(path: Path) -> tuple[Entry, ...]:
     path
         A LUNA16 or Data Science Bowl folder, known by its tables; any other folder, in which every image file and
         every sub-folder is a scan (or, where it has neither, the folder itself); a CSV file with a column path and
-        perhaps id; or a text file with a path a line. Paths in a list may be relative to it.
+        perhaps id; or a text file with a path a line. Paths in a list may be relative to it; where nothing is there,
+        the run says so. Without an id of its own a scan has its file's or folder's name, see `io.image_file.scan_id`.
 
     Raises
     ------
     CTReadError
-        Where there is no scan or a list is ill-formed.
+        Where there is no scan, or a list is ill-formed or none.
     UsageError
-        Where two scans have the same id, or an id cannot name a folder.
+        Where two scans have the same id, or an id cannot name a folder; the message names the line.
     """
     if path.is_dir():
         entries = _of_folder(path)
@@ -63,46 +71,64 @@ def list_scans(path: Path) -> tuple[Entry, ...]:
         raise CTReadError(f"{path}: no such file or folder; expected a folder of scans or a list of their paths.")
     if not entries:
         raise CTReadError(f"{path}: no scan in it; expected a folder of scans or a list of their paths.")
-    _check_ids(entries)
-    return tuple(sorted(entries, key=lambda entry: natural_order(entry.id)))
+    _check_ids(path, entries)
+    return tuple(sorted((entry for _, entry in entries), key=lambda entry: natural_order(entry.id)))
 
 
-def _of_folder(folder: Path) -> list[Entry]:
+def _of_folder(folder: Path) -> _Numbered:
     folder = folder.resolve()
     if dataset := read_dataset(folder):
-        return [Entry(scan.id, scan.path) for scan in dataset.scans]
+        return [(0, Entry(scan.id, scan.path)) for scan in dataset.scans]
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    found = [_entry_of(path) for path in inside if path.is_dir() or image_extension(path)]
-    return found or [Entry(folder.name, folder)] * bool(inside)
+    found = [(0, _entry_of(path)) for path in inside if path.is_dir() or image_extension(path)]
+    return found or [(0, Entry(scan_id(folder), folder))] * bool(inside)
 
 
 def _entry_of(path: Path) -> Entry:
-    if not path.is_dir():
-        return Entry(path.name[: -len(image_extension(path) or "")], path)
-    images = [file for file in path.iterdir() if file.is_file() and image_extension(file)]
-    return Entry(path.name, images[0] if len(images) == 1 else path)
+    images: list[Path] = []
+    with suppress(OSError):  # no folder, or one that the run will complain of
+        images = [file for file in path.iterdir() if file.is_file() and image_extension(file)]
+    return Entry(scan_id(path), images[0] if len(images) == 1 else path)
 
 
-def _of_csv(path: Path) -> list[Entry]:
+def _of_csv(path: Path) -> _Numbered:
     table = read_table(path, ("path",), CTReadError)
-    scans = [path.resolve().parent / Path(text).expanduser() for text in table.texts("path")]
+    scans = [path.resolve().parent / expanded_path(text) for text in table.texts("path")]
     names = table.columns.get("id", [""] * len(table))
-    return [Entry(name, scan) if name else _entry_of(scan) for name, scan in zip(names, scans, strict=True)]
+    entries = [Entry(name, scan) if name else _entry_of(scan) for name, scan in zip(names, scans, strict=True)]
+    return list(zip(table.lines, entries, strict=True))
 
 
-def _of_text(path: Path) -> list[Entry]:
+def _of_text(path: Path) -> _Numbered:
     try:
-        lines = read_text(path).splitlines()
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise CTReadError(f"{path} cannot be read ({error}); expected a text file with a path a line.") from error
-    return [_entry_of(path.resolve().parent / Path(line.strip()).expanduser()) for line in lines if line.strip()]
+    if "\0" in text or scan_id(path) != path.name:
+        raise CTReadError(
+            f"{path} is no list of scans; expected a folder, a CSV file, or text with a path a line. To score one "
+            "scan use `lungcancerdx score`."
+        )
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    return [(number, _entry_of(path.resolve().parent / expanded_path(line))) for number, line in lines if line]
 
 
-def _check_ids(entries: Iterable[Entry]) -> None:
+def _check_ids(source: Path, entries: _Numbered) -> None:
     seen: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.id != Path(entry.id).name or entry.id.startswith(".") or "\\" in entry.id:
-            raise UsageError(f"The id '{entry.id}' of {entry.path} cannot name a folder; give another in a list.")
+    for line, entry in entries:
+        hidden = entry.id.startswith(".")  # `cohorts` keeps what is in work under such names
+        if entry.id != Path(entry.id).name or not entry.id or hidden or "\\" in entry.id or "\0" in entry.id:
+            fault = "cannot name a folder"
+        elif len(os.fsencode(entry.id)) > _LONGEST_ID:
+            fault = f"is longer than {_LONGEST_ID} bytes"
+        else:
+            fault = ""
+        if fault:
+            place = f"{source}, line {line}" if line else source
+            raise UsageError(
+                f"{place}: the id '{entry.id[:_LONGEST_ID]}' of {entry.path} {fault}; give another in a CSV list with "
+                "columns id,path."
+            )
         if entry.id in seen:
             raise UsageError(
                 f"Two scans have the id '{entry.id}': {seen[entry.id].path} and {entry.path}. Give a CSV list with "

@@ -48,7 +48,7 @@ def read_luna16(folder: Path) -> Dataset:
     if annotations is None:
         raise CTReadError(f"{folder} has no {ANNOTATIONS}; expected LUNA16: subset0 to subset9 and {ANNOTATIONS}.")
     nodules = read_spheres(annotations, "diameter_mm", "seriesuid", _CENTER, CTReadError)
-    ids = set(read_first_column(listed, ("seriesuid",), CTReadError)) if listed else set(paths)
+    ids = set(read_first_column(listed, CTReadError)) if listed else set(paths)
     scans = [
         CohortScan(
             id=uid,

@@ -59,7 +59,8 @@ def read_detections(
 ) -> Detections:
     """Read predictions and annotations, optional excluded findings and the optional list of all scans.
 
-    The list's first column names the scans: LUNA16's `seriesuids.csv` or a cohort's `cases.csv`. Without it the scans
+    The list's first column names the scans, see `read_first_column`: LUNA16's `seriesuids.csv` or a cohort's
+    `cases.csv`. Without it the scans
     are those that any table names, so scans without marks and nodules are missing, and a remark says so. With it, rows
     on other scans are left out, and a remark counts them. Rows of predictions whose `source` is `user` are no
     detections and are left out.
@@ -67,17 +68,19 @@ def read_detections(
     Raises
     ------
     UsageError
-        Where a file cannot be read or understood, or predictions and annotations have no scan in common.
+        Where a file cannot be read or understood, a finding is annotated twice, or predictions and annotations have no
+        scan in common.
     """
     marks = read_table(predictions)
     if marks.has("source"):
         marks = marks.where(np.array([source != "user" for source in marks.columns["source"]], dtype=bool))
     counted = read_table(annotations)
+    _check_once(counted)
     ignored = read_table(excluded) if excluded is not None else None
     findings = [counted] if ignored is None else [counted, ignored]
     named = [table.texts(*_SCAN) for table in (marks, *findings)]
     if scans is not None:
-        listed = list(dict.fromkeys(read_first_column(scans, _SCAN)))
+        listed = list(dict.fromkeys(read_first_column(scans)))
     else:
         listed = sorted({scan for names in named for scan in names})
     _check_shared(predictions, set(named[0]), annotations, set(named[1]), scans, set(listed))
@@ -109,6 +112,15 @@ def read_detections(
         finding_malignancy=np.concatenate([_optional(table, *_MALIGNANCY) for table in findings]),
         remarks=tuple(remarks),
     )
+
+
+def _check_once(annotations: Table) -> None:
+    lines: dict[tuple[object, ...], int] = {}
+    rows = zip(annotations.texts(*_SCAN), *_centers(annotations).T, annotations.numbers("diameter_mm"), strict=True)
+    for line, finding in zip(annotations.lines, rows, strict=True):
+        if finding in lines:
+            raise annotations.complaint(line, f"the same finding as in line {lines[finding]}; remove one.")
+        lines[finding] = line
 
 
 def _check_shared(

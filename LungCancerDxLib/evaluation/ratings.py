@@ -19,6 +19,7 @@ from .report import Row, resample, row
 MIDDLE_SIZES_MM = (8.0, 20.0)
 CALIBRATION_PARTS = 5
 NOT_A_NODULE = 0  # in the place of a rating: the detector's false alarms, which calibrate beside the nodules
+FEWEST_SCALED = 10  # nodules rated over 3, and others, that a line may be fitted to
 _CLIP = 1e-6  # suspicions are kept this far from 0 and 1 before their logit is taken
 COLUMNS = ("id", "patient", "malignancy", "diameter_mm", "suspicion")
 
@@ -77,8 +78,8 @@ def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
     Raises
     ------
     UsageError
-        Where a table cannot be read, a nodule is there twice, a number is out of its range, or the nodules are not of
-        both kinds.
+        Where a table cannot be read, a nodule is there twice, a number is out of its range or a rating is not whole, or
+        the nodules are not of both kinds.
     """
     tables = [read_table(path, COLUMNS) for path in paths]
     lines: dict[str, str] = {}
@@ -88,6 +89,9 @@ def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
             for line, value in zip(table.lines, table.numbers(column), strict=True):
                 if not low <= value <= high:
                     raise table.complaint(line, f"{value:g} is not within {low:g} to {high:g}.", column)
+                if column == "malignancy" and value != int(value):
+                    expected = f"expected a whole number of 1 to 5, or {NOT_A_NODULE} for a false alarm"
+                    raise table.complaint(line, f"{expected}; got {value:g}.", column)
         for line, name in zip(table.lines, table.texts("id"), strict=True):
             if name in lines:
                 raise table.complaint(line, f"nodule {name} is also in {lines[name]}; give every fold once.")
@@ -104,7 +108,8 @@ def read_rated_nodules(paths: Sequence[Path]) -> RatedNodules:
 def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int = 1000) -> RatingsReport:
     """AUC of ratings 4 and 5 against 1 and 2, rank correlation, calibration, with intervals over resampled patients.
 
-    All of the nodules alone, but for a row on the false alarms.
+    All of the nodules alone, but for a row on the false alarms. A figure that these nodules do not have is left out:
+    the correlation of a column in which all is equal, and Platt scaling where `platt_scaling` refuses a part.
     """
     alarms, rated = rated.suspicion[rated.rating == NOT_A_NODULE], rated.nodules
     patients, owner = np.unique(rated.patients, return_inverse=True)
@@ -130,18 +135,12 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
         np.array([_spearman(np.repeat(score, one), np.repeat(rated.rating, one)) for one in times])
         for score in (rated.suspicion, rated.diameter_mm)
     ]
-    parts, scaled = owner % CALIBRATION_PARTS, np.zeros(len(owner))
-    for part in range(CALIBRATION_PARTS):
-        others = parts != part
-        slope, intercept = platt_scaling(rated.suspicion[others], rated.over_three[others])
-        scaled[~others] = expit(slope * _logits(rated.suspicion[~others]) + intercept)
-    after = calibration(scaled, rated.over_three).expected_error
     bins, gap = calibration(rated.suspicion, rated.over_three), rated.suspicion - rated.over_three
     rows += [
         row("rank correlation with the rating", _spearman(rated.suspicion, rated.rating), rated.basis, ranks[0]),
         row("rank correlation of the diameter", _spearman(rated.diameter_mm, rated.rating), rated.basis, ranks[1]),
         row("expected calibration error against ratings over 3, 10 bins", bins.expected_error, rated.basis),
-        row("the same after Platt scaling on other patients, in five parts", after, rated.basis),
+        row("the same after Platt scaling on other patients, in five parts", _scaled_error(rated, owner), rated.basis),
         row("mean suspicion minus share rated over 3", gap.mean(), rated.basis, resampled_mean(gap, times)),
     ]
     if len(alarms):
@@ -150,7 +149,22 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
         "Ratings are radiologists' opinions, not outcomes: nothing here says how well cancer is predicted.",
         f"Intervals: percentiles 2.5 and 97.5 over {samples} bootstrap samples of the patients; differences in pairs.",
     )
-    return RatingsReport(bins, tuple(rows), remarks)
+    return RatingsReport(bins, tuple(one for one in rows if not np.isnan(one.value)), remarks)
+
+
+def _scaled_error(rated: RatedNodules, owner: np.ndarray) -> float:
+    """The calibration error of suspicions scaled on others than the owners (N,) of theirs; NaN where none can be."""
+    parts, scaled = owner % CALIBRATION_PARTS, np.zeros(len(owner))
+    if len(np.unique(parts)) < CALIBRATION_PARTS:
+        return np.nan
+    for part in range(CALIBRATION_PARTS):
+        others = parts != part
+        try:
+            slope, intercept = platt_scaling(rated.suspicion[others], rated.over_three[others])
+        except UsageError:
+            return np.nan
+        scaled[~others] = expit(slope * _logits(rated.suspicion[~others]) + intercept)
+    return calibration(scaled, rated.over_three).expected_error
 
 
 def rated_auc(score: np.ndarray, rating: np.ndarray) -> float:
@@ -160,8 +174,27 @@ def rated_auc(score: np.ndarray, rating: np.ndarray) -> float:
 
 
 def platt_scaling(suspicion: np.ndarray, event: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the logit of suspicions (N,) by which events (N,) bool are likeliest (Platt, 1999)."""
-    x = _logits(suspicion)
+    """Slope and intercept of the logit of suspicions (N,) by which events (N,) bool are likeliest (Platt, 1999).
+
+    Raises
+    ------
+    UsageError
+        Where no line is: all suspicions are equal, or those of events and others do not overlap; or where there are
+        fewer than `FEWEST_SCALED` of either.
+    """
+    x, more = _logits(suspicion), "give the tables of further folds, or of another training"
+    if min(event.sum(), (~event).sum()) < FEWEST_SCALED:
+        raise UsageError(
+            f"{event.sum()} nodules rated over 3 and {(~event).sum()} others are too few for Platt scaling, "
+            f"which needs {FEWEST_SCALED} of each; {more}."
+        )
+    if np.ptp(x) == 0:
+        raise UsageError(f"All suspicions are equal, so that no Platt scaling can tell nodules apart; {more}.")
+    if x[event].min() >= x[~event].max() or x[event].max() <= x[~event].min():
+        raise UsageError(
+            "The suspicions of nodules rated over 3 and of the others do not overlap, so that Platt scaling has no "
+            f"finite slope; {more}."
+        )
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
         z = line[0] * x + line[1]
@@ -177,4 +210,5 @@ def _logits(suspicion: np.ndarray) -> np.ndarray:
 
 
 def _spearman(score: np.ndarray, rating: np.ndarray) -> float:
-    return float(spearmanr(score, rating).statistic)
+    """The rank correlation; NaN where all of either are equal."""
+    return float(spearmanr(score, rating).statistic) if np.ptp(score) and np.ptp(rating) else np.nan

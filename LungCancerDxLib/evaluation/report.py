@@ -36,7 +36,7 @@ class Row:
 
 def row(name: str, value: float, basis: str, samples: np.ndarray | None = None) -> Row:
     """A row, with the interval of its bootstrap samples (B,) where there are any."""
-    low, high = (math.nan, math.nan) if samples is None else map(float, interval(samples))
+    low, high = (math.nan, math.nan) if samples is None or np.isnan(samples).all() else map(float, interval(samples))
     return Row(name, float(value), low, high, basis)
 
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ..errors import CTReadError, UsageError
 from ..io import read_ct
-from ..io.image_file import image_extension, read_label_map
+from ..io.image_file import image_extension, read_label_map, scan_id
 from ..io.result_folder import NODULES_FILE
 from ..io.tables import read_table
 from ..preprocessing.lung_mask import bounding_box
@@ -81,7 +81,8 @@ def read_outlines(masks: Path, truth: Path, kinds: Path | None = None, scans: Pa
     Raises
     ------
     UsageError, CTReadError
-        Where a file is missing, cannot be read, or two do not lie on the same grid; where there is no nodule.
+        Where a file is missing, cannot be read, or two are of the same scan or do not lie on the same grid; where there
+        is no nodule, or none of `kinds`.
     """
     known: dict[tuple[str, int], str] = {}
     if kinds is not None:
@@ -90,13 +91,23 @@ def read_outlines(masks: Path, truth: Path, kinds: Path | None = None, scans: Pa
         known = dict(zip(zip(table.texts("id"), labels, strict=True), table.texts("kind"), strict=True))
     many = truth.is_dir()
     files = sorted(path for path in truth.iterdir() if image_extension(path)) if many else [truth]
-    found = []
+    truths: dict[str, Path] = {}
     for path in files:
-        name = path.name.removesuffix(image_extension(path) or path.suffix)
+        name = scan_id(path)
+        if name in truths:
+            raise UsageError(f"{truths[name]} and {path} are both the truth of {name}; remove one.")
+        truths[name] = path
+    found = []
+    for name, path in truths.items():
         ct = _file_of(scans, name, "CT") if scans is not None and many else scans
         found += _of_scan(name, _mask_file(masks, name if many else None), path, known, ct)
     if not found:
         raise UsageError(f"{truth} holds no nodule: expected label maps (NRRD, NIfTI, MetaImage), each label a nodule.")
+    if kinds is not None and not any(one.kind for one in found):
+        raise UsageError(
+            f"No row of {kinds} fits a nodule; expected such as id {found[0].id}, label {found[0].label}: the name "
+            "of a file of the truth without its ending, and a label in it."
+        )
     return found
 
 
@@ -110,10 +121,16 @@ def _mask_file(masks: Path, name: str | None) -> Path:
 
 def _file_of(folder: Path, name: str, what: str) -> Path:
     """What belongs to a scan: an image file of its name, or (a DICOM series) a folder."""
-    for path in (*folder.glob(f"{glob.escape(name)}.*"), folder / name):
-        if image_extension(path) or (what == "CT" and path.is_dir()):
-            return path
-    raise UsageError(f"{folder} has no {what} of {name}: expected {name}.nrrd, .nii.gz or the like.")
+    found = [
+        path
+        for path in sorted(folder.glob(f"{glob.escape(name)}*"))
+        if scan_id(path) == name and (image_extension(path) or (what == "CT" and path.is_dir()))
+    ]
+    if not found:
+        raise UsageError(f"{folder} has no {what} of {name}: expected {name}.nrrd, .nii.gz or the like.")
+    if len(found) > 1:
+        raise UsageError(f"{found[0]} and {found[1]} are both the {what} of {name}; remove one.")
+    return found[0]
 
 
 def _of_scan(name: str, masks: Path, truth: Path, kinds: dict[tuple[str, int], str], ct: Path | None) -> list[Outline]:

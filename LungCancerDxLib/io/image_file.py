@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,13 @@ _HEADER_BYTES = 1 << 16  # no text header is longer
 def image_extension(path: Path) -> str | None:
     """The extension by which the file is known to be an image (`.nii.gz` counts as one), else None."""
     return next((extension for extension in IMAGE_IO if path.name.lower().endswith(extension)), None)
+
+
+def scan_id(path: Path) -> str:
+    """A scan's name: its file's or folder's, there or not, without the ending of an image or `.dcm`."""
+    path = Path(os.path.abspath(path))  # a link has its own name
+    ending = image_extension(path) or (".dcm" if path.suffix.lower() == ".dcm" else "")
+    return path.name[: len(path.name) - len(ending)]
 
 
 def read_image_file(path: Path) -> CTVolume:

@@ -17,6 +17,10 @@ from ..errors import LungCancerDxError, UsageError
 from ..runtime.atomic import atomic_file
 
 _ERRORS = "backslashreplace"  # names of files may hold bytes that are no UTF-8
+_ID_HEADERS = (
+    *("id", "uid", "name", "series", "seriesuid", "series_uid", "scan", "scan_id", "case", "case_id", "patient"),
+    *("patient_id", "patientid", "seriesinstanceuid"),
+)
 _SEPARATORS = ",\t;"  # a header line has its own; the comma where it has none
 
 
@@ -134,8 +138,11 @@ def read_labels(path: Path, *columns: str, error: type[LungCancerDxError] = Usag
     return labels
 
 
-def read_first_column(path: Path, headers: tuple[str, ...], error: type[LungCancerDxError] = UsageError) -> list[str]:
-    """The first cell of every row, without a header where the first cell is one of `headers` (lower case).
+def read_first_column(path: Path, error: type[LungCancerDxError] = UsageError) -> list[str]:
+    """The first cell of every row, without a header: a first row that begins with a usual name for ids in any case.
+
+    These are id, uid, name, series, seriesuid, series_uid, seriesinstanceuid, scan, scan_id, case, case_id, patient,
+    patient_id, patientid.
 
     Raises
     ------
@@ -143,7 +150,7 @@ def read_first_column(path: Path, headers: tuple[str, ...], error: type[LungCanc
         Where the file cannot be read, or a first cell is empty.
     """
     rows = _cells(path, error)
-    if rows[0][1][0].lower() in headers:
+    if rows[0][1][0].lower() in _ID_HEADERS:
         rows = rows[1:]
     for line, cells in rows:
         if not cells[0]:
@@ -166,13 +173,22 @@ def read_text(path: Path) -> str:
 
 def _cells(path: Path, error: type[LungCancerDxError]) -> list[tuple[int, list[str]]]:
     """Line number and cells of every row that is not empty; at least one."""
+    rows, read = [], 0
     try:
         text = read_text(path)
         header = text.lstrip().partition("\n")[0]
         separator = next((mark for mark in _SEPARATORS if mark in header), ",")
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
-    except (OSError, UnicodeDecodeError, csv.Error) as reason:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+        for cells in reader:
+            read = reader.line_num
+            if any(cells):
+                rows.append((read, [cell.strip() for cell in cells]))
+    except csv.Error as reason:
+        raise error(
+            f'{path}, line {read + 1}: cannot be read ({reason}); a cell that begins with a quotation mark (") ends '
+            "with one, before the next separator."
+        ) from reason
+    except (OSError, UnicodeDecodeError) as reason:
         raise error(f"{path} cannot be read ({reason}); expected a CSV file with a header line.") from reason
     if not rows:
         raise error(f"{path} is empty; expected a CSV file with a header line.")

@@ -175,7 +175,8 @@ def combined(detector: Model, classifier: Model) -> Model:
         )
     own, _, _ = classifier.trained_on.partition(_DETECTOR_SAID)
     _, found, others = detector.trained_on.partition(_DETECTOR_SAID)
-    said = f"{own}{found}{others}" if found else f"{own}detector of {detector.name}: {detector.trained_on}"
+    theirs = f"{found}{others}" if found else f"detector of {detector.name}: {detector.trained_on}"
+    said = "; ".join(filter(None, (own.removesuffix("; "), theirs)))
     folds = tuple(sorted({*detector.bank_folds, *classifier.bank_folds}))
     return replace(classifier, trained_on=said, detector=detector.detector, sha256="", bank_folds=folds)
 

@@ -12,6 +12,7 @@ from ..errors import ModelError
 from ..names import LEAKY_NOISY_OR
 from ..networks.cnet import CNet
 from ..networks.nnet import BOX_FIELDS, NNet
+from ..options import expanded_path
 from ..preset import DEFAULT, Preset
 from .bundle import Model, load_model, weights_digest
 from .registry import CARD_FILE, DEFAULT_MODEL, MODEL_FOLDER, UNTRAINED_PRESETS, installed_models, model_folders
@@ -64,8 +65,8 @@ def find_model(name: str | None = None) -> Model:
         return load_model(installed[name])
     if name in UNTRAINED_PRESETS:
         return untrained_model(UNTRAINED_PRESETS[name])
-    if Path(name).expanduser().is_dir():
-        return load_model(Path(name).expanduser())
+    if (folder := expanded_path(name)).is_dir():
+        return load_model(folder)
     raise ModelError(
         f"No model '{name}': it is neither a folder nor one of {', '.join([*installed, *UNTRAINED_PRESETS])}. "
         f"Models are looked for in {', '.join(str(folder) for folder in model_folders())}."
@@ -94,5 +95,5 @@ def model_or_run(name: str) -> Model:
     ModelError
         Where there is none, or it is damaged.
     """
-    in_run = Path(name).expanduser() / MODEL_FOLDER
+    in_run = expanded_path(name) / MODEL_FOLDER
     return find_model(str(in_run) if (in_run / CARD_FILE).exists() else name)

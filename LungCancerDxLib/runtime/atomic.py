@@ -14,10 +14,11 @@ from pathlib import Path
 from ..errors import OutputError, UsageError
 
 _in_work: set[Path] = set()
+_SHOWN = 50  # characters of a name, of four bytes at most
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}(\.part|\.old)?(\.stopped)?")
 
 
-def check_target(target: Path, replaceable: Sequence[str] = ()) -> None:
+def check_target(target: Path, replaceable: Sequence[str] = (), overwrite: bool = True) -> None:
     """Refuse a target folder that could not be written, before any work is done.
 
     Parameters
@@ -25,6 +26,8 @@ def check_target(target: Path, replaceable: Sequence[str] = ()) -> None:
     replaceable
         Names of the files of an earlier result that may be replaced, the one that marks it first; by default nothing
         may. A folder with any other file in it is never replaced.
+    overwrite
+        Whether they may be replaced now; False where the option --overwrite that allows it was not given.
 
     Raises
     ------
@@ -34,7 +37,7 @@ def check_target(target: Path, replaceable: Sequence[str] = ()) -> None:
         Where nothing can be written.
     """
     try:
-        _refuse_occupied(target, replaceable)
+        _refuse_occupied(target, replaceable, overwrite)
         existing = target.absolute().parent
         while not existing.exists():
             existing = existing.parent
@@ -54,7 +57,7 @@ def atomic_folder(target: Path, replaceable: Sequence[str] = ()) -> Iterator[Pat
     """
     check_target(target, replaceable)
     target = target.resolve()
-    with cleanup_on_exit(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")) as staging:
+    with cleanup_on_exit(_staging(target)) as staging:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             staging.mkdir()
@@ -78,7 +81,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with cleanup_on_exit(path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")) as staging:
+        with cleanup_on_exit(_staging(path, ".part")) as staging:
             yield staging
             with staging.open("rb") as written:
                 os.fsync(written.fileno())
@@ -142,6 +145,11 @@ def remove_leftovers(folder: Path) -> None:
                 _remove(path)
 
 
+def _staging(target: Path, ending: str = "") -> Path:
+    """A hidden name beside the target, as `remove_leftovers` knows it; no longer than a file's name may be."""
+    return target.with_name(f".{target.name[:_SHOWN]}.{uuid.uuid4().hex[:8]}{ending}")
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
@@ -150,15 +158,13 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _refuse_occupied(target: Path, replaceable: Sequence[str]) -> None:
+def _refuse_occupied(target: Path, replaceable: Sequence[str], overwrite: bool) -> None:
     if target.is_dir():
         there = sorted(path.name for path in target.iterdir())
         if there:
-            if not replaceable:
-                raise UsageError(
-                    f"The output folder {target} exists and is not empty. Choose another folder, or pass --overwrite "
-                    "to replace an earlier result."
-                )
+            if not replaceable or not overwrite:
+                cure = ", or pass --overwrite to replace an earlier result" if replaceable else ""
+                raise UsageError(f"The output folder {target} exists and is not empty. Choose another folder{cure}.")
             foreign = [name for name in there if name not in replaceable]
             if foreign or replaceable[0] not in there:
                 why = f"it has {foreign[0]}" if foreign else f"it has no {replaceable[0]}"

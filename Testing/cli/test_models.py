@@ -261,4 +261,7 @@ def test_only_ratings_calibrate_and_only_their_own_model(tmp_path, saved, capsys
     save_model(replace(untrained_model(), outcome="readers"), tmp_path / "model")
     assert main(["models", "calibrate", str(tmp_path / "model"), str(opposite), "--out", str(tmp_path / "out")]) == 2
     assert "rated lower" in capsys.readouterr().err
+    write_table(table, COLUMNS, [(n, n, 5 if n < 20 else 2, 8.0, 0.9 if n < 20 else 0.1) for n in range(40)])
+    assert main(["models", "calibrate", str(tmp_path / "model"), str(table), "--out", str(tmp_path / "out")]) == 2
+    assert "no finite slope" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

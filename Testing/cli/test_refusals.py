@@ -78,6 +78,7 @@ def test_verbose_tells_where_it_failed(tmp_path, caplog, tiny_default):
         ["score", "ct.nrrd", "--out", "out", "--max-memory", "much"],
         ["score", "ct.nrrd", "--out", "out", "--classify", "first"],
         ["score", "ct.nrrd", "--out", "out", "--classify"],
+        ["phantom", "case", "--out", "out", "--seed", str(2**63)],
     ],
 )
 def test_bad_usage_is_told_with_the_usage(arguments, capsys):
@@ -85,6 +86,14 @@ def test_bad_usage_is_told_with_the_usage(arguments, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert "usage: lungcancerdx" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/ct.nrrd", "x" * 300])
+@pytest.mark.parametrize("command", ["score {} --out out", "cohort {} --out out", "models info {}"])
+def test_a_path_of_nobody_and_too_long_a_name_are_errors_that_name_it(tmp_path, capsys, monkeypatch, path, command):
+    monkeypatch.chdir(tmp_path)
+    assert main(command.format(path).split()) in (2, 3, 4)
+    assert path in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_work", "tiny_default")

@@ -1,6 +1,8 @@
 """A cohort's run: its tables, broken scans, what is done again and what is not."""
 
 import os
+import re
+import shutil
 import sys
 
 import numpy as np
@@ -80,6 +82,48 @@ def test_a_broken_scan_is_a_row_with_its_reason_and_is_done_again_only_when_aske
     assert run_here(with_broken, out, never) == {"done": 2, "failed": 1}
     assert run_here(with_broken, out, retry_failed=True) == {"done": 3}
     assert sorted(path.name for path in (out / "cases" / "b").iterdir()) == ["case.json"]
+
+
+def test_a_listed_scan_that_is_not_there_is_a_row_with_its_reason(scans, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{scans}/scan1.nrrd\ngone\n~nosuchuser/other\n")
+    assert run_here(tmp_path / "list.txt", tmp_path / "out") == {"done": 1, "failed": 2}
+    cases = rows(tmp_path / "out")
+    assert [(row["id"], row["status"]) for row in cases] == [("gone", "failed"), ("other", "failed"), ("scan1", "done")]
+    assert "gone: no such file or folder" in cases[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: "{}",
+        lambda text: "[]",
+        lambda text: text.encode().replace(b"stand-in", b"\xff").decode("latin-1"),
+        lambda text: re.sub('"score": [^,]*', '"score": NaN', text),
+        lambda text: re.sub('"score": [^,]*', '"score": null', text),
+        lambda text: text.replace('"outcome"', '"other"'),
+    ],
+)
+def test_a_case_of_a_damaged_record_is_done_again_and_costs_no_other(run, scans, with_broken, tmp_path, damage):
+    shutil.copytree(run, tmp_path / "a")
+    record = tmp_path / "a" / "cases" / "scan2" / "case.json"
+    record.write_bytes(damage(record.read_text()).encode("latin-1"))
+    assert run_here(scans, tmp_path / "a") == {"done": 3}
+    assert tables(tmp_path / "a") == tables(run)
+    out = tmp_path / "b"
+    run_here(with_broken, out)
+    before = tables(out)
+    (out / "cases" / "b" / "failure.json").write_bytes(damage("stand-in").encode("latin-1"))
+    assert run_here(with_broken, out) == {"done": 2, "failed": 1}
+    assert tables(out) == before
+
+
+def test_a_damaged_result_gives_way_to_the_reason_why_there_is_none(with_broken, tmp_path):
+    run_here(with_broken, tmp_path / "out")
+    (tmp_path / "out" / "cases" / "a" / "case.json").write_text("")
+    (with_broken / "a.nrrd").write_text("no image\n")
+    assert run_here(with_broken, tmp_path / "out") == {"done": 1, "failed": 2}
+    assert [path.name for path in (tmp_path / "out" / "cases" / "a").iterdir()] == ["failure.json"]
 
 
 def test_an_unexpected_error_costs_its_scan_and_a_full_disk_ends_the_run(scans, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def test_a_whole_patient_is_not_made_again_and_a_half_one_is(cohort, tmp_path):
     assert all(name in str(path) for path in remade)
     assert content(tmp_path) == content(folder)
     assert [path.name for path in tmp_path.glob(".*")] == [".mine"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"\xff", b"NaN", b'{"id": 1}'])
+def test_a_patient_of_a_damaged_record_is_made_again(cohort, tmp_path, damage):
+    format, folder = cohort
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "records" / "000001.json").write_bytes(damage)
+    assert build(tmp_path / "copy", 3, format) == (1, 2)
+    assert content(tmp_path / "copy") == content(folder)
+    (tmp_path / "copy" / "cohort.json").write_bytes(damage)
+    with pytest.raises(UsageError, match="another format, seed or spacing"):
+        build(tmp_path / "copy", 3, format)
 
 
 def test_the_reader_of_the_real_cohort_reads_it_with_the_voxels_and_the_truth_that_were_drawn(cohort):

@@ -64,6 +64,22 @@ def test_a_listed_scan_that_is_not_there_is_left_to_the_run(tmp_path):
     assert list_scans(tmp_path / "list.txt") == (Entry("gone", tmp_path / "gone.nrrd"),)
 
 
+def test_a_listed_scan_is_called_as_its_file_or_folder_without_the_ending_whether_it_is_there_or_not(tmp_path):
+    touch(tmp_path, "there.dcm", "IM0001")
+    lines = ("gone/patient7", "gone/1.2.DCM", "there.dcm", "IM0001", f"gone/{'x' * 300}/ct.nii.gz", "~nosuchuser/a.mha")
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    assert [entry.id for entry in list_scans(tmp_path / "list.txt")] == sorted(
+        ["patient7", "1.2", "there", "IM0001", "ct", "a"]
+    )
+
+
+@pytest.mark.parametrize("name", ["ct.nrrd", "slice.dcm", "IM0001"])
+def test_a_scan_in_the_place_of_a_list_is_refused_as_none(tmp_path, name):
+    (tmp_path / name).write_bytes(b"NRRD0004\n" + bytes(range(256)) * 9)
+    with pytest.raises(CTReadError, match=rf"{name} is no list of scans.*`lungcancerdx score`"):
+        list_scans(tmp_path / name)
+
+
 @pytest.mark.parametrize("content", ["id\na\n", "path\n,\n", "path\n"])
 def test_a_list_without_paths_is_refused(tmp_path, content):
     (tmp_path / "list.csv").write_text(content)
@@ -81,7 +97,11 @@ def test_two_scans_of_one_name_and_names_that_are_no_folders_are_refused(tmp_pat
     touch(tmp_path, "a.nrrd", "a.nii")
     with pytest.raises(UsageError, match=r"Two scans have the id 'a': .*a\.nii and .*a\.nrrd"):
         list_scans(tmp_path)
-    for name in ("../a", "a/b", ".a"):
-        (tmp_path / "list.csv").write_text(f"id,path\n{name},a.nrrd\n")
-        with pytest.raises(UsageError, match="cannot name a folder"):
+    for name in ("../a", "a/b", ".a", ".", "..", "a\\b"):
+        (tmp_path / "list.csv").write_text(f"id,path\nb,b.nrrd\n{name},a.nrrd\n")
+        with pytest.raises(UsageError, match=r"list\.csv, line 3: the id .* cannot name a folder"):
             list_scans(tmp_path / "list.csv")
+    for list_, content in (("list.csv", f"path\n{'ä' * 101}.nrrd\n"), ("list.txt", f"\n/{'x' * 201}/\n")):
+        (tmp_path / list_).write_text(content)
+        with pytest.raises(UsageError, match=rf"{list_}, line 2: the id .* is longer than 200 bytes"):
+            list_scans(tmp_path / list_)

@@ -67,6 +67,10 @@ def test_without_a_list_the_scans_are_those_named_and_a_remark_says_so(tmp_path)
     assert "Scans are the 3 that the tables name" in found.remarks[0]
 
 
+def test_a_header_of_the_list_is_no_scan(tmp_path):
+    assert read(tmp_path, scans=("Patient", "a", "b", "c")).scans == 3
+
+
 def test_rows_on_scans_outside_the_list_are_left_out_and_counted(tmp_path):
     found = read(tmp_path, scans=("seriesuid", "a"))
     assert (found.scans, len(found.mark_scan), len(found.finding_scan)) == (1, 1, 1)
@@ -95,6 +99,8 @@ def test_a_detector_that_found_nothing_is_read(tmp_path):
         ({"marks": ("",)}, "marks.csv is empty"),
         ({"nodules": (NODULES[0], "a,1,2,3,0")}, "nodules.csv, line 2, column diameter_mm: expected a diameter"),
         ({"excluded": (NODULES[0], "a,1,2,3,x")}, "excluded.csv, line 2, column diameter_mm"),
+        ({"nodules": (*NODULES, "c,0,0,0,12.5")}, "nodules.csv, line 4: the same finding as in line 3"),
+        ({"nodules": (NODULES[0], 'a,1,2,4,"8', "b,1,2,3,4")}, "nodules.csv, line 2: cannot be read"),
         ({"scans": ("seriesuid",)}, "scans.csv names no scan"),
         ({"scans": ("x", "y")}, r"No scan of .*marks.csv \(such as a\) is in .*scans.csv \(such as x\)"),
         ({"nodules": (NODULES[0], "z,1,2,3,9")}, "have no scan in common"),

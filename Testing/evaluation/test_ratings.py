@@ -102,6 +102,7 @@ def test_folds_are_read_together(tmp_path):
     [
         (("a", "A", 5, 12.0, 0.9), "nodule a is also in .*one.csv, line 2"),
         (("c", "A", 6, 12.0, 0.9), "two.csv, line 2, column malignancy: 6 is not within 0 to 5"),
+        (("c", "A", 3.4, 12.0, 0.9), "two.csv, line 2, column malignancy: expected a whole number of 1 to 5, or 0 for"),
         (("c", "A", 5, 12.0, 1.2), "column suspicion: 1.2 is not within 0 to 1"),
     ],
 )
@@ -123,6 +124,38 @@ def test_platt_scaling_finds_by_how_much_suspicions_are_too_sure():
     slope, intercept = platt_scaling(1 / (1 + np.exp(-(3 * truth + 2))), event)
     assert slope == pytest.approx(1 / 3, rel=0.05)
     assert intercept == pytest.approx(-2 / 3, abs=0.05)
+
+
+EVENT = np.repeat([True, False], 30)
+
+
+@pytest.mark.parametrize(
+    ("suspicion", "event", "said"),
+    [
+        (np.where(EVENT, 0.9, 0.1), EVENT, "do not overlap, so that Platt scaling has no finite slope"),
+        (np.where(EVENT, 0.1, 0.9), EVENT, "do not overlap"),
+        (np.where(EVENT, 0.9, np.linspace(0, 0.9, 60)), EVENT, "do not overlap"),
+        (np.full(60, 0.4), EVENT, "All suspicions are equal"),
+        (np.linspace(0, 1, 60), np.arange(60) % 7 == 0, "9 nodules rated over 3 and 51 others are too few"),
+        (np.linspace(0, 1, 60), np.arange(60) % 7 > 0, "51 nodules rated over 3 and 9 others are too few"),
+    ],
+)
+def test_platt_scaling_is_refused_with_the_reason_where_nothing_supports_a_line(suspicion, event, said):
+    with pytest.raises(UsageError, match=rf"{said}.*give the tables of further folds"):
+        platt_scaling(suspicion, event)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("patients", [1, 4, 100])
+@pytest.mark.parametrize("constant", ["suspicion", "diameter_mm", "nothing"])
+def test_figures_that_cannot_be_had_are_left_out_without_a_warning(patients, constant):
+    nodules = vars(rated(patients=patients))
+    rows = rows_of(RatedNodules(**{**nodules, constant: np.full(300, 0.5)} if constant in nodules else nodules))
+    assert not np.isnan([row.value for row in rows.values()]).any()
+    scaled = "the same after Platt scaling on other patients, in five parts" in rows
+    assert scaled == (patients == 100 and constant != "suspicion")
+    assert ("rank correlation with the rating" in rows) == (constant != "suspicion")
+    assert ("rank correlation of the diameter" in rows) == (constant != "diameter_mm")
 
 
 def test_suspicions_that_are_too_sure_are_better_after_scaling_on_others():

@@ -77,6 +77,26 @@ def test_folders_are_matched_by_name_and_a_missing_or_foreign_file_is_named(tmp_
         read_outlines(tmp_path / "masks", tmp_path / "empty")
 
 
+@pytest.mark.parametrize("twice", ["truth", "masks"])
+def test_two_files_of_one_scan_are_refused_and_longer_names_are_of_others(tmp_path, twice):
+    one = cube((2, 2, 2), (4, 4, 4))
+    for folder in ("truth", "masks"):
+        for name in ("p1.nrrd", "p1.2.nrrd"):
+            write(one, tmp_path / folder / name)
+    write(0 * one, tmp_path / "masks" / "p1.2.nrrd")
+    assert [o.dice for o in read_outlines(tmp_path / "masks", tmp_path / "truth")] == [0.0, 1.0]
+    write(one, tmp_path / twice / "p1.nii.gz")
+    with pytest.raises(UsageError, match=rf"p1\.nii\.gz and .*p1\.nrrd are both the {twice} of p1"):
+        read_outlines(tmp_path / "masks", tmp_path / "truth")
+
+
+def test_kinds_of_which_none_fits_are_refused(tmp_path):
+    path, kinds = write(cube((2, 2, 2), (4, 4, 4)), tmp_path / "truth.nrrd"), tmp_path / "kinds.csv"
+    kinds.write_text("id,label,kind\ntruth.nrrd,1,attached\n")
+    with pytest.raises(UsageError, match=r"No row of .*kinds\.csv fits a nodule; expected such as id truth, label 1"):
+        read_outlines(path, path, kinds)
+
+
 def test_the_command_writes_tables_and_a_picture_of_the_worst(tmp_path, capsys):
     truth = cube((2, 2, 2), (4, 4, 4)) + 2 * cube((10, 12, 12), (8, 12, 12))
     write(truth, tmp_path / "truth.nrrd")

@@ -31,6 +31,8 @@ def test_a_table_may_be_encoded_and_separated_as_spreadsheets_do(tmp_path, encod
         ("id;x\na;2,5\n", "line 2, column x: expected a number, got '2,5'"),
         ("id,x\na,nan\n", "line 2, column x: expected a number, got 'nan'"),
         ("id,x\n,1\n", "line 2, column id: the cell is empty"),
+        ('id,x\na,1\n\nb,"2\nc,3\nd,4\n', "line 4: cannot be read"),
+        ('id,x\na,"1\nb,"2"\nc,3\n', r"line 2: .* a cell that begins with a quotation mark"),
     ],
 )
 @pytest.mark.parametrize("error", [UsageError, CTReadError])
@@ -63,10 +65,10 @@ def test_labels_are_read_case_by_case_from_the_first_column_that_is_there(tmp_pa
     assert read_labels(tmp_path / "table.csv", "cancer", "label") == {"a": True, "b": False}
 
 
-@pytest.mark.parametrize("content", ["seriesuid,more\n1.2,x\n1.3,y\n", "1.2\n1.3\n"])
-def test_a_list_may_have_a_header(tmp_path, content):
-    (tmp_path / "list.csv").write_text(content)
-    assert read_first_column(tmp_path / "list.csv", ("seriesuid",)) == ["1.2", "1.3"]
+@pytest.mark.parametrize("header", ["seriesuid,more\n", "", "Patient\n", "scan_id\n", "CASE,path\n", "Name\n"])
+def test_a_list_may_have_a_header_of_any_usual_name(tmp_path, header):
+    (tmp_path / "list.csv").write_text(f"{header}1.2\n1.3\n")
+    assert read_first_column(tmp_path / "list.csv") == ["1.2", "1.3"]
 
 
 def test_what_is_written_reads_back_the_same(tmp_path):

@@ -60,6 +60,10 @@ def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
     assert made.classifier is one.classifier
     assert (made.outcome, made.sha256, made.bank_folds) == ("readers", "", (0, 1, 4))
     assert made.trained_on == "classifier: A; detector: C; started from D (classifier: E; detector: F)"
+    bare = replace(other, name="bare", trained_on="nothing")
+    assert combined(one, bare).trained_on == "nothing; detector: B"
+    assert combined(bare, one).trained_on == "classifier: A; detector of bare: nothing"
+    assert combined(other, replace(one, trained_on="detector: B")).trained_on == other.trained_on
     with pytest.raises(ModelError, match="different presets"):
         combined(replace(other, preset=GRT123), one)
 

@@ -9,7 +9,14 @@ import pytest
 
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from LungCancerDxLib.runtime import atomic as staging
-from LungCancerDxLib.runtime.atomic import atomic_files, atomic_folder, check_target, remove_unfinished
+from LungCancerDxLib.runtime.atomic import (
+    atomic_file,
+    atomic_files,
+    atomic_folder,
+    check_target,
+    remove_leftovers,
+    remove_unfinished,
+)
 
 MARK = "case.json"
 RESULT = (MARK, "old.txt")
@@ -100,8 +107,24 @@ def test_an_empty_folder_is_accepted(tmp_path):
 
 def test_a_folder_in_use_is_refused_unless_it_may_be_replaced(earlier):
     with pytest.raises(UsageError, match=r"exists and is not empty\. Choose another folder, or pass --overwrite"):
-        check_target(earlier)
+        check_target(earlier, RESULT, overwrite=False)
     check_target(earlier, RESULT)
+
+
+def test_overwrite_is_advised_only_where_something_may_be_replaced(earlier):
+    with pytest.raises(UsageError, match=r"exists and is not empty\. Choose another folder\.$"):
+        check_target(earlier)
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ä" * 127])
+def test_a_name_as_long_as_names_may_be_is_written(tmp_path, name):
+    with atomic_folder(tmp_path / name):
+        pass
+    with atomic_folder(tmp_path / name, RESULT) as folder, atomic_file(folder / name) as file:
+        file.write_text("new")
+    assert names(tmp_path / name) == [name]
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [name]
 
 
 def test_a_folder_with_something_else_is_never_replaced(tmp_path):

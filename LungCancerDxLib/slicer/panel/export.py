@@ -16,6 +16,7 @@ from ...case import CaseResult
 from ...errors import OutputError, UsageError
 from ...io.image_file import write_image
 from ...io.result_folder import CASE_FILE, LUNGS_FILE, NODULES_FILE, SCENE_FILE, VIEWS_FILE
+from ...options import expanded_path
 from ...runtime.atomic import atomic_folder
 from ..scene.build import CaseNodes
 from ..scene.ct import volume_like
@@ -36,7 +37,7 @@ def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, 
     """
     if not path.strip():
         raise UsageError("Choose a folder to export to.")
-    folder = Path(path.strip()).expanduser()
+    folder = expanded_path(path.strip())
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"The folder {folder} is not empty. Choose one that does not exist yet or is empty.")
     with atomic_folder(folder) as staging:

@@ -44,7 +44,9 @@ class RunFolder:
         ------
         UsageError, OutputError
         """
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is a file; choose a folder that does not exist yet.")
+        if self.folder.exists() and any(self.folder.iterdir()):
             raise UsageError(
                 f"{self.folder} exists and is not empty. Choose another folder, or pass --resume to go on with the run "
                 "in it."
@@ -61,12 +63,12 @@ class RunFolder:
             Where the folder holds no run or one with another configuration.
         """
         path = self.folder / CONFIG_FILE
-        if not self.folder.exists() or not any(self.folder.iterdir()):
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
             self.create()
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"{self.folder} holds no run to resume: {path} cannot be read ({error}).") from error
         differing = sorted(k for k in before.keys() | self.config.keys() if before.get(k) != self.config.get(k))
         if differing:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from LungCancerDxLib.training.engine.run_folder import EVENTS_FOLDER, LOG_FILE, Records
+from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.training.engine.run_folder import CONFIG_FILE, EVENTS_FOLDER, LOG_FILE, Records, RunFolder
 
 
 def shown(folder):
@@ -34,3 +35,18 @@ def test_steps_that_a_resumed_run_does_again_are_shown_once(tmp_path):
 def test_no_events_are_written_where_none_are_wanted(tmp_path):
     write(tmp_path, 0, (1, 2.0), events=False)
     assert [path.name for path in tmp_path.iterdir()] == [LOG_FILE]
+
+
+def test_a_file_in_the_place_of_a_run_is_refused(tmp_path):
+    (tmp_path / "run").touch()
+    run = RunFolder(tmp_path / "run", {})
+    for begin in (run.create, run.resume):
+        with pytest.raises(UsageError, match=r"run is a file; choose a folder"):
+            begin()
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "3", '"a"', "{"])
+def test_a_run_whose_configuration_is_none_is_not_resumed(tmp_path, content):
+    (tmp_path / CONFIG_FILE).write_text(content)
+    with pytest.raises(UsageError, match=r"holds no run to resume: .*config\.json cannot be read"):
+        RunFolder(tmp_path, {}).resume()

@@ -27,6 +27,7 @@ from .names import (
     SOLID,
     UNKNOWN_SIDE,
     describe_model,
+    model_title,
 )
 from .volume import CTVolume
 
@@ -193,6 +194,11 @@ class CaseResult:
     def score_label(self) -> str:
         """What the case's score is called, and whether it is reliable."""
         return self.case.score_name + (", not reliable" if self.unreliable else "")
+
+    @property
+    def model_title(self) -> str:
+        """The model that the case was scored with in a few words, for pictures and the terminal."""
+        return model_title(self.model["name"], self.model["preset"], self.case.join)
 
     @property
     def model_description(self) -> str:

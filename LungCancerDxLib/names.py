@@ -50,9 +50,14 @@ RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 UNTRAINED_NOTICE = "NO TRAINED MODEL: scores mean nothing. They only show that everything runs."
 
 
+def model_title(name: str, preset: str, join: str) -> str:
+    """A model in a few words."""
+    return f"Model {name} (preset {preset}, {join})"
+
+
 def describe_model(name: str, preset: str, join: str, trained_on: str) -> str:
-    """A model and what it was trained on, in one line."""
-    return f"Model {name} (preset {preset}, {join}), trained on: {trained_on}"
+    """A model and what it was trained on, in one line, which is long where it was trained in many rounds."""
+    return f"{model_title(name, preset, join)}, trained on: {trained_on}"
 
 
 def capitalised(text: str) -> str:

@@ -151,7 +151,7 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
     if result.model["outcome"] == "none":
         lines.append(UNTRAINED_NOTICE)
     remark = OUTCOME_REMARKS[result.model["outcome"]]
-    lines += [f"Case score {case.score:.2f}  ({result.score_label}). {remark}", result.model_description]
+    lines += [f"Case score {case.score:.2f}  ({result.score_label}). {remark}", result.model_title]
     sides = {"left": "left", "right": "right", "side unknown": "unknown_side"}
     lungs = {side: result.lungs.get(f"{key}_volume_ml", 0.0) for side, key in sides.items()}
     shown = [f"{side} {volume:.0f} mL" for side, volume in lungs.items() if volume or side != "side unknown"]

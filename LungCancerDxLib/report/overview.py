@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..case import CaseResult, Nodule
-from ..names import RESEARCH_USE_ONLY
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 from ..volume import CTVolume, world_to_index
 from .plotting import LUNG_WINDOW_HU, pyplot
 
@@ -82,7 +82,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     grid.update(left=0.02, right=0.98, wspace=0.05, hspace=0.12)
     headline = f"Case: {result.case.score:.2f}   {result.score_label}"
     figure.text(0.02, 0.985, headline, color=TEXT, fontsize=19, va="top")
-    line = f"{RESEARCH_USE_ONLY}   |   {result.model_description}"
+    line = f"{RESEARCH_USE_ONLY}   |   {result.model_title}. {OUTCOME_REMARKS[result.model['outcome']]}"
     figure.text(0.02, 0.985 - 0.42 / height, line, color=TEXT, fontsize=11, va="top", wrap=True)
     for row, nodule in enumerate(drawn):
         for column, (plane, directions) in enumerate(PLANES.items()):

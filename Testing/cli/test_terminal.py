@@ -54,7 +54,7 @@ def row(result, rank):
 def test_the_summary_tells_the_score_by_its_name_the_lungs_and_where_the_files_are():
     text = summary(result(), Path("out"))
     assert "Case score 0.30  (model score (simulated outcomes))" in text
-    assert "\nModel some-model (preset DEFAULT, leaky-noisy-or), trained on: invented patients\n" in text
+    assert "\nModel some-model (preset DEFAULT, leaky-noisy-or)\n" in text
     assert "Lungs: left 2000 mL, right 2501 mL" in text
     assert "Warning: Slices are thick." in text
     assert "Results in out  (seconds: total 12.3)" in text

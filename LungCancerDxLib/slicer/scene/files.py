@@ -6,7 +6,6 @@ import gzip
 import json
 import subprocess
 import sys
-import textwrap
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -46,7 +45,6 @@ _PIXELS, _GAP_PIXELS, _GAP_GREY = 640, 4, 96
 _ROWS = (("Axial", "3D"), ("Coronal", "Sagittal"))
 _EDGES = {"Axial": ("R", "L"), "Coronal": ("R", "L"), "Sagittal": ("A", "P")}  # what is left and right in the picture
 _BACKGROUND_3D = [18, 20, 26]
-_CHARACTERS = 96  # of a line at the foot of the 3D view
 _PROBE = (
     "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.SetSize(8, 8); "
     "w.AddRenderer(vtk.vtkRenderer()); raise SystemExit(0 if w.SupportsOpenGL() else 1)"
@@ -245,8 +243,8 @@ def _prepare_3d(view: Any, nodes: CaseNodes) -> None:
     view.zoom(0.2)
     corner = vtk.vtkCornerAnnotation
     score = f"Case score {nodes.case.GetDescription()}"
-    model = textwrap.fill(case_result(nodes.case).model_description, _CHARACTERS)
-    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: f"{model}\n{RESEARCH_USE_ONLY}"})
+    foot = f"{case_result(nodes.case).model_title}\n{RESEARCH_USE_ONLY}"
+    _caption(view, {corner.UpperLeft: score, corner.LowerLeft: foot})
 
 
 def _prepare(view: Any) -> None:

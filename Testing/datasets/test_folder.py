@@ -102,6 +102,6 @@ def test_two_scans_of_one_name_and_names_that_are_no_folders_are_refused(tmp_pat
         with pytest.raises(UsageError, match=r"list\.csv, line 3: the id .* cannot name a folder"):
             list_scans(tmp_path / "list.csv")
     for list_, content in (("list.csv", f"path\n{'ä' * 101}.nrrd\n"), ("list.txt", f"\n/{'x' * 201}/\n")):
-        (tmp_path / list_).write_text(content)
+        (tmp_path / list_).write_text(content, encoding="utf-8")
         with pytest.raises(UsageError, match=rf"{list_}, line 2: the id .* is longer than 200 bytes"):
             list_scans(tmp_path / list_)

@@ -66,17 +66,17 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     with atomic_files(folder) as staging:
         write_text(staging / CASE_FILE, result.to_json())
         write_exports(result, ct, staging, True, arguments.dicom, arguments.identified)
-        written = [path.name for path in staging.iterdir()]
-        stale = [path for path in own_dicom_files(folder) if is_changed and path.name not in written]
-        for path in stale:
-            path.unlink()
+        written = [file.name for file in staging.iterdir()]
+    stale = [file for file in own_dicom_files(folder) if is_changed and file.name not in written]
+    for file in stale:
+        file.unlink()
     progress("writing the report", 1.0)
     assessment = assess(result)
     category = f"Lung-RADS {assessment.scan_category}. " if assessment.lung_rads else ""
     names = ", ".join(name for name in (*REPORT_FILES, *DICOM_FILES) if name in written)
     lines = [f"{category}{assessment.remarks[0]}", f"{names} in {folder}; {CASE_FILE} brought up to date"]
     if stale:
-        removed = " and ".join(path.name for path in stale)
+        removed = " and ".join(file.name for file in stale)
         lines.append(f"Removed: {removed}, of what was known before; --dicom writes them anew.")
     if is_changed and (folder / SCENE_FILE).exists():
         lines.append(f"{SCENE_FILE} still holds what was known when it was written.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 _RECIPES = ("cpu", "paper", "grt123")
 _READERS = "readers"
-# Options of the classifier that its recipe readers has no use for, with what they are where nothing is given.
+# Options that recipe readers alone heeds, and those of the classifier that it has no use for, as they are where nothing
+# is given.
+_RATED_ALONE = dict.fromkeys(("bank", "fold", "false_alarms_of"))
 _NOT_RATED = {
     "join": LEAKY_NOISY_OR,
     "scheme": None,
@@ -229,7 +231,7 @@ def _train_detector(arguments: argparse.Namespace, options: RunOptions) -> str:
         how = {"recipe": recipe, "fold": fold, "seed": arguments.seed, "also_wrong": also_wrong}
         train_on_bank(store, bank, preset, start, arguments.out, options, **how)
         return f"The model is in {arguments.out / MODEL_FOLDER}: its detector was trained, its classifier was not."
-    _refuse_options_of_readers(arguments)
+    _refuse_given(arguments, _RATED_ALONE, "pass --recipe readers with it")
     train_detector(
         store,
         recipe,
@@ -254,7 +256,7 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     from ..training.classifier.train import Plan, train_classifier
     from ..training.detector.insertion import LungInserter
 
-    _refuse_options_of_readers(arguments)
+    _refuse_given(arguments, _RATED_ALONE, "pass --recipe readers with it")
     recipe = _recipe(arguments)
     plan = Plan(
         recipe,
@@ -278,12 +280,12 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {model.outcome}{leak}."
 
 
-def _refuse_options_of_readers(arguments: argparse.Namespace) -> None:
-    """Raise a `UsageError` where another recipe is given what only recipe readers heeds."""
-    given = [name for name in ("bank", "fold", "false_alarms_of") if vars(arguments).get(name) is not None]
+def _refuse_given(arguments: argparse.Namespace, unset: Mapping[str, object], cure: str) -> None:
+    """Raise a `UsageError` where the recipe is given options that it has no use for."""
+    given = [name for name, default in unset.items() if vars(arguments).get(name, default) != default]
     if given:
-        options = listed([f"--{name.replace('_', '-')}" for name in given])
-        raise UsageError(f"Recipe {arguments.recipe} has no use for {options}; pass --recipe readers with it.")
+        options = listed([f"--{name.replace('_', '-')}" for name in given], len(unset))
+        raise UsageError(f"Recipe {arguments.recipe} has no use for {options}; {cure}.")
 
 
 def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str:
@@ -295,10 +297,7 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
 
     if arguments.outcome != _READERS:
         raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
-    given = vars(arguments)
-    without_effect = [f"--{name.replace('_', '-')}" for name, default in _NOT_RATED.items() if given[name] != default]
-    if without_effect:
-        raise UsageError(f"Recipe readers has no use for {listed(without_effect, 9)}: it rates nodules of a bank.")
+    _refuse_given(arguments, _NOT_RATED, "it rates nodules of a bank")
     start = model_or_run(arguments.detector)
     recipe = READERS.last_stage if start.outcome == _READERS else READERS
     recipe = recipe.of_steps(arguments.steps or recipe.steps)

@@ -103,7 +103,7 @@ def atomic_files(folder: Path) -> Iterator[Path]:
         Where they cannot be written.
     """
     try:
-        with cleanup_on_exit(folder / f".new.{uuid.uuid4().hex[:8]}.part") as staging:
+        with cleanup_on_exit(_staging(folder / "new", ".part")) as staging:
             staging.mkdir()
             yield staging
             for path in sorted(staging.iterdir()):

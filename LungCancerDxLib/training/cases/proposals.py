@@ -47,9 +47,8 @@ def of_nodules(proposals: Proposals, nodules: np.ndarray) -> np.ndarray:
     return np.array([cube_iou(*box, nodules[:, :3], nodules[:, 3]).max() > HIT_IOU for box in boxes], bool)
 
 
-def false_alarms(case: TrainingCase, proposals: Proposals) -> np.ndarray:
-    """Boxes (N, 4) k, j, i, diameter of proposals that show no described nodule and lie in no exclusion region."""
+def false_alarms(case: TrainingCase, proposals: Proposals) -> Proposals:
+    """Those that show no described nodule and lie in no exclusion region."""
     away = np.linalg.norm(proposals.center_kji[:, None] - case.exclusion_regions[:, :3], axis=2)
     free = (away > case.exclusion_regions[:, 3]).all(axis=1) & ~of_nodules(proposals, case.nodules)
-    wrong = proposals[free]
-    return np.column_stack([wrong.center_kji, wrong.diameter])
+    return proposals[free]

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from ...datasets.nodule_bank import BankNodule
 from ...detection.anchors import AnchorLabels, draw_pool, ignore_spheres, label_anchors
 from ...detection.location import location_scale
-from ...detection.proposals import Boxes
+from ...detection.proposals import Boxes, Proposals
 from ...errors import UsageError
 from ...networks.nnet import STRIDE
 from ...preset import Preset
@@ -66,7 +67,7 @@ class DetectorItems:
     cubes
         Of a bank of real nodules, for the recipe's `cube_share`.
     false_alarms
-        Of each case, (N, 4) k, j, i, diameter, for the recipe's `false_alarm_share`.
+        Of each case, for the recipe's `false_alarm_share`: drawn in proportion to their confidence.
 
     Raises
     ------
@@ -82,14 +83,14 @@ class DetectorItems:
         seed: int,
         inserter: Inserter | None = None,
         cubes: Sequence[BankNodule] = (),
-        false_alarms: Sequence[np.ndarray] = (),
+        false_alarms: Sequence[Proposals] = (),
     ) -> None:
         self._cubes = cubes if recipe.cube_share > 0 else ()
         self._store, self._recipe, self._preset, self._seed = store, recipe, preset, seed
         self._targets = targets_of(store.nodules, recipe)
         self._case_chances = case_chances(store.synthetic, recipe)
         self._false_alarms = false_alarms
-        self._alarm_chances = self._case_chances[: len(false_alarms)] * [len(boxes) > 0 for boxes in false_alarms]
+        self._alarm_chances = self._case_chances[: len(false_alarms)] * [len(found) > 0 for found in false_alarms]
         self._inserter = inserter if recipe.inserted_share > 0 else None
         if len(self._targets.cases) == 0 and self._inserter is None:
             raise UsageError(
@@ -190,7 +191,10 @@ class DetectorItems:
     def _at_false_alarm(self, rng: np.random.Generator, scale: float) -> tuple[TrainingCase, Cut]:
         chances = self._alarm_chances / self._alarm_chances.sum()
         number = int(rng.choice(len(chances), p=chances))
-        box = self._false_alarms[number][rng.integers(len(self._false_alarms[number]))]
+        found = self._false_alarms[number]
+        confidence = expit(found.logit)
+        drawn = int(rng.choice(len(found), p=confidence / confidence.sum()))
+        box = np.array([*found.center_kji[drawn], found.diameter[drawn]])
         return self._store.case(number), Cut(nodule_start(rng, box, scale, self._recipe), self._recipe.patch, scale)
 
     def _anywhere(self, rng: np.random.Generator, scale: float) -> tuple[TrainingCase, Cut]:

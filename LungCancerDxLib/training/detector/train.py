@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ...datasets.nodule_bank import BankNodule
+from ...detection.proposals import Proposals
 from ...errors import UsageError
 from ...models.bundle import Model, save_model
 from ...models.find import initialise
@@ -91,7 +92,7 @@ def train_detector(
         refuse_other_preset(store, start)
         net.load_state_dict(start.detector.state_dict())
     cubes = [nodule for nodule in bank if nodule.is_cube]
-    alarms: list[np.ndarray] = []
+    alarms: list[Proposals] = []
     if start is not None and recipe.false_alarm_share > 0:
         alarms = _false_alarms(store, (start, *also_wrong), options)
         options = replace(options, progress=part(options.progress, _PROPOSALS_SHARE, 1.0))
@@ -131,16 +132,16 @@ def train_detector(
     return net
 
 
-def _false_alarms(store: CaseStore, models: Sequence[Model], options: RunOptions) -> list[np.ndarray]:
-    """Of each case, what the detectors of the models invent there: boxes (N, 4) k, j, i, diameter."""
-    alarms = [np.zeros((0, 4))] * len(store)
+def _false_alarms(store: CaseStore, models: Sequence[Model], options: RunOptions) -> list[Proposals]:
+    """Of each case, what the detectors of the models invent there."""
+    rows: list[list[np.ndarray]] = [[] for _ in store.names]
     for number, model in enumerate(models):
         ends = (_PROPOSALS_SHARE * n / len(models) for n in (number, number + 1))
         find = partial(find_proposals, store, model.detector, model.sha256, model.preset, options.compute)
         found = options.ranks.in_turn(partial(find, part(options.progress, *ends)))
-        new = [false_alarms(store.case(n), proposals) for n, proposals in enumerate(found)]
-        alarms = [np.concatenate(both) for both in zip(alarms, new, strict=True)]
-    return alarms
+        for n, proposals in enumerate(found):
+            rows[n].append(false_alarms(store.case(n), proposals).rows())
+    return [Proposals.from_rows(np.concatenate(of_case)) for of_case in rows]
 
 
 def train_on_bank(

@@ -8,6 +8,7 @@ import torch
 
 from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.anchors import IGNORED, POOLED, POSITIVE, cell_centers
+from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.training.detector.items import DetectorItems
 from LungCancerDxLib.training.detector.recipe import CPU
@@ -66,10 +67,22 @@ def test_patches_without_a_nodule_show_false_alarms_of_the_detector_to_start_fro
     unknown = replace(ball_case("alarm", boxes=boxes), nodules=np.zeros((0, 4)))
     store = store_of(tmp_path, ball_case("described"), unknown)
     recipe = replace(SMALL, nodule_share=0.0, false_alarm_share=share, patch=16, margin=2, scale=(1.0, 1.0))
-    items = DetectorItems(store, recipe, TINY, 3, false_alarms=[np.zeros((0, 4)), np.array(boxes)])
+    alarms = [Proposals.from_rows([]), Proposals.from_rows([[1.0, *box] for box in boxes])]
+    items = DetectorItems(store, recipe, TINY, 3, false_alarms=alarms)
     shown = [(item.image > (LUNG + BALL) / 2).mean() for item in several(items)]
     assert (min(shown) > 0.1) == (share == 1.0)
     assert all(len(item.labels.positives) == 0 for item in several(items)) or share == 0.0
+
+
+@pytest.mark.parametrize(("at_ball", "at_lung"), [(2.0, -5.0), (-5.0, 2.0)])
+def test_false_alarms_that_the_detector_is_sure_of_are_shown_more_often(tmp_path, at_ball, at_lung):
+    unknown = replace(ball_case("alarm", boxes=[(20.0, 20, 40, 12.0)]), nodules=np.zeros((0, 4)))
+    recipe = replace(SMALL, nodule_share=0.0, false_alarm_share=1.0, patch=16, margin=2, scale=(1.0, 1.0))
+    none, some = Proposals.from_rows([]), Proposals.from_rows([[at_ball, 20, 20, 40, 12], [at_lung, 40, 40, 14, 6]])
+    store = store_of(tmp_path, ball_case("described"), unknown)
+    items = DetectorItems(store, recipe, TINY, 3, false_alarms=[none, some])
+    shown = np.mean([(item.image > (LUNG + BALL) / 2).mean() > 0.1 for item in several(items)])
+    assert shown > 0.9 if at_ball > at_lung else shown < 0.1
 
 
 @pytest.mark.parametrize("scale", [(1.0, 1.0), (0.8, 1.15)])

@@ -154,7 +154,7 @@ def _trained_scores(
     shown = CaseStore(store.folder, without=left_out)
     model = train_classifier(shown, detector, plan, folder, run, inserter=trainer.inserter)
     shutil.rmtree(folder / MODEL_FOLDER)  # smaller crops would make it a model that nothing else can read
-    net = model.classifier.to(compute.device)
+    net, once = model.classifier.to(compute.device), replace(preset, shifted_crops=False, mirrored_crops=False)
     rows: list[float] = []
     for cases in (store, others) if others is not None else (store,):
         found = find_proposals(cases, detector.detector, detector.sha256, preset, compute)
@@ -162,7 +162,7 @@ def _trained_scores(
             progress = part(options.progress, _TRAINING_SHARE, 1.0)
             progress(f"scoring {cases.names[number]}", len(rows) / len(learned))
             scan, none = cases.case(number).scan, np.empty((0, 3))
-            rows.append(float(score_case(scan, proposals, none, net, preset, compute).evidence.score))
+            rows.append(float(score_case(scan, proposals, none, net, once, compute).evidence.score))
     unknown = np.full(len(rows), np.nan)
     leak = np.nan if model.classifier.leak is None else model.classifier.leak.item()
     return CellScores(_names(store, others), learned, _labels(store, others), np.array(rows), leak, unknown, unknown)

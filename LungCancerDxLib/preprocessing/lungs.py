@@ -8,13 +8,16 @@ outline; where neither tells, the side is unknown rather than wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import ConvexHull, QhullError
 
 from ..errors import NoLungsError
 from ..names import LEFT, RIGHT, SIDES, UNKNOWN_SIDE
 from ..preset import Preset
+from ..volume import index_to_world
 from .landmarks import Body, contact
 from .lung_mask import air_components, fill_holes, lung_components
 from .lung_split import clean_lung, fill_slice_holes, split_lungs
@@ -41,6 +44,23 @@ class CTLungs:
     def volume_ml(self, label: int) -> float:
         """Volume of a lung in millilitres."""
         return float(np.count_nonzero(self.labels == label) * abs(np.linalg.det(self.kji_to_lps[:3, :3])) / 1e3)
+
+    def beyond_hull(self, points_lps_mm: np.ndarray) -> np.ndarray:
+        """Which points (N, 3) lie beyond the convex hull of both lungs, in the chest wall or farther off: (N,) bool."""
+        faces = self._hull_faces
+        return np.asarray((points_lps_mm @ faces[:, :3].T + faces[:, 3] > 0).any(axis=1))
+
+    @cached_property
+    def _hull_faces(self) -> np.ndarray:
+        """(F, 4): a, b, c and d of the faces' planes, ax + by + cz + d > 0 beyond; none where there are no lungs."""
+        k, j = np.nonzero((self.labels > 0).any(axis=2))
+        rows = self.labels[k, j] > 0
+        ends = rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
+        index = np.concatenate([np.column_stack([k, j, i]) for i in ends])
+        try:
+            return np.asarray(ConvexHull(index_to_world(self.kji_to_lps, index)).equations)
+        except (QhullError, ValueError):  # none, or all in a plane
+            return np.zeros((0, 4))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,1 @@
-"""Nodule masks on the CT's own grid, what is measured in them, and lungs as a person would draw them.
-
-proposal -> crop -> segmenter -> masks -> measurements; lungs and masks -> closed lungs -> side, third, pleura
-"""
+"""Proposal -> crop -> masks on the CT's own grid -> measurements; lungs as a person would draw them."""

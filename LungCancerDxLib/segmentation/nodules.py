@@ -27,6 +27,7 @@ _GROWTH = 1.5  # of the crop where the nodule reaches beyond it
 _OFF_SHARE = 0.25  # of the diameter: a crop whose nodule lies further off its middle is moved
 _LARGEST_MM = 110.0
 _SMALLEST_SHARE = 0.03  # of the ball of the box: less is no outline
+_MOST_IN_WALL = 0.8  # of a mask, beyond the lungs' hull; it is 0.1 of a cancer broadly on the pleura, 1 of a rib
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def segment_nodules(
     labels, found = np.zeros(scan.shape_kji, dtype=np.uint8), {}
     if net is not None:
         net = net.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        found = _outlined(nodules, lambda nodule: outline(scan, nodule, net, device), labels, progress)
+        found = _outlined(nodules, lambda nodule: outline(scan, nodule, net, device, lungs), labels, progress)
     progress("drawing the lungs", 0.9)
     drawn = draw_lungs(scan, order.apply(lungs.labels), labels)
     measured = tuple(_measured(scan, nodule, found.get(n), drawn) for n, nodule in enumerate(nodules))
@@ -96,8 +97,10 @@ def _outlined(
     return found
 
 
-def outline(scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.device) -> Masks | None:
-    """The masks of a proposal on a scan in canonical order; None where there is no nodule."""
+def outline(
+    scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.device, lungs: CTLungs | None = None
+) -> Masks | None:
+    """The masks of a proposal on a scan in canonical order; None where there is no nodule, or a rib in the wall."""
     center, diameter_mm = np.array(nodule.center_lps_mm, dtype=float), nodule.box_diameter_mm or USER_MM
     smallest_mm3 = _SMALLEST_SHARE * np.pi / 6 * diameter_mm**3 if nodule.box_diameter_mm else 0.0
     for _ in range(_ROUNDS):
@@ -112,7 +115,9 @@ def outline(scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.dev
         if _FITS[0] < fitted_mm / diameter_mm < _FITS[1] and off_mm < _OFF_SHARE * diameter_mm + crop.spacing_mm:
             break
         diameter_mm = min(fitted_mm, _LARGEST_MM)
-    if mask.sum() * crop.spacing_mm**3 < smallest_mm3:
+    some = index_to_world(crop.kji_to_lps, np.argwhere(mask)[::7])
+    in_wall = lungs is not None and nodule.box_diameter_mm and lungs.beyond_hull(some).mean() > _MOST_IN_WALL
+    if in_wall or mask.sum() * crop.spacing_mm**3 < smallest_mm3:
         return None
     return _onto_scan(np.where(mask, shares, np.minimum(shares, 0.49)), mask, crop, scan)
 
@@ -159,9 +164,7 @@ def _onto_scan(shares: np.ndarray, mask: np.ndarray, crop: Crop, scan: CTVolume)
     k, j, i = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     to_crop = np.linalg.inv(crop.kji_to_lps) @ scan.kji_to_lps
     to_crop[:3, 3] += to_crop[:3, :3] @ low
-    whole, core = (
-        interpolated(share, to_crop, tuple(high - low), 0.0) >= 0.5 for share in (shares[WHOLE], shares[CORE])
-    )
+    whole, core = (interpolated(share, to_crop, tuple(high - low), 0.0) >= 0.5 for share in shares[[WHOLE, CORE]])
     return Masks((k, j, i), whole, core & whole) if whole.any() else None
 
 

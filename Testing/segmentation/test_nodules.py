@@ -121,6 +121,16 @@ def test_what_the_segmenter_calls_empty_has_no_mask_and_keeps_its_box(plain_scan
     assert nodule.distance_to_pleura_mm > 5
 
 
+@pytest.mark.parametrize("source", ["detected", "user"])
+def test_a_rib_that_was_taken_for_a_nodule_has_no_mask_but_the_users_point_has(source):
+    rib = (2.0, 22.0, -1.0)  # 8 mm behind the pleura
+    volume, lungs = Scene(half_mm=30, wall_y_mm=14).ball(rib, 10, hu=400.0).scan()
+    result, nodule = segment_one(volume, lungs, proposal(rib, 10 if source == "detected" else None))
+    assert result.labels.any() == (source == "user")
+    assert (nodule.volume_mm3 is None) == (source == "detected")
+    assert nodule.diameter_mm == 10 or source == "user"
+
+
 def test_only_what_counts_stands_out_or_was_asked_for_is_outlined(plain_scan):
     runner_up = replace(proposal(CENTER, 12), logit=-1.0, scored=False)
     assert not is_outlined(runner_up)

@@ -27,7 +27,7 @@ _GROWTH = 1.5  # of the crop where the nodule reaches beyond it
 _OFF_SHARE = 0.25  # of the diameter: a crop whose nodule lies further off its middle is moved
 _LARGEST_MM = 110.0
 _SMALLEST_SHARE = 0.03  # of the ball of the box: less is no outline
-_MOST_IN_WALL = 0.8  # of a mask, beyond the lungs' hull; it is 0.1 of a cancer broadly on the pleura, 1 of a rib
+_MOST_IN_WALL = 0.8  # of a mask, beyond the lungs' hull; 0.05 of a cancer broadly on the pleura, 0.97 of a rib
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,13 +96,10 @@ class SlicerApp(TextSignals):
         super().__init__("startupCompleted")
         self._made = made
         self._modules = modules
-        self._testing = testing
+        self.testingEnabled = partial(bool, testing)
         self._layout_manager = layout_manager
         self.majorVersion, self.minorVersion = version
         self.temporaryPath = str(folder)
-
-    def testingEnabled(self) -> bool:
-        return self._testing
 
     def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:
         return self._made.application_logic

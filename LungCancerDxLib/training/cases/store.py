@@ -5,6 +5,7 @@ Beside the cases lie `labels.csv`, which cases have cancer, and in folders of it
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import threading
@@ -106,15 +107,10 @@ class CaseStore:
     """The cases of a folder; those used last stay in memory, all of them where they fit. Safe between threads.
 
     `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients are; see `TrainingCase`.
-
-    Parameters
-    ----------
-    without
-        Names of cases that are left out.
     """
 
-    def __init__(self, folder: Path, memory_gb: float = 8.0, without: Collection[str] = ()) -> None:
-        rows = [row for name, row in _rows(folder).items() if name not in without]
+    def __init__(self, folder: Path, memory_gb: float = 8.0) -> None:
+        rows = list(_rows(folder).values())
         presets = sorted({preset for _, preset, *_ in rows})
         if len(presets) != 1 or presets[0] not in PRESET_NAMES:
             raise UsageError(
@@ -126,8 +122,24 @@ class CaseStore:
         self.nodules = tuple(_read(folder, name, ("nodules",))["nodules"] for name in self.names)
         self.synthetic = np.array([row[-1] == "1" for row in rows])
         self._memory_bytes = memory_gb * 1e9
-        self._kept: OrderedDict[int, Future[TrainingCase]] = OrderedDict()
+        self._kept: OrderedDict[str, Future[TrainingCase]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def without(self, names: Collection[str]) -> CaseStore:
+        """The cases of other names, in the same memory.
+
+        Raises
+        ------
+        UsageError
+            Where none is left.
+        """
+        left = [n for n, name in enumerate(self.names) if name not in names]
+        if not left:
+            raise UsageError(f"{self.folder / LIST_FILE} lists no cases but {listed(self.names)}, which are left out.")
+        others = copy.copy(self)
+        others.names, others.nodules = tuple(self.names[n] for n in left), tuple(self.nodules[n] for n in left)
+        others.synthetic = self.synthetic[left]
+        return others
 
     def __len__(self) -> int:
         return len(self.names)
@@ -144,22 +156,23 @@ class CaseStore:
 
     def case(self, number: int) -> TrainingCase:
         """One of the cases, by its number in the list. Several threads read several cases at once, none twice."""
+        name = self.names[number]
         with self._lock:
-            kept = self._kept.pop(number, None)
+            kept = self._kept.pop(name, None)
             case: Future[TrainingCase] = kept or Future()
-            self._kept[number] = case
+            self._kept[name] = case
         if kept is None:
-            self._load(number, case)
+            self._load(name, case)
         return case.result()
 
-    def _load(self, number: int, case: Future[TrainingCase]) -> None:
+    def _load(self, name: str, case: Future[TrainingCase]) -> None:
         try:
-            case.set_result(read_case(self.folder, self.names[number]))
+            case.set_result(read_case(self.folder, name))
         except BaseException as error:
             case.set_exception(error)
         with self._lock:
             if case.exception():
-                self._kept.pop(number, None)  # to be tried again
+                self._kept.pop(name, None)  # to be tried again
             while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self._memory_bytes:
                 self._kept.popitem(last=False)
 

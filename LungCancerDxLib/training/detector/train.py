@@ -185,9 +185,9 @@ def train_on_bank(
                 f"Fold {fold} has {len(held_nodules)} nodules, and {store.folder} has {len(scans)} scans; expected "
                 "nodules in the fold, a scan of its number, counted from 0, and others to learn from."
             )
-        validation = CaseStore(store.folder, without=set(store.names) - {scans[fold]})
+        validation = store.without(set(store.names) - {scans[fold]})
         validation_inserter = BankInserter(preset, held_nodules, recipe)
-        store = CaseStore(store.folder, without={scans[fold]})
+        store = store.without({scans[fold]})
     if not learned_nodules:
         raise UsageError("The bank has no nodules to learn from outside the fold.")
     return train_detector(

@@ -151,7 +151,7 @@ def _trained_scores(
     plan = Plan(trainer.recipe, parse_scheme(method.scheme), trainer.outcome, method.join, seed=seed)
     left_out = [name for name, is_learned in zip(store.names, learned, strict=False) if not is_learned]
     run = replace(options, progress=part(options.progress, 0.0, _TRAINING_SHARE))
-    shown = CaseStore(store.folder, without=left_out)
+    shown = store.without(left_out)
     model = train_classifier(shown, detector, plan, folder, run, inserter=trainer.inserter)
     shutil.rmtree(folder / MODEL_FOLDER)  # smaller crops would make it a model that nothing else can read
     net, once = model.classifier.to(compute.device), replace(preset, shifted_crops=False, mirrored_crops=False)

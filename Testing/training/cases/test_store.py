@@ -46,7 +46,7 @@ def test_a_store_lists_its_cases_and_their_nodules(tmp_path):
     assert [len(nodules) for nodules in store.nodules] == [1, 0]
     assert store.case(0).nodules.tolist() == [[9, 9, 9, 7]]
     assert store.preset == "DEFAULT"
-    assert CaseStore(tmp_path, without={"two"}).names == ("one",)
+    assert CaseStore(tmp_path).without({"two"}).names == ("one",)
 
 
 @pytest.mark.slow
@@ -58,6 +58,18 @@ def test_cases_stay_in_memory_where_they_fit(tmp_path, memory_gb, kept):
     store.case(1)
     assert (store.case(0) is first) == kept
     assert content(store.case(0)) == content(first)
+
+
+def test_a_store_without_some_cases_shares_the_memory_of_the_others(tmp_path):
+    two = replace(ball_case("two"), synthetic=True)
+    store = store_of(tmp_path, ball_case("one"), two, ball_case("three", boxes=[]))
+    others = store.without({"one"})
+    assert (others.names, others.synthetic.tolist(), len(others.nodules[1])) == (("two", "three"), [True, False], 0)
+    assert others.case(0) is store.case(1)
+    assert store.case(2) is others.case(1)
+    assert len(store) == 3
+    with pytest.raises(UsageError, match="lists no cases but two, three"):
+        others.without(others.names)
 
 
 def test_threads_read_several_cases_at_once_and_none_twice(tmp_path, monkeypatch):

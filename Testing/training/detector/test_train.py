@@ -14,7 +14,6 @@ from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.registry import WEIGHTS_FILE, read_card
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.runtime.device import Compute
-from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.detector.loss import new_detector
 from LungCancerDxLib.training.detector.recipe import CPU, PAPER, READERS
 from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector, train_on_bank
@@ -141,7 +140,7 @@ def test_a_fold_needs_nodules_and_a_scan_of_its_own(lungs, bank, tmp_path):
     model, out = untrained_model(TINY), tmp_path / "run"
     with pytest.raises(UsageError, match=r"Fold 2 has 0 nodules, and .* has 2 scans"):
         train_on_bank(lungs, bank, TINY, model, out, quiet(), recipe=QUICK, fold=2)
-    alone = CaseStore(lungs.folder, without={"two"})
+    alone = lungs.without({"two"})
     with pytest.raises(UsageError, match=r"Fold 1 has 1 nodules, and .* has 1 scans"):
         train_on_bank(alone, bank, TINY, model, out, quiet(), recipe=QUICK, fold=1)
     with pytest.raises(UsageError, match="learned from part 1 of the bank already"):

@@ -94,6 +94,6 @@ def test_features_are_those_of_each_folds_nodules_in_a_scan_of_its_own_and_kept(
     monkeypatch.setattr(module, "central_feature", None)
     again, _ = bank_features(store, bank, model, Compute())
     np.testing.assert_array_equal(again[1].nodules, found[1].nodules)
-    one_scan = CaseStore(tmp_path / "scans", without=["two"])
+    one_scan = CaseStore(tmp_path / "scans").without(["two"])
     with pytest.raises(UsageError, match="has one scan"):
         bank_features(one_scan, bank, model, Compute())

@@ -137,7 +137,7 @@ def test_a_quarter_of_each_label_is_held_out_anew_for_each_seed_or_cases_that_ar
     data, cases_of = store_features(store, others, trainer, Compute())
     assert data == "12 scans, held out 2 scans"
     assert cases_of(5).learned.tolist() == [True] * 12 + [False] * 2
-    few = CaseStore(tmp_path / "store", without=["case-0", "case-1", "case-2"])
+    few = CaseStore(tmp_path / "store").without(["case-0", "case-1", "case-2"])
     _, cases_of = store_features(few, None, trainer, Compute())
     with pytest.raises(UsageError, match="1 cases have the label 1"):
         cases_of(0)

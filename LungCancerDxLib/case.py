@@ -112,6 +112,7 @@ def _evidence(probability: float) -> float:
 class Nodule:
     """One nodule; what was not measured is None.
 
+    By `rank` come those that count by confidence times malignancy, others by their logit, the user's points last.
     `box_diameter_mm` is the detector's box, `diameter_mm` the measured one (the box's where no mask was made),
     `confidence` the logistic of the detector's `logit`, `malignancy` the classifier's P_i and `contribution` the
     nodule's share of the case's evidence. Only `scored` nodules count in the case's score. `side` is "left", "right" or

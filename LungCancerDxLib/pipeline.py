@@ -289,24 +289,28 @@ def _lung_figures(volume: CTVolume, lungs: CTLungs) -> dict[str, float]:
 
 
 def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCase) -> tuple[Nodule, ...]:
+    """Those that count by confidence times malignancy, the others by logit: the list begins with what matters most.
+
+    Which ones count is decided by the logit alone: the top five proposals of section V.
+    """
     centers_lps_mm = index_to_world(scan.kji_to_lps, proposals.center_kji).tolist()
-    diameters_mm = (proposals.diameter * scan.spacing_mm).tolist()
+    diameters_mm, logits = (proposals.diameter * scan.spacing_mm).tolist(), proposals.logit.tolist()
+    confidences = expit(logits).tolist()
+    order = sorted(range(scored.scored), key=lambda n: -confidences[n] * (scored.malignancy[n] or 0.0))
     return tuple(
         Nodule(
-            rank=n + 1,
+            rank=rank,
             source="detected",
-            center_lps_mm=tuple(center),
-            box_diameter_mm=diameter,
-            diameter_mm=diameter,
-            logit=logit,
-            confidence=float(expit(logit)),
+            center_lps_mm=tuple(centers_lps_mm[n]),
+            box_diameter_mm=diameters_mm[n],
+            diameter_mm=diameters_mm[n],
+            logit=logits[n],
+            confidence=confidences[n],
             malignancy=scored.malignancy[n],
             contribution=scored.evidence.shares[n] if n < scored.scored else None,
             scored=n < scored.scored,
         )
-        for n, (center, diameter, logit) in enumerate(
-            zip(centers_lps_mm, diameters_mm, proposals.logit.tolist(), strict=True)
-        )
+        for rank, n in enumerate((*order, *range(scored.scored, len(proposals))), start=1)
     )
 
 

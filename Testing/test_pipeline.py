@@ -92,11 +92,22 @@ def test_lung_figures_are_those_of_the_labels(result):
     )
 
 
-def test_nodules_are_ranked_from_one_by_falling_logit(result):
-    logits = [nodule.logit for nodule in result.nodules]
-    assert [nodule.rank for nodule in result.nodules] == list(range(1, len(logits) + 1))
-    assert logits == sorted(logits, reverse=True)
-    assert len(set(logits)) > 1
+def test_the_five_highest_logits_count_and_the_others_follow_by_logit(result):
+    assert [nodule.rank for nodule in result.nodules] == list(range(1, len(result.nodules) + 1))
+    counted, others = ([nodule.logit for nodule in result.nodules if nodule.scored == which] for which in (True, False))
+    assert [nodule.scored for nodule in result.nodules] == [True] * len(counted) + [False] * len(others)
+    assert (len(counted), others) == (5, sorted(others, reverse=True))
+    assert min(counted) >= max(others) > min(others)
+
+
+@pytest.mark.usefixtures("no_outlines")
+def test_those_that_count_are_ranked_by_confidence_times_malignancy(detected, monkeypatch):
+    detected(6.0, 5.0, -0.5, -2.0)
+    score_case, known = pipeline.score_case, (0.1, 0.8, 0.11, 0.5)
+    monkeypatch.setattr(pipeline, "score_case", lambda *given: replace(score_case(*given), malignancy=known))
+    nodules = scored(tiny_model()).nodules
+    assert [nodule.logit for nodule in nodules] == [5.0, 6.0, -2.0, -0.5]
+    assert [nodule.malignancy for nodule in nodules] == [0.8, 0.1, 0.5, 0.11]
 
 
 def test_at_most_20_nodules_are_listed_and_the_first_five_count(result):

@@ -86,7 +86,7 @@ def combine(
     nodules = [_evidence(p) for p in malignancy]
     leaked = _evidence(leak or 0.0)
     blank = sum(_evidence(p) for p in blanks)
-    total = sum(nodules) + leaked + blank
+    total = math.fsum((*nodules, leaked, blank))  # whatever their order
     score = -math.expm1(-total)
     if total == 0:
         return Evidence(score, (None,) * len(nodules), None, None)

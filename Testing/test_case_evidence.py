@@ -1,5 +1,6 @@
 """The joins of section V in closed form, and the shares of the evidence."""
 
+import itertools
 import math
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_share_is_a_nodules_evidence_over_the_cases():
     assert evidence.shares == pytest.approx((1 / 8, 2 / 8))
     assert evidence.leak_share == pytest.approx(1 / 8)
     assert evidence.blank_share == pytest.approx(4 / 8)
+
+
+def test_the_order_of_the_nodules_does_not_move_the_score():
+    found = {
+        combine("leaky-noisy-or", order, 0.01, None, 0).score
+        for order in itertools.permutations((0.19, 0.14, 0.02, 0.08, 0.06))
+    }
+    assert len(found) == 1
 
 
 def test_there_is_no_share_of_what_is_not_there():

@@ -35,7 +35,7 @@ _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
 _CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingCase:
     """A preprocessed scan and what is known of it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -70,11 +71,14 @@ def _touches(box: np.ndarray, others: np.ndarray) -> bool:
 
 
 class LungInserter:
-    """An `Inserter` for the cases of a store of some preset; what it finds out of a case it finds out once."""
+    """An `Inserter` for the cases of a store of some preset.
+
+    What it finds out of a case it keeps as long as the store keeps the case, so that a large cohort fits into memory.
+    """
 
     def __init__(self, preset: Preset) -> None:
         self._preset = preset
-        self._known: dict[str, tuple[ImageQuality, LungPlaces]] = {}
+        self._known: WeakKeyDictionary[TrainingCase, tuple[ImageQuality, LungPlaces]] = WeakKeyDictionary()
 
     def __call__(
         self,
@@ -102,8 +106,8 @@ class LungInserter:
         return None if nodule is None else self._painted(case, crop, start_kji, nodule)
 
     def _known_scan(self, case: TrainingCase) -> tuple[ImageQuality, LungPlaces]:
-        known = self._known.get(case.name)
-        return known or self._known.setdefault(case.name, known_scan(case, self._preset))
+        known = self._known.get(case)
+        return known or self._known.setdefault(case, known_scan(case, self._preset))
 
     def _places_within(
         self, case: TrainingCase, size: int, start_kji: np.ndarray, diameter_mm: float, margin: float

@@ -1,5 +1,7 @@
 """Synthetic nodules come where the lung is, where their boxes say, and never in an exclusion region."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.cases.prepare import prepare_case
+from LungCancerDxLib.training.detector import insertion
 from LungCancerDxLib.training.detector.insertion import BankInserter, LungInserter, insert
 from LungCancerDxLib.training.detector.patches import Cut
 from LungCancerDxLib.training.detector.recipe import READERS
@@ -64,6 +67,25 @@ def test_exclusion_regions_get_no_nodule(case):
     everywhere = np.array([[*middle_of_a_lung(case, label), 400.0] for label in (1, 2)])
     forbidden = replace(case, name="forbidden", exclusion_regions=everywhere)
     assert list(insertions(forbidden, LungInserter(DEFAULT), count=2)) == []
+
+
+def test_what_is_found_out_of_a_case_is_kept_as_long_as_the_case(case, monkeypatch):
+    found, known_scan = [], insertion.known_scan
+
+    def counted(case, preset):
+        found.append(weakref.ref(places := known_scan(case, preset)[1]))
+        return None, places
+
+    monkeypatch.setattr(insertion, "known_scan", counted)
+    monkeypatch.setattr(LungInserter, "_painted", lambda *rest: (rest[2], np.zeros(4)))
+    inserter, shown = LungInserter(DEFAULT), replace(case)
+    assert len(list(insertions(shown, inserter, count=4))) > 1
+    assert (len(found), found[0]() is None) == (1, False)
+    del shown
+    gc.collect()
+    assert found[0]() is None
+    list(insertions(case, inserter, count=1))
+    assert len(found) == 2
 
 
 def test_prepared_lung_labels_lie_on_the_working_grid(case):

@@ -98,6 +98,14 @@ def combine(
     )
 
 
+def expected(malignancy: Sequence[float], confidence: Sequence[float | None]) -> list[float]:
+    """What a nodule adds to a case where its malignancy P_i says how a nodule looks, not whether it is one.
+
+    P_i times the confidence that there is a nodule; a user's own point, which has no confidence, is one for certain.
+    """
+    return [p if c is None else p * c for p, c in zip(malignancy, confidence, strict=True)]
+
+
 def check_overrulable(join: str) -> None:
     """Raise `UsageError` for a join whose nodules have no score of their own."""
     if join == FEATURE_COMBINING:
@@ -151,7 +159,10 @@ class Nodule:
 
 @dataclass(frozen=True)
 class Case:
-    """The case's score, what it is called, and what else than nodules it is made of (shares of the evidence)."""
+    """The case's score, what it is called, and what else than nodules it is made of (shares of the evidence).
+
+    With `weighted_by_confidence` a detected nodule counts by P_i times its confidence of detection, see `expected`.
+    """
 
     score: float
     score_name: str
@@ -162,6 +173,7 @@ class Case:
     blank_malignancy: float | None
     blank_share: float | None
     scored_nodules: int
+    weighted_by_confidence: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,11 +246,11 @@ class CaseResult:
         unknown = [rank for rank in ranks if known.get(rank) is None]
         if unknown:
             raise ValueError(f"nodules {unknown} have no malignancy; classify them first")
-        ticked = [nodule for nodule in self.nodules if nodule.rank in ranks]
-        case = self.case
-        evidence = combine(
-            case.join, [known[n.rank] or 0.0 for n in ticked], case.leak, case.blank_malignancy, case.blank_count
-        )
+        ticked, case = [nodule for nodule in self.nodules if nodule.rank in ranks], self.case
+        malignancy = [n.malignancy or 0.0 for n in ticked]
+        if case.weighted_by_confidence:
+            malignancy = expected(malignancy, [n.confidence for n in ticked])
+        evidence = combine(case.join, malignancy, case.leak, case.blank_malignancy, case.blank_count)
         shares = {nodule.rank: share for nodule, share in zip(ticked, evidence.shares, strict=True)}
         return replace(
             self,

@@ -162,7 +162,17 @@ def detect_and_score(
         also = {*classify, *(range(1, len(proposals) + 1) if classify_all else ())}
         scored = stage(
             "classification",
-            lambda report: score_case(working, proposals, points_kji, classifier, preset, compute, also, report),
+            lambda report: score_case(
+                working,
+                proposals,
+                points_kji,
+                classifier,
+                preset,
+                compute,
+                also,
+                report,
+                weighted_by_confidence=model.weighted_by_confidence,
+            ),
         )
         nodules = _detected_nodules(working, proposals, scored) + _user_nodules(points, len(proposals), scored)
         net = None if segmenter is None else segmenter.net
@@ -268,6 +278,7 @@ def _case_result(
             blank_malignancy=scored.blank_malignancy,
             blank_share=scored.evidence.blank_share,
             scored_nodules=scored.scored,
+            weighted_by_confidence=model.weighted_by_confidence,
         ),
         lungs=_lung_figures(volume, segmented.lungs),
         nodules=segmented.nodules,

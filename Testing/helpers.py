@@ -31,7 +31,8 @@ CASE_KEYS = {
     "model": "name sha256 preset outcome trained_on segmenter segmenter_sha256",
     "run": "device precision torch",
     "input": "path series_uid shape_kji spacing_mm_kji",
-    "case": "score score_name join leak leak_share blank_count blank_malignancy blank_share scored_nodules",
+    "case": "score score_name join leak leak_share blank_count blank_malignancy blank_share scored_nodules"
+    " weighted_by_confidence",
     "lungs": "left_volume_ml right_volume_ml share_below_950_hu",
 }
 NODULE_KEYS = (

@@ -123,6 +123,22 @@ def test_another_classified_nodule_can_be_ticked():
     assert [nodule.scored for nodule in result.nodules] == [True, False, True, False]
 
 
+def test_a_nodule_that_may_be_none_counts_by_its_confidence_and_a_users_point_in_full():
+    case = _case()
+    detected, other = replace(_nodule(1), malignancy=0.8, confidence=0.25), replace(_nodule(2), malignancy=0.4)
+    weighted = replace(case, nodules=(detected, replace(other, source="user", confidence=None)))
+    weighted = replace(weighted, case=replace(case.case, weighted_by_confidence=True))
+    assert weighted.rescored([1]).case.score == pytest.approx(1 - 0.5 * 0.8)
+    assert weighted.rescored([2]).case.score == pytest.approx(1 - 0.5 * 0.6)
+    assert weighted.rescored([1, 2]).case.score == pytest.approx(1 - 0.5 * 0.8 * 0.6)
+
+
+def test_a_case_file_from_before_the_weights_counts_without_them():
+    content = json.loads(_case().to_json())
+    del content["case"]["weighted_by_confidence"]
+    assert CaseResult.from_json(json.dumps(content)) == _case()
+
+
 def test_blanks_go_on_counting_where_they_are_scored():
     result = _case(blank_count=3, blank_malignancy=0.5).rescored([1])
     assert result.case.score == pytest.approx(1 - 0.5 * 0.5 * 0.5**3)

@@ -104,7 +104,9 @@ def test_the_five_highest_logits_count_and_the_others_follow_by_logit(result):
 def test_those_that_count_are_ranked_by_confidence_times_malignancy(detected, monkeypatch):
     detected(6.0, 5.0, -0.5, -2.0)
     score_case, known = pipeline.score_case, (0.1, 0.8, 0.11, 0.5)
-    monkeypatch.setattr(pipeline, "score_case", lambda *given: replace(score_case(*given), malignancy=known))
+    monkeypatch.setattr(
+        pipeline, "score_case", lambda *given, **how: replace(score_case(*given, **how), malignancy=known)
+    )
     nodules = scored(tiny_model()).nodules
     assert [nodule.logit for nodule in nodules] == [5.0, 6.0, -2.0, -0.5]
     assert [nodule.malignancy for nodule in nodules] == [0.8, 0.1, 0.5, 0.11]
@@ -324,6 +326,19 @@ def test_feature_combining_scores_the_case_alone(detected):
     assert 0 < result.case.score < 1
     assert [nodule.malignancy for nodule in result.nodules] == [None, None]
     assert shares(result) == []
+
+
+@pytest.mark.usefixtures("no_outlines")
+@pytest.mark.parametrize("outcome", ["readers", "clinical", "synthetic"])
+def test_where_ratings_were_learned_a_nodule_counts_by_its_confidence_too(detected, outcome):
+    detected(6.0, 0.5, -0.9)
+    result = scored(replace(tiny_model(), outcome=outcome))
+    weight = [nodule.confidence if outcome == "readers" else 1.0 for nodule in result.nodules]
+    expected = [each * nodule.malignancy for each, nodule in zip(weight, result.nodules, strict=True)]
+    assert result.case.score == pytest.approx(noisy_or(result.case.leak, *expected), abs=1e-7)
+    assert result.rescored({1, 2, 3}).case == result.case
+    if outcome == "readers":
+        assert [nodule.contribution for nodule in result.nodules] == sorted(shares(result)[:3], reverse=True)
 
 
 @pytest.mark.usefixtures("no_outlines")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import expit
 
-from ..case import Evidence, combine
+from ..case import Evidence, combine, expected
 from ..detection.location import LocationScale, location_grid, location_scale
 from ..detection.proposals import Proposals
 from ..detection.whole_scan import normalised
@@ -206,6 +207,8 @@ def score_case(
     compute: Compute,
     also: Collection[int] = (),
     progress: Progress = silent,
+    *,
+    weighted_by_confidence: bool = False,
 ) -> ScoredCase:
     """Classify the nodules that count (the best five above the threshold) and join them.
 
@@ -218,6 +221,8 @@ def score_case(
     also
         Ranks (from 1) of further nodules to classify, which do not count either. The points, whose ranks follow those
         of the proposals, are classified anyway.
+    weighted_by_confidence
+        Join what `case.expected` makes of the malignancies; feature combining, which has none, joins as ever.
 
     Raises
     ------
@@ -243,7 +248,10 @@ def score_case(
         known = [None] * len(centers_kji)
     else:
         known = nodules.malignancy.tolist()
-        evidence = combine(net.join, known[:scored], leak, blank_malignancy, blank_count)
+        counted = known[:scored]
+        if weighted_by_confidence:
+            counted = expected(counted, expit(proposals.logit[:scored]).tolist())
+        evidence = combine(net.join, counted, leak, blank_malignancy, blank_count)
     of_proposal = dict(zip(classified, known, strict=False))
     malignancy = (*(of_proposal.get(n) for n in range(len(proposals))), *known[len(classified) :])
     return ScoredCase(malignancy, scored, evidence, leak, blank_malignancy, blank_count, warnings)

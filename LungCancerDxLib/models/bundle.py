@@ -62,6 +62,15 @@ class Model:
         """How the classifier joins nodules, one of `names.JOINS`."""
         return self.classifier.join
 
+    @property
+    def weighted_by_confidence(self) -> bool:
+        """Whether a nodule counts in a case by its confidence, too.
+
+        From readers' ratings a malignancy is learned nodule by nodule, as if it were one; other outcomes are those of
+        cases, through which malignancies learn what false alarms are worth.
+        """
+        return self.outcome == "readers"
+
 
 def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
     """Write a bundle, whole or not at all; returns the weights' sha256.

@@ -79,7 +79,15 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
     case, truth = synthetic_case(name, np.random.default_rng([seed, number]), preset)
     scan = case.scan
     proposals = detect(scan, model.detector, preset, compute).proposals
-    result = score_case(scan, proposals, np.empty((0, 3)), model.classifier, preset, compute)
+    result = score_case(
+        scan,
+        proposals,
+        np.empty((0, 3)),
+        model.classifier,
+        preset,
+        compute,
+        weighted_by_confidence=model.weighted_by_confidence,
+    )
     marks = [
         [name, *place, float(diameter * scan.spacing_mm), float(logit), malignancy]
         for place, (logit, *_, diameter), malignancy in zip(

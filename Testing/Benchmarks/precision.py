@@ -80,7 +80,15 @@ def _scans(arguments: argparse.Namespace, model: Model) -> Iterator[tuple[str, W
 
 def _scored(scan: WorkingScan, model: Model, compute) -> tuple[Proposals, float]:
     proposals = detect(scan, model.detector, model.preset, compute).proposals
-    scored = score_case(scan, proposals, np.empty((0, 3)), model.classifier, model.preset, compute)
+    scored = score_case(
+        scan,
+        proposals,
+        np.empty((0, 3)),
+        model.classifier,
+        model.preset,
+        compute,
+        weighted_by_confidence=model.weighted_by_confidence,
+    )
     return proposals, scored.evidence.score
 
 

@@ -78,9 +78,10 @@ def test_the_numbers_of_a_real_run_hold_together(apices):
     counted = [nodule for nodule in nodules if nodule["scored"]]
     assert len(counted) == table["scored_nodules"]
     assert all(nodule["logit"] > -1 for nodule in counted)
-    assert table["score"] == pytest.approx(
-        1 - (1 - table["leak"]) * math.prod(1 - nodule["malignancy"] for nodule in counted), abs=1e-6
-    )
+    assert table["weighted_by_confidence"] == (content["model"]["outcome"] == "readers")
+    weights = [nodule["confidence"] if table["weighted_by_confidence"] else 1 for nodule in counted]
+    survival = math.prod(1 - w * nodule["malignancy"] for w, nodule in zip(weights, counted, strict=True))
+    assert table["score"] == pytest.approx(1 - (1 - table["leak"]) * survival, abs=1e-6)
     assert sum(nodule["contribution"] for nodule in counted) + table["leak_share"] == pytest.approx(1)
 
 

@@ -42,9 +42,10 @@ def case_headline(result: CaseResult) -> str:
 def case_summary(result: CaseResult) -> str:
     """The case as a person reads it, a few lines."""
     case = result.case
+    weighted = ", weighted by their confidence of detection" if case.weighted_by_confidence else ""
     lines = [
         f"Case score: {case_headline(result)}",
-        f"Joined from {case.scored_nodules} of {len(result.nodules)} listed nodules by {case.join}",
+        f"Joined from {case.scored_nodules} of {len(result.nodules)} listed nodules by {case.join}{weighted}",
         *(
             f"{name}: {100 * share:.0f} % of the score"
             for name, share in (("Leak (the model's own, no finding)", case.leak_share), ("Blanks", case.blank_share))

@@ -38,7 +38,7 @@ from .rated_crops import Background, CropAugmentation, HeldOut, RatedCrops, held
 from .rated_network import RatedNodules, measured, suspicions
 
 FALSE_ALARM_ABOVE_LOGIT = -2.5
-LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those that count in a case
+LEAK_PATIENTS, LEAK_ALARMS, ALARMS_PER_CASE = 120, 10, 1.0  # alarms of each background; those of a case, in confidences
 FOUND_SHARES = ((6.0, 0.6), (np.inf, 0.98))  # how many nodules below a diameter the detector lists
 NO_NODULES_SHARE = 0.3  # of the cases
 CASES = 20_000

@@ -41,6 +41,14 @@ def test_points_are_drawn_in_mm_and_cannot_be_dragged_away(scene):
     assert all(markups.GetNthControlPointLocked(n) for n in range(markups.GetNumberOfControlPoints()))
 
 
+def test_the_summary_says_whether_confidences_count(scene):
+    made = made_case()
+    nodes = reading.shown(scene, made)
+    assert "weighted" not in nodes.summary.GetText()
+    update(scene, nodes, replace(made.result, case=replace(made.result.case, weighted_by_confidence=True)))
+    assert "by leaky-noisy-or, weighted by their confidence of detection" in nodes.summary.GetText()
+
+
 def test_a_score_is_called_what_it_is(scene):
     made = made_case()
     nodes = reading.shown(scene, made)

@@ -98,12 +98,12 @@ def combine(
     )
 
 
-def expected(malignancy: Sequence[float], confidence: Sequence[float | None]) -> list[float]:
-    """What a nodule adds to a case where its malignancy P_i says how a nodule looks, not whether it is one.
+def expected(malignancy: float, confidence: float | None) -> float:
+    """P_i times the confidence that there is a nodule, where P_i says how it looks, not whether it is one.
 
-    P_i times the confidence that there is a nodule; a user's own point, which has no confidence, is one for certain.
+    A user's own point, which has no confidence, is one for certain.
     """
-    return [p if c is None else p * c for p, c in zip(malignancy, confidence, strict=True)]
+    return malignancy if confidence is None else malignancy * confidence
 
 
 def check_overrulable(join: str) -> None:
@@ -247,9 +247,8 @@ class CaseResult:
         if unknown:
             raise ValueError(f"nodules {unknown} have no malignancy; classify them first")
         ticked, case = [nodule for nodule in self.nodules if nodule.rank in ranks], self.case
-        malignancy = [n.malignancy or 0.0 for n in ticked]
-        if case.weighted_by_confidence:
-            malignancy = expected(malignancy, [n.confidence for n in ticked])
+        weights = [n.confidence if case.weighted_by_confidence else None for n in ticked]
+        malignancy = [expected(n.malignancy or 0.0, weight) for n, weight in zip(ticked, weights, strict=True)]
         evidence = combine(case.join, malignancy, case.leak, case.blank_malignancy, case.blank_count)
         shares = {nodule.rank: share for nodule, share in zip(ticked, evidence.shares, strict=True)}
         return replace(

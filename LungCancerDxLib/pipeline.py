@@ -19,7 +19,7 @@ from . import __version__
 from .assessment.assess import EMPHYSEMA_SHARE, assessed
 from .assessment.patient import Patient, read_patient
 from .cache import ScanCache
-from .case import Case, CaseResult, Nodule
+from .case import Case, CaseResult, Nodule, expected
 from .classification.classifier import ScoredCase, score_case
 from .detection.detector import detect
 from .detection.proposals import Proposals
@@ -307,7 +307,7 @@ def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCas
     centers_lps_mm = index_to_world(scan.kji_to_lps, proposals.center_kji).tolist()
     diameters_mm, logits = (proposals.diameter * scan.spacing_mm).tolist(), proposals.logit.tolist()
     confidences = expit(logits).tolist()
-    order = sorted(range(scored.scored), key=lambda n: -confidences[n] * (scored.malignancy[n] or 0.0))
+    order = sorted(range(scored.scored), key=lambda n: -expected(scored.malignancy[n] or 0.0, confidences[n]))
     return tuple(
         Nodule(
             rank=rank,

@@ -250,7 +250,7 @@ def score_case(
         known = nodules.malignancy.tolist()
         counted = known[:scored]
         if weighted_by_confidence:
-            counted = expected(counted, expit(proposals.logit[:scored]).tolist())
+            counted = list(map(expected, counted, expit(proposals.logit[:scored]).tolist()))
         evidence = combine(net.join, counted, leak, blank_malignancy, blank_count)
     of_proposal = dict(zip(classified, known, strict=False))
     malignancy = (*(of_proposal.get(n) for n in range(len(proposals))), *known[len(classified) :])

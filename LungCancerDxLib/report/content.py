@@ -12,7 +12,7 @@ from ..assessment.assess import DECIDES, Assessment, NoduleAssessment, assess, c
 from ..assessment.brock import BROCK_NAME, MAYO_NAME
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
-from ..case import CaseResult, Nodule
+from ..case import CaseResult, Nodule, expected
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
 from ..volume import CTVolume
 from .key_images import key_images, lung_map
@@ -108,7 +108,7 @@ def report_of(
     """
     assessment = assess(result)
     shown = [nodule for nodule in result.nodules if nodule.is_reported]
-    pictured = sorted(shown, key=lambda nodule: (nodule.volume_mm3 is None, -(nodule.malignancy or 0.0)))[:_PICTURED]
+    pictured = sorted(shown, key=_in_pictures)[:_PICTURED]
     return Report(
         warning=_warning(result),
         headline=tuple(_headline(result, assessment)),
@@ -124,6 +124,11 @@ def report_of(
         warnings=result.warnings,
         limits=(OUTCOME_REMARKS[result.model["outcome"]], *_LIMITS, *_SOURCES),
     )
+
+
+def _in_pictures(nodule: Nodule) -> tuple[bool, float]:
+    """Sorts what has an outline first, then as ranks do, the user's points by their scores among the others."""
+    return nodule.volume_mm3 is None, -expected(nodule.malignancy or 0.0, nodule.confidence)
 
 
 def place_of(nodule: Nodule) -> str:

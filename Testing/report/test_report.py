@@ -116,6 +116,18 @@ def test_an_unreliable_score_stands_above_all(volume, labels):
     assert text.index(warning) < text.index("0.71")
 
 
+def test_the_three_outlined_nodules_that_weigh_most_are_pictured(volume, labels):
+    nodules = (
+        nodule(1, malignancy=0.5, confidence=0.9),
+        nodule(2, malignancy=0.8, confidence=0.25),
+        nodule(3, malignancy=0.9, confidence=0.1),
+        nodule(4, malignancy=0.9, confidence=0.9, volume_mm3=None),
+        nodule(5, malignancy=0.3, source="user", scored=False),
+    )
+    captions = [picture.caption for picture in report_of(case_of(*nodules), volume, labels).pictures]
+    assert [caption.partition(":")[0] for caption in captions] == ["Nodule 1", "Nodule 5", "Nodule 2"]
+
+
 def test_a_case_without_nodules(volume, labels):
     report = report_of(case_of(), volume, labels)
     assert not report.nodules

@@ -136,10 +136,13 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
         for score in (rated.suspicion, rated.diameter_mm)
     ]
     bins, gap = calibration(rated.suspicion, rated.over_three), rated.suspicion - rated.over_three
+    events = rng.random((samples, len(owner))) < rated.suspicion
+    by_chance = np.array([calibration(rated.suspicion, event).expected_error for event in events])
     rows += [
         row("rank correlation with the rating", _spearman(rated.suspicion, rated.rating), rated.basis, ranks[0]),
         row("rank correlation of the diameter", _spearman(rated.diameter_mm, rated.rating), rated.basis, ranks[1]),
         row("expected calibration error against ratings over 3, 10 bins", bins.expected_error, rated.basis),
+        row("the same by chance, were the suspicions right", by_chance.mean(), rated.basis, by_chance),
         row("the same after Platt scaling on other patients, in five parts", _scaled_error(rated, owner), rated.basis),
         row("mean suspicion minus share rated over 3", gap.mean(), rated.basis, resampled_mean(gap, times)),
     ]
@@ -148,6 +151,7 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
     remarks = (
         "Ratings are radiologists' opinions, not outcomes: nothing here says how well cancer is predicted.",
         f"Intervals: percentiles 2.5 and 97.5 over {samples} bootstrap samples of the patients; differences in pairs.",
+        "By chance: ratings drawn with the suspicions as their probabilities, for a calibration error is never 0.",
     )
     return RatingsReport(bins, tuple(one for one in rows if not np.isnan(one.value)), remarks)
 

@@ -67,6 +67,15 @@ def test_calibration_is_against_ratings_over_three():
     assert row.value == pytest.approx((4 * 0.1 + 4 * 0.2) / 8)
 
 
+def test_a_calibration_error_stands_beside_what_chance_makes_of_right_suspicions():
+    rating = np.tile([2.0, 4.0], 50)
+    nodules = RatedNodules(np.arange(100).astype(str), rating, np.arange(100) + 5.0, np.full(100, 0.55))
+    row = rows_of(nodules, samples=2000)["the same by chance, were the suspicions right"]
+    deviation = np.sqrt(0.55 * 0.45 / 100)  # of the share of 100 nodules in one bin
+    assert row.value == pytest.approx(deviation * np.sqrt(2 / np.pi), rel=0.05)
+    assert row.high == pytest.approx(2.24 * deviation, rel=0.1)
+
+
 def test_false_alarms_count_in_calibration_and_in_a_row_of_their_own(tmp_path):
     nodules = rated()
     rows = list(zip(map(str, range(300)), *vars(nodules).values(), strict=True))

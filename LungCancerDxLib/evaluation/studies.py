@@ -23,6 +23,7 @@ LEARNED, HELD_OUT = "training", "validation"
 LOSS, ACCURACY, AUC, DIFFERENCE = "log-loss", "accuracy at 0.5", "AUC", "log-loss minus that of the reference"
 LEAK, CAUSES, OTHERS = "learned leak", "malignancy of causes", "malignancy of others"
 _TABLE_COLUMNS = ("data", "method", "scheme", "join", "part", "figure", "value", "low_95", "high_95", "sd_of_seeds")
+_LARGEST_LOSS = 1.5  # in a figure; what lies beyond is written: giving every case the same score costs 0.69 at most
 _COLOURS = ("#1f5fa8", "#d97706", "#2e8b57", "#8e44ad", "#666666")
 Seeds = list[tuple[float, np.ndarray]]
 
@@ -297,9 +298,13 @@ def save_study_figure(title: str, figures: Sequence[Figure], path: Path) -> None
             aside = (len(kinds) - 1 - 2 * number) * 0.11
             colour = _COLOURS[number % len(_COLOURS)]
             ours.errorbar(values, places + aside, xerr=spans, fmt="o", color=colour, capsize=3, label=data)
+            for value, place in zip(values, places + aside, strict=True):
+                if value > _LARGEST_LOSS:
+                    ours.text(_LARGEST_LOSS, place, f"{value:.4f} →", ha="right", va="bottom", color=colour)
         ours.set(yticks=places, yticklabels=[method.name for method in methods])
         ours.set_xlabel("log-loss on held-out cases, 95 % intervals")
         ours.margins(y=0.1)
+        ours.set_xlim(right=min(ours.get_xlim()[1], 1.02 * _LARGEST_LOSS))
         ours.legend(title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(kinds), fontsize=8)
         if with_paper:
             axes[0, 1].plot([math.nan if v is None else v for v in published], places, "D", color=_COLOURS[-1])

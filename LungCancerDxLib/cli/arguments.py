@@ -69,6 +69,14 @@ def seed(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """A probability from 0 to below 1."""
+    number = float(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"expected a probability from 0 to below 1, got {text}")
+    return number
+
+
 def add_progress_options(parser: argparse.ArgumentParser) -> None:
     """How the command tells of its progress and when it stops."""
     parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar" if sys.stderr.isatty() else "none")

@@ -11,7 +11,7 @@ from ..errors import Cancelled, UsageError
 from ..names import OUTCOMES
 from ..options import add_device_options
 from ..runtime.interruption import Stop
-from .arguments import Commands, add_actions, add_command, add_progress_options, count, edge, path
+from .arguments import Commands, add_actions, add_command, add_progress_options, count, edge, path, share
 from .terminal import make_progress
 
 if TYPE_CHECKING:
@@ -69,15 +69,8 @@ def add_study(commands: Commands) -> None:
     )
     bank = second.add_argument_group("cases put together from real nodules, with the readers' ratings as outcome")
     bank.add_argument("--bank", metavar="FOLDER", type=path, help="real nodules; CASES are the scans to show them in")
-    bank.add_argument("--leak", metavar="P", type=_share, nargs="+", help="default 0 0.1 0.3, a table each")
+    bank.add_argument("--leak", metavar="P", type=share, nargs="+", help="default 0 0.1 0.3, a table each")
     bank.add_argument("--cases", metavar="N", type=count, nargs=2, help="to learn from, held out (default 600 400)")
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"expected a probability from 0 to below 1, got {text}")
-    return number
 
 
 def run_table1(arguments: argparse.Namespace, stop: Stop) -> str:

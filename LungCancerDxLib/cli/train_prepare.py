@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import CTReadError, NoLungsError, UsageError
 from ..names import PRESET_NAMES, listed
 from ..runtime.interruption import Stop
-from .arguments import Commands, add_command, add_progress_options, count, path, seed
+from .arguments import Commands, add_command, add_progress_options, count, path, seed, share
 from .terminal import make_progress
 
 if TYPE_CHECKING:
@@ -69,8 +69,22 @@ def add_prepare(actions: Commands) -> None:
         default=0,
         help="also make so many synthetic patients, with nodules and a simulated outcome",
     )
+    rated = prepare.add_argument_group("cases of real nodules", "Patients of a nodule bank in lungs without a finding.")
+    rated.add_argument(
+        "--rated",
+        metavar="N",
+        type=count,
+        default=0,
+        help="also make so many cases, seven of ten with all nodules of a patient; one is positive where a nodule is "
+        "rated over 3",
+    )
+    rated.add_argument("--bank", metavar="FOLDER", type=path, help="the nodules, by default in LUNGCANCERDX_DATA")
+    rated.add_argument("--scans", metavar="CASES", type=path, help="training cases of the scans to put them into")
+    rated.add_argument(
+        "--leak", metavar="P", type=share, default=0.0, help="share of the others that are positive (default 0)"
+    )
     prepare.add_argument(
-        "--seed", metavar="S", type=seed, default=0, help="of the synthetic patients and of --resplit (default 0)"
+        "--seed", metavar="S", type=seed, default=0, help="of what is drawn: patients, cases, --resplit (default 0)"
     )
     prepare.add_argument("--preset", choices=PRESET_NAMES, default="DEFAULT")
     add_progress_options(prepare)
@@ -143,6 +157,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         case, truth = synthetic_case(name, rng, PRESETS[arguments.preset])
         messages.append(_kept(case, arguments))
         write_outcomes(arguments.data, {name: truth.label})
+    messages += _rated(arguments, progress) if arguments.rated else []
     progress("done", 1.0)
     unused = (nodules.keys() | exclusion_regions.keys()) - {scan.id for scan in scans}
     if unused:
@@ -163,8 +178,13 @@ def _scans(arguments: argparse.Namespace) -> tuple[tuple[CohortScan, ...], list[
     given = {scan_id(ct): CohortScan(scan_id(ct), ct, None, (), "") for ct in arguments.ct}
     if len(given) < len(arguments.ct):
         raise UsageError("Two of the scans have the same name; a case is named by its file's name without the ending.")
-    if not (given or arguments.dataset or arguments.synthetic):
-        raise UsageError("Nothing to prepare: give scans, --dataset FOLDER, or --synthetic N for synthetic patients.")
+    if not (given or arguments.dataset or arguments.synthetic or arguments.rated):
+        raise UsageError(
+            "Nothing to prepare: give scans, --dataset FOLDER, --synthetic N for synthetic patients, or --rated N for "
+            "cases of real nodules."
+        )
+    if bool(arguments.rated) != bool(arguments.scans):
+        raise UsageError("--rated N puts nodules into the scans of --scans CASES: give both.")
     if (arguments.part or arguments.resplit) and not arguments.dataset:
         raise UsageError("--part and --resplit choose among the scans of a --dataset; give one.")
     datasets, messages = [], []
@@ -208,6 +228,23 @@ def _prepared(
     spheres = np.concatenate([own, nodules.get(scan.id, NONE)])
     regions = exclusion_regions.get(scan.id, NONE)
     return prepare_case(scan.id, volume, PRESETS[arguments.preset], spheres, regions, progress, lungs)
+
+
+def _rated(arguments: argparse.Namespace, progress: Progress) -> list[str]:
+    """Cases of real nodules; returns what they are, for the terminal."""
+    from ..datasets.nodule_bank import read_nodule_bank
+    from ..training.cases.store import CaseStore, write_outcomes
+    from ..training.studies.rated_cases import rated_cases
+
+    scans, bank = CaseStore(arguments.scans), read_nodule_bank(arguments.bank)
+    if scans.preset != arguments.preset:
+        raise UsageError(f"{arguments.scans} is of preset {scans.preset}; give --preset {scans.preset}.")
+    messages: list[str] = []
+    for case, positive in rated_cases(scans, bank, arguments.rated, arguments.leak, arguments.seed):
+        progress("making cases of real nodules", len(messages) / arguments.rated)
+        messages.append(_kept(case, arguments))
+        write_outcomes(arguments.data, {case.name: positive})
+    return messages
 
 
 def _kept(case: TrainingCase, arguments: argparse.Namespace) -> str:

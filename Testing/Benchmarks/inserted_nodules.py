@@ -34,18 +34,17 @@ from LungCancerDxLib.evaluation.report import Row, markdown, row, write_rows
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import model_or_run
-from LungCancerDxLib.phantom.real_nodules import PlacedNodule, insert_real_nodules, place_real_nodule
+from LungCancerDxLib.phantom.real_nodules import insert_real_nodules
 from LungCancerDxLib.preprocessing import WorkingScan
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, learnable
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
+from LungCancerDxLib.training.studies.rated_cases import place_apart
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
 SMALLEST_MM = 4.0
 PER_SCAN = 20
-APART_MM = 15.0  # between the surfaces of two nodules
-TRIES = 40
 ABOVE_LOGIT = 0.0
 WITHIN_MM = 4.0  # a mark this near to a centre, or within the radius, is right: the detector's cells are 4 mm wide
 NEITHER_MM = 5.0  # from a nodule's surface: other marks this near are neither right nor wrong
@@ -120,7 +119,7 @@ def jobs(store: CaseStore, bank: Sequence[BankNodule], fold: int | None, seed: i
 def in_scan(model: Model, compute: Compute, background: Background, job: Job) -> Rows:
     """Rows of nodules put into one scan, which is scored once, and of what else was marked in it."""
     scan, regions = background.case.scan, background.case.exclusion_regions
-    placed = place(np.random.default_rng(job.seed), job.nodules, background)
+    placed = place_apart(np.random.default_rng(job.seed), job.nodules, background.places)
     image = insert_real_nodules(scan.image, scan.kji_to_lps, placed, background.quality, model.preset)
     scan = replace(scan, image=image)
     marks = marks_of(model, compute, scan)
@@ -162,18 +161,6 @@ def of_cube(model: Model, compute: Compute, background: Background, job: Job) ->
     marks = marks_of(model, compute, scan)
     away_mm = np.linalg.norm(marks.center_kji - (CUBE_IMAGE - 1) / 2, axis=1)[:, None]
     return {"cubes": found_rows(model, compute, scan, marks, [cube], away_mm, background.case.name)}
-
-
-def place(rng: np.random.Generator, nodules: Sequence[BankNodule], background: Background) -> list[PlacedNodule]:
-    """Nodules at places of their own, well apart, the largest first; those that find none are left out."""
-    placed: list[PlacedNodule] = []
-    for nodule in sorted(nodules, key=lambda nodule: -nodule.diameter_mm):
-        taken = [(one.center_lps_mm, one.diameter_mm / 2 + APART_MM) for one in placed]
-        tries = (place_real_nodule(rng, nodule, background.places, (1.0, 1.0), taken) for _ in range(TRIES))
-        found = next((one for one in tries if one is not None), None)
-        if found is not None:
-            placed.append(found)
-    return placed
 
 
 def marks_of(model: Model, compute: Compute, scan: WorkingScan) -> Proposals:

@@ -53,7 +53,7 @@ def test_a_fold_goes_into_the_scan_of_its_number_and_its_cubes_after_it(bank, tm
 
 def test_marks_are_right_on_nodules_wrong_elsewhere_and_neither_in_regions(model, background, bank, monkeypatch):
     job, compute = study.Job("scan-0", 0, [bank[0]], [0, 0]), choose_compute("cpu", "fp32")
-    placed = study.place(np.random.default_rng(job.seed), job.nodules, background)
+    placed = study.place_apart(np.random.default_rng(job.seed), job.nodules, background.places)
     (center,) = study.world_to_index(background.case.scan.kji_to_lps, np.array([placed[0].center_lps_mm]))
     on, beside = center + 1, center + np.array([0, 0, 8])
     rows = [[2.0, *on, 8.0], [1.0, *beside, 5.0], [0.5, *FAR, 6.0], [0.1, 68, 70, 70, 6.0]]

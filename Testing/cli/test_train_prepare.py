@@ -17,6 +17,7 @@ from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import CaseStore, read_case
 from Testing.helpers import chest, slab, tiny
+from Testing.real_nodules import write_bank
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +120,21 @@ def test_a_nodule_outside_the_lungs_is_refused_with_a_hint_at_ras(files, tmp_pat
 def test_nothing_to_prepare_is_said(tmp_path):
     with pytest.raises(UsageError, match="--synthetic N"):
         prepare(tmp_path / "store")
+
+
+def test_a_bank_patients_are_cases_too(store, tmp_path):
+    write_bank(tmp_path)
+    options = ["--scans", store, "--bank", tmp_path, "--leak", 0.5]
+    message = prepare(tmp_path / "rated", "--rated", 1, *options, "--seed", 1)
+    rated = CaseStore(tmp_path / "rated")
+    assert rated.names == ("rated-1-0",)
+    assert "rated-1-0:" in message
+    assert (tmp_path / "rated" / "labels.csv").read_text().splitlines()[1] in ("rated-1-0,0", "rated-1-0,1")
+    assert len(rated.nodules[0]) <= 1
+    with pytest.raises(UsageError, match="give both"):
+        prepare(tmp_path / "rated", "--rated", 1)
+    with pytest.raises(UsageError, match="is of preset DEFAULT"):
+        prepare(tmp_path / "others", "--rated", 1, *options, "--preset", "PAPER")
 
 
 def test_synthetic_patients_are_cases_too(tmp_path):

@@ -322,7 +322,8 @@ def test_max_p_is_the_worst_nodule_and_has_no_shares(detected):
 @pytest.mark.usefixtures("no_outlines")
 def test_feature_combining_scores_the_case_alone(detected):
     detected(1.0, 0.5)
-    result = scored(tiny_model(join="feature-combining"))
+    result = scored(replace(tiny_model(join="feature-combining"), outcome="readers"))
+    assert not result.case.weighted_by_confidence
     assert 0 < result.case.score < 1
     assert [nodule.malignancy for nodule in result.nodules] == [None, None]
     assert shares(result) == []

@@ -222,7 +222,7 @@ def score_case(
         Ranks (from 1) of further nodules to classify, which do not count either. The points, whose ranks follow those
         of the proposals, are classified anyway.
     weighted_by_confidence
-        Join what `case.expected` makes of the malignancies; feature combining, which has none, joins as ever.
+        Join what `case.expected` makes of the malignancies.
 
     Raises
     ------

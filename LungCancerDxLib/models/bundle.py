@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load, save
 
 from ..errors import ModelError
-from ..names import JOINS
+from ..names import FEATURE_COMBINING, JOINS
 from ..networks.cnet import CNet
 from ..networks.nnet import NNet
 from ..preset import PRESETS, Preset
@@ -69,7 +69,7 @@ class Model:
         From readers' ratings a malignancy is learned nodule by nodule, as if it were one; other outcomes are those of
         cases, through which malignancies learn what false alarms are worth.
         """
-        return self.outcome == "readers"
+        return self.outcome == "readers" and self.join != FEATURE_COMBINING
 
 
 def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:

@@ -20,9 +20,9 @@ from ..cases.prepare import to_working
 from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseStore, TrainingCase
 from ..classifier.rated_crops import Background
+from ..classifier.readers import NO_NODULES_SHARE
 from .bank_cases import OVER
 
-NO_NODULES_SHARE = 0.3  # of the cases
 APART_MM = 15.0  # between the surfaces of two nodules
 TRIES = 40
 

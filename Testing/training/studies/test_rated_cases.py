@@ -9,7 +9,8 @@ from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.classifier.rated_crops import Background
-from LungCancerDxLib.training.studies.rated_cases import NO_NODULES_SHARE, place_apart, rated_cases
+from LungCancerDxLib.training.classifier.readers import NO_NODULES_SHARE
+from LungCancerDxLib.training.studies.rated_cases import place_apart, rated_cases
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import ball_case, store_of
 

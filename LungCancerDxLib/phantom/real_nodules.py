@@ -30,6 +30,7 @@ WALL_SHARE = 0.25  # of the shell that is dense; a vessel makes less of it
 SUNK_MM = 0.5  # a nodule on the wall or a vessel reaches into it
 FLAT_NORMAL = 0.6  # walls that face up or down more than this meet no nodule: what its slices touched is not known
 PLACE_TRIES, PLACE_POINTS = 20, 200
+APART_MM, APART_TRIES = 15.0, 40  # between the surfaces of two nodules; a nodule's chances for it
 NATIVE_BLUR_MM, NATIVE_NOISE_HU = 0.7, 25.0  # of the scans that the nodules come from, along j and i
 OUTLINE_MARGIN_MM = 4.0
 
@@ -98,6 +99,18 @@ def place_real_nodule(
     turn = Rotation.from_rotvec([angle, 0, 0]).as_matrix()  # about k; offsets k, j, i
     lps_to_nodule = np.diag(mirror) @ tilt @ _in_plane(turn) / scale
     return PlacedNodule(nodule, center, lps_to_nodule, scale, seed)
+
+
+def place_apart(rng: np.random.Generator, nodules: Sequence[BankNodule], places: LungPlaces) -> list[PlacedNodule]:
+    """Nodules in their own size at places well apart, the largest first; those that find none are left out."""
+    placed: list[PlacedNodule] = []
+    for nodule in sorted(nodules, key=lambda nodule: -nodule.diameter_mm):
+        taken = [(one.center_lps_mm, one.diameter_mm / 2 + APART_MM) for one in placed]
+        tries = (place_real_nodule(rng, nodule, places, (1.0, 1.0), taken) for _ in range(APART_TRIES))
+        found = next((one for one in tries if one is not None), None)
+        if found is not None:
+            placed.append(found)
+    return placed
 
 
 def _in_plane(turn_kji: np.ndarray) -> np.ndarray:

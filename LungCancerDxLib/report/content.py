@@ -108,7 +108,7 @@ def report_of(
     """
     assessment = assess(result)
     shown = [nodule for nodule in result.nodules if nodule.is_reported]
-    pictured = sorted(shown, key=_in_pictures)[:_PICTURED]
+    pictured = sorted(shown, key=_picture_order)[:_PICTURED]
     return Report(
         warning=_warning(result),
         headline=tuple(_headline(result, assessment)),
@@ -126,7 +126,7 @@ def report_of(
     )
 
 
-def _in_pictures(nodule: Nodule) -> tuple[bool, float]:
+def _picture_order(nodule: Nodule) -> tuple[bool, float]:
     """Sorts what has an outline first, then as ranks do, the user's points by their scores among the others."""
     return nodule.volume_mm3 is None, -expected(nodule.malignancy or 0.0, nodule.confidence)
 

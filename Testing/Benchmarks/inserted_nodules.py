@@ -34,13 +34,12 @@ from LungCancerDxLib.evaluation.report import Row, markdown, row, write_rows
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import model_or_run
-from LungCancerDxLib.phantom.real_nodules import insert_real_nodules
+from LungCancerDxLib.phantom.real_nodules import insert_real_nodules, place_apart
 from LungCancerDxLib.preprocessing import WorkingScan
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, learnable
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
-from LungCancerDxLib.training.studies.rated_cases import place_apart
 from LungCancerDxLib.volume import index_to_world, world_to_index
 
 SMALLEST_MM = 4.0

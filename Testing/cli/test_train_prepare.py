@@ -122,7 +122,7 @@ def test_nothing_to_prepare_is_said(tmp_path):
         prepare(tmp_path / "store")
 
 
-def test_a_bank_patients_are_cases_too(store, tmp_path):
+def test_patients_of_a_bank_are_cases_too(store, tmp_path):
     write_bank(tmp_path)
     options = ["--scans", store, "--bank", tmp_path, "--leak", 0.5]
     message = prepare(tmp_path / "rated", "--rated", 1, *options, "--seed", 1)

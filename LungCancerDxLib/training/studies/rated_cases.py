@@ -13,8 +13,7 @@ import numpy as np
 
 from ...datasets.nodule_bank import BankNodule
 from ...errors import UsageError
-from ...phantom.nodules.population import LungPlaces
-from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_real_nodule
+from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_apart
 from ...preset import PRESETS, Preset
 from ..cases.prepare import to_working
 from ..cases.real_nodules import learnable, refuse_test_scans
@@ -22,9 +21,6 @@ from ..cases.store import CaseStore, TrainingCase
 from ..classifier.rated_crops import Background
 from ..classifier.readers import NO_NODULES_SHARE
 from .bank_cases import OVER
-
-APART_MM = 15.0  # between the surfaces of two nodules
-TRIES = 40
 
 
 def rated_cases(
@@ -53,38 +49,19 @@ def rated_cases(
             "for one case; ask for fewer."
         )
     whose = dict(zip(with_nodules, order, strict=False))
-    for first in range(len(scans)):
-        background = Background.of(scans.case(first), np.zeros((0, 3)), preset)
-        for n in range(first, count, len(scans)):
-            yield _case(
-                f"rated-{seed}-{n}", background, whose.get(n, []), leak, np.random.default_rng([seed, n]), preset
-            )
+    for number in range(len(scans)):
+        background = Background.of(scans.case(number), np.zeros((0, 3)), preset)
+        for n in range(number, count, len(scans)):
+            rng = np.random.default_rng([seed, n])
+            leaks = bool(rng.random() < leak)
+            placed = place_apart(rng, whose.get(n, []), background.places)
+            rated_over = any(one.nodule.malignancy > OVER for one in placed)
+            yield _shown(f"rated-{seed}-{n}", background, placed, preset), leaks or rated_over
 
 
-def _case(
-    name: str,
-    background: Background,
-    nodules: Sequence[BankNodule],
-    leak: float,
-    rng: np.random.Generator,
-    preset: Preset,
-) -> tuple[TrainingCase, bool]:
-    leaks = bool(rng.random() < leak)
-    placed, empty = place_apart(rng, nodules, background.places), background.case
-    image = insert_real_nodules(empty.scan.image, empty.scan.kji_to_lps, placed, background.quality, preset)
+def _shown(name: str, background: Background, placed: Sequence[PlacedNodule], preset: Preset) -> TrainingCase:
+    """The background's case with nodules in it."""
+    empty, scan = background.case, background.case.scan
+    image = insert_real_nodules(scan.image, scan.kji_to_lps, placed, background.quality, preset)
     spheres = np.array([(*one.center_lps_mm, one.diameter_mm) for one in placed])
-    scan = replace(empty.scan, image=image)
-    case = replace(empty, name=name, scan=scan, nodules=to_working(spheres, scan))
-    return case, leaks or any(one.nodule.malignancy > OVER for one in placed)
-
-
-def place_apart(rng: np.random.Generator, nodules: Sequence[BankNodule], places: LungPlaces) -> list[PlacedNodule]:
-    """Nodules in their own size at places well apart, the largest first; those that find none are left out."""
-    placed: list[PlacedNodule] = []
-    for nodule in sorted(nodules, key=lambda nodule: -nodule.diameter_mm):
-        taken = [(one.center_lps_mm, one.diameter_mm / 2 + APART_MM) for one in placed]
-        tries = (place_real_nodule(rng, nodule, places, (1.0, 1.0), taken) for _ in range(TRIES))
-        found = next((one for one in tries if one is not None), None)
-        if found is not None:
-            placed.append(found)
-    return placed
+    return replace(empty, name=name, scan=replace(scan, image=image), nodules=to_working(spheres, scan))

@@ -7,10 +7,11 @@ import pytest
 
 from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.phantom.real_nodules import APART_MM, place_apart
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.classifier.rated_crops import Background
 from LungCancerDxLib.training.classifier.readers import NO_NODULES_SHARE
-from LungCancerDxLib.training.studies.rated_cases import place_apart, rated_cases
+from LungCancerDxLib.training.studies.rated_cases import rated_cases
 from Testing.real_nodules import write_bank
 from Testing.training.tiny import ball_case, store_of
 
@@ -74,4 +75,4 @@ def test_nodules_of_a_patient_lie_apart(scans, bank):
     centers = np.array([one.center_lps_mm for one in placed])
     away = np.linalg.norm(centers[:, None] - centers, axis=2)[np.triu_indices(len(centers), 1)]
     assert 2 <= len(placed) <= 5
-    assert away.min() > 9.0 + 15.0 - 1e-6
+    assert away.min() > 9.0 + APART_MM - 1e-6

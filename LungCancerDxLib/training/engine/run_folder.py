@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ...errors import OutputError, UsageError
+from ...names import listed
 from ...report.plotting import pyplot
 from ...runtime.atomic import atomic_file
 
@@ -19,6 +20,7 @@ CONFIG_FILE, LOG_FILE, VALIDATION_FILE = "config.json", "log.csv", "validation.c
 CHECKPOINT_FILE, CURVES_FILE = "checkpoint.pt", "curves.png"
 EVENTS_FOLDER = "tensorboard"
 _SMOOTHED_OVER = 50  # parts of the run, in the curves
+_SHOWN = 24  # characters of a setting in a message
 
 Row = dict[str, float]
 """The values of a step by name, `step` among them."""
@@ -70,12 +72,16 @@ class RunFolder:
             before = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"{self.folder} holds no run to resume: {path} cannot be read ({error}).") from error
-        differing = sorted(k for k in before.keys() | self.config.keys() if before.get(k) != self.config.get(k))
-        if differing:
-            changes = "; ".join(f"{key}: {before.get(key)} before, {self.config.get(key)} now" for key in differing)
+        then, now = _settings(before), _settings(self.config)
+        changes = [
+            f"{key}: {_short(then.get(key))} before, {_short(now.get(key))} now"
+            for key in sorted(then.keys() | now.keys())
+            if then.get(key) != now.get(key)
+        ]
+        if changes:
             raise UsageError(
-                f"The run in {self.folder} was started with other settings ({changes}). Resume it with the same, or "
-                "start a new run in another folder."
+                f"The run in {self.folder} was started with other settings ({listed(changes, 3)}). Resume it with the "
+                "same, or start a new run in another folder."
             )
 
     def save(self, state: dict[str, Any]) -> None:
@@ -99,6 +105,19 @@ class RunFolder:
         except Exception as error:
             raise OutputError(f"{path} cannot be read ({error}); remove it to start the run anew.") from error
         return state
+
+
+def _settings(config: dict[str, Any], within: str = "") -> dict[str, Any]:
+    """The values of a configuration by their names, those of its parts as `part.name`."""
+    settings: dict[str, Any] = {}
+    for name, value in config.items():
+        settings |= _settings(value, f"{within}{name}.") if isinstance(value, dict) else {within + name: value}
+    return settings
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 class Records:

@@ -13,7 +13,7 @@ import torch
 
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from LungCancerDxLib.training.engine.loop import TrainingFailed, train
-from LungCancerDxLib.training.engine.run_folder import CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE
+from LungCancerDxLib.training.engine.run_folder import CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, RunFolder
 from Testing.helpers import ROOT, environment
 from Testing.training.tiny import quiet
 from Testing.training.toy import STEPS, Toy, toy_run
@@ -164,6 +164,20 @@ def test_a_run_is_not_resumed_with_other_settings(tmp_path):
     assert json.loads((folder / CONFIG_FILE).read_text()) == {"task": "toy", "steps": 2}
     with pytest.raises(UsageError, match="other settings \\(steps: 2 before, 3 now\\)"):
         train(Toy(), toy_run(folder, steps=3), quiet(resume=True))
+
+
+def test_settings_that_differ_are_named_one_by_one_and_briefly(tmp_path):
+    recipe, many = {"batch": 4, "crop": 96}, {f"case-{n:02d}": n for n in range(40)}
+    RunFolder(tmp_path / "run", {"recipe": recipe, "cases": many, "nodules": list(range(700))}).create()
+    other = {"recipe": {**recipe, "batch": 8}, "cases": {**many, "case-07": 8}, "nodules": list(range(1, 700))}
+    with pytest.raises(UsageError) as raised:
+        RunFolder(tmp_path / "run", other).resume()
+    nodules = "nodules: [0, 1, 2, 3, 4, 5, 6, 7,... before, [1, 2, 3, 4, 5, 6, 7, 8,... now"
+    assert f"(cases.case-07: 7 before, 8 now, {nodules}, recipe.batch: 4 before, 8 now)" in str(raised.value)
+    none = {"recipe": recipe, "cases": {}, "nodules": []}
+    with pytest.raises(UsageError, match=r"cases\.case-02: 2 before, None now and 38 more") as raised:
+        RunFolder(tmp_path / "run", none).resume()
+    assert len(str(raised.value)) < 400
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -52,8 +52,8 @@ def findings(volume: CTVolume, lung_labels: np.ndarray) -> list[Finding]:
 
 
 def _of_slices(volume: CTVolume) -> Iterator[Finding]:
-    spacing = float(volume.canonical_spacing_mm()[0])
-    thickness = float(volume.info.get("slice_thickness_mm") or 0.0)
+    spacing = round(float(volume.canonical_spacing_mm()[0]), 3)  # headers have six digits of a position
+    thickness = round(float(volume.info.get("slice_thickness_mm") or 0.0), 3)
     if max(spacing, thickness) > _THICK_SLICES_MM:
         what = f"slices are {spacing:.1f} mm apart" if spacing >= thickness else f"slices are {thickness:.1f} mm thick"
         small = f"above {_THICK_SLICES_MM:.0f} mm small nodules are missed"

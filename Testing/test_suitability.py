@@ -27,7 +27,16 @@ def of(volume, lungs=None):
 
 @pytest.mark.parametrize(
     ("slice_mm", "said", "serious"),
-    [(0.6, False, False), (3.0, False, False), (3.1, True, False), (4.0, True, False), (5.0, True, True), (8.0, 1, 1)],
+    [
+        (0.6, False, False),
+        (3.0, False, False),
+        (3.0000004, False, False),  # positions of an oblique series have six digits
+        (3.1, True, False),
+        (4.0, True, False),
+        (4.0000004, True, False),
+        (5.0, True, True),
+        (8.0, True, True),
+    ],
 )
 def test_slices_over_3_mm_apart_are_named_and_those_over_4_make_the_score_unreliable(slice_mm, said, serious):
     unreliable, warned = of(scan(slice_mm))

@@ -46,6 +46,7 @@ _PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9
 _EMPHYSEMA_HU = -950
 _NO_SEGMENTER = "No segmenter is at hand: nodules are not outlined, and their diameters are the detector's boxes."
 _TOLERATED = 1.1  # of the memory allowed
+_MOST_RANKS = np.iinfo(np.uint8).max  # which are labels of a map
 
 
 class StageObserver(Protocol):
@@ -141,11 +142,12 @@ def detect_and_score(
     ------
     NoLungsError, OutOfMemoryError, ModelError, Cancelled
     UsageError
-        For a point outside the scan, or a rank to classify that this case does not have.
+        For a point outside the scan, too many of them, or a rank to classify that this case does not have.
     """
     compute = compute or Compute()
     preset, classifier = model.preset, model.classifier
-    points, segmenter = _points_in_scan(points_lps_mm, volume), segmenter_of(model)
+    points = _points_in_scan(points_lps_mm, volume, _MOST_RANKS - preset.listed_nodules)
+    segmenter = segmenter_of(model)
     kept = ScanCache(cache, volume, preset)
     stage = _Stages(observe, progress)
     with PeakMemory() as memory:
@@ -213,8 +215,10 @@ class _Stages:
         return output
 
 
-def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume) -> np.ndarray:
+def _points_in_scan(points_lps_mm: Sequence[Sequence[float]], volume: CTVolume, at_most: int) -> np.ndarray:
     points = np.array(points_lps_mm, dtype=float).reshape(-1, 3)
+    if len(points) > at_most:
+        raise UsageError(f"{len(points)} points are too many to classify in one run; give {at_most} at most.")
     points_kji = world_to_index(volume.kji_to_lps, points)
     for n, (point_kji, (x, y, z)) in enumerate(zip(points_kji, points, strict=True)):
         if not ((point_kji > -0.5) & (point_kji < np.array(volume.shape_kji) - 0.5)).all():

@@ -232,6 +232,12 @@ def test_chosen_nodules_are_given_their_malignancy_and_leave_the_score_alone(res
     assert chosen.case.score == pytest.approx(result.case.score, abs=1e-6)
 
 
+def test_more_points_than_a_label_map_has_labels_are_refused_before_any_work(detected):
+    detected(1.0)
+    with pytest.raises(UsageError, match="236 points are too many to classify in one run; give 235 at most"):
+        detect_and_score(slab().volume, tiny_model(), points_lps_mm=[IN_THE_LEFT_LUNG] * 236)
+
+
 def test_ranks_that_the_case_does_not_have_are_refused(detected):
     detected(1.0, 0.5, 0.0)
     with pytest.raises(UsageError, match=r"no nodule of rank -1, 0, 4: its nodules have the ranks 1 to 3\."):

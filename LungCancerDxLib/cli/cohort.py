@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         "preset": model.preset.name,
         "precision": compute.precision,
         "masks": arguments.masks,
+        **({"weighted_by_confidence": True} if model.weighted_by_confidence else {}),
     }
     check_run(out, record)
 

@@ -73,6 +73,10 @@ def test_a_cohort_is_scored_as_its_scans_are_and_goes_on_only_with_the_same_opti
     with pytest.raises(UsageError, match=f"sha256 was {tiny_model().sha256} and is other"):
         command(scans, "--out", tmp_path, "--model", "other")
     assert "1 of 2 scans scored" in command(scans, "--out", tmp_path)
+    record["weighted_by_confidence"] = True
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="weighted_by_confidence was True and is None"):
+        command(scans, "--out", tmp_path)
 
 
 def test_an_output_folder_among_the_scans_or_with_something_else_in_it_is_refused(command, scans, tmp_path):

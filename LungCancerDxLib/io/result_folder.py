@@ -49,7 +49,7 @@ def write_result(result: CaseResult, volume: CTVolume, folder: Path) -> None:
     OSError
         Where a file could not be written whole.
     """
-    (folder / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
+    (folder / CASE_FILE).write_text(result.to_json(), encoding="utf-8", newline="\n")
     for labels, name in zip((result.lung_labels, result.nodule_labels), _LABEL_FILES, strict=True):
         if labels is not None:
             write_image(labels, volume, folder / name)

@@ -215,7 +215,7 @@ def write_text(path: Path, text: str) -> None:
     OutputError
     """
     with atomic_file(path) as staging:
-        staging.write_text(text, encoding="utf-8", errors=_ERRORS)
+        staging.write_text(text, encoding="utf-8", errors=_ERRORS, newline="\n")
 
 
 def _cell(value: object) -> object:

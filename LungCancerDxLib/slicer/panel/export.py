@@ -41,7 +41,7 @@ def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, 
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"The folder {folder} is not empty. Choose one that does not exist yet or is empty.")
     with atomic_folder(folder) as staging:
-        (staging / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
+        (staging / CASE_FILE).write_text(result.to_json(), encoding="utf-8", newline="\n")
         _write_table(result, staging / TABLE_FILE)
         if nodes.summary is not None:
             (staging / SUMMARY_FILE).write_text(nodes.summary.GetText(), encoding="utf-8")

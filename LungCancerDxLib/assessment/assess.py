@@ -6,6 +6,7 @@ outline there is neither size nor type. What a rule needs and nobody knows is go
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -27,6 +28,7 @@ EMPHYSEMA_SHARE = "share_below_950_hu"
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
 _HIGHEST = ("4B", "4X")  # which ask for the same
+_MAY_BE_0 = "Lung-RADS may be 0"
 AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
 
 
@@ -64,7 +66,7 @@ class Assessment:
     nodules
         Those that were assessed.
     not_assessed
-        Ranks of those that count or that the user set and that were not outlined.
+        Ranks of those that count or that the user set, that were not outlined and lie in no other one.
     emphysema
         What the Brock model was told; None: not known.
     emphysema_share
@@ -79,6 +81,11 @@ class Assessment:
     emphysema: bool | None
     emphysema_share: float | None
     remarks: tuple[str, ...]
+
+    @property
+    def not_in_full(self) -> tuple[str, ...]:
+        """The remark that the scan cannot be evaluated in full, where that is so."""
+        return tuple(remark for remark in self.remarks if remark.startswith(_MAY_BE_0))
 
     @property
     def scan_category(self) -> str:
@@ -141,19 +148,32 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
     patient = Patient.from_table(result.patient) if patient is None else patient
     candidates = [nodule for nodule in result.nodules if nodule.is_reported]
     measured = [nodule for nodule in candidates if nodule.volume_mm3 is not None]
+    others = [nodule for nodule in candidates if nodule.volume_mm3 is None]
+    same = {nodule.rank: rank for nodule in others if (rank := _rank_around(nodule, measured))}
     share = result.lungs.get(EMPHYSEMA_SHARE)
     emphysema = _emphysema(patient, share)
-    counts = (patient.nodule_count,) * 2 if patient.nodule_count else (1, max(len(candidates), 1))
+    counts = (patient.nodule_count,) * 2 if patient.nodule_count else (1, max(len(candidates) - len(same), 1))
     nodules = tuple(_assess_nodule(nodule, patient, emphysema, counts) for nodule in measured)
-    not_assessed = tuple(nodule.rank for nodule in candidates if nodule.volume_mm3 is None)
+    not_assessed = tuple(nodule.rank for nodule in others if nodule.rank not in same)
     return Assessment(
         lung_rads=_scan_categories(nodules) if patient.setting != INCIDENTAL else (),
         nodules=nodules,
         not_assessed=not_assessed,
         emphysema=emphysema,
         emphysema_share=share,
-        remarks=tuple(_remarks(result, patient, bool(candidates), not_assessed)),
+        remarks=(
+            *_remarks(result, patient, bool(candidates), not_assessed),
+            *(f"Nodule {rank} lies in nodule {around} and is taken for a part of it." for rank, around in same.items()),
+        ),
     )
+
+
+def _rank_around(nodule: Nodule, measured: list[Nodule]) -> int | None:
+    """The rank of a measured nodule in whose sphere another one has its centre."""
+    for other in measured:
+        if math.dist(nodule.center_lps_mm, other.center_lps_mm) < (other.diameter_mm or 0.0) / 2:
+            return other.rank
+    return None
 
 
 def _emphysema(patient: Patient, share: float | None) -> bool | None:
@@ -325,7 +345,7 @@ def _remarks(result: CaseResult, patient: Patient, are_found: bool, not_assessed
     if _is_emphysema_measured(patient, share):
         yield f"Emphysema is taken as present: {100 * (share or 0):.0f} % of the lungs lie below -950 HU."
     if result.unreliable and patient.setting != INCIDENTAL:
-        yield f"Lung-RADS may be 0, as the scan cannot be evaluated in full: {'; '.join(result.unreliable)}."
+        yield f"{_MAY_BE_0}, as the scan cannot be evaluated in full: {'; '.join(result.unreliable)}."
     if not_assessed:
         which = ", ".join(map(str, not_assessed))
         yield f"Not outlined and therefore not assessed: nodule{'s' * (len(not_assessed) > 1)} {which}."

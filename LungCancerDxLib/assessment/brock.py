@@ -148,6 +148,11 @@ class Risk:
         low, high = percent(self.low), percent(self.high)
         return f"{low} %" if low == high else f"{low} to {high} %"
 
+    @property
+    def full_text(self) -> str:
+        """The same with what the range is over: "1.2 to 8.9 % (over age, sex)"."""
+        return f"{self.text} (over {', '.join(self.unknown)})" if self.unknown else self.text
+
 
 def percent(probability: float) -> str:
     """With one decimal, or two below one percent."""

@@ -25,14 +25,18 @@ def dictated(result: CaseResult) -> str:
         lines.append("No nodule was found that counts.")
     if assessment.lung_rads:
         lines.append(f"{NAME}, suggested for a screening CT: category {assessment.scan_category}.")
-    return "\n".join([*lines, DECIDES, OUTCOME_REMARKS[result.model["outcome"]], RESEARCH_USE_ONLY]) + "\n"
+        lines += assessment.not_in_full
+    unreliable = result.warnings[:1] if result.unreliable else ()
+    overruling = [f"{result.overruling}."] if result.overruling else []
+    notices = [DECIDES, OUTCOME_REMARKS[result.model["outcome"]], RESEARCH_USE_ONLY]
+    return "\n".join([*unreliable, *lines, *overruling, *notices]) + "\n"
 
 
 def _sentence(nodule: Nodule, found: NoduleAssessment | None, result: CaseResult) -> str:
     about = ", ".join(_parts(nodule))
     name = result.short_nodule_score_name
     score = "" if nodule.malignancy is None else f" The network's {name}: {nodule.malignancy:.2f}."
-    risks = "" if found is None or found.brock.high is None else f" {found.brock.name}: {found.brock.text}."
+    risks = "" if found is None or found.brock.high is None else f" {found.brock.name}: {found.brock.full_text}."
     category = "" if found is None or not found.lung_rads else f" Lung-RADS {category_text(found.lung_rads)}."
     return f"Nodule {nodule.rank}: {about}.{category}{risks}{score}"
 

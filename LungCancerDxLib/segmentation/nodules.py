@@ -27,6 +27,7 @@ _GROWTH = 1.5  # of the crop where the nodule reaches beyond it
 _OFF_SHARE = 0.25  # of the diameter: a crop whose nodule lies further off its middle is moved
 _LARGEST_MM = 110.0
 _SMALLEST_SHARE = 0.03  # of the ball of the box: less is no outline
+_MOST_SHARED = 0.5  # of a mask, with those of better ranks
 _MOST_IN_WALL = 0.8  # of a mask, beyond the lungs' hull; 0.05 of a cancer broadly on the pleura, 0.97 of a rib
 
 
@@ -85,14 +86,17 @@ def segment_nodules(
 def _outlined(
     nodules: Sequence[Nodule], outline_of: Callable[[Nodule], Masks | None], labels: np.ndarray, progress: Progress
 ) -> dict[int, Masks]:
-    """The masks of the nodules that are worth it, by their number, the better rank first; they go into the labels."""
+    """The masks of the nodules that are worth it, by their number, the better rank first; they go into the labels.
+
+    What lies for the most part in the mask of a better rank is the same nodule and has none.
+    """
     found: dict[int, Masks] = {}
     wanted = sorted((n for n, nodule in enumerate(nodules) if is_outlined(nodule)), key=lambda n: nodules[n].rank)
     for number, n in enumerate(wanted):
         progress("outlining nodules", number / len(wanted))
         masks = outline_of(nodules[n])
-        if masks is not None and (free := masks.whole & (labels[masks.box] == 0)).any():
-            labels[masks.box][free] = nodules[n].rank
+        if masks is not None and masks.whole[labels[masks.box] == 0].sum() > _MOST_SHARED * masks.whole.sum():
+            labels[masks.box][masks.whole & (labels[masks.box] == 0)] = nodules[n].rank
             found[n] = masks
     return found
 

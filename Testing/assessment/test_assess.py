@@ -29,7 +29,13 @@ SOLID = Nodule(
 )
 PART_SOLID = replace(SOLID, rank=2, type="part-solid", diameter_mm=12.0, longest_axial_diameter_mm=13.0)
 NOT_OUTLINED = replace(
-    SOLID, rank=3, volume_mm3=None, type=None, longest_axial_diameter_mm=None, distance_to_pleura_mm=None
+    SOLID,
+    rank=3,
+    center_lps_mm=(40.0, 0.0, 0.0),
+    volume_mm3=None,
+    type=None,
+    longest_axial_diameter_mm=None,
+    distance_to_pleura_mm=None,
 )
 RUNNER_UP = replace(SOLID, rank=4, scored=False, diameter_mm=25.0)
 USERS = replace(SOLID, rank=5, source="user", scored=False, diameter_mm=5.0)
@@ -124,6 +130,17 @@ def test_a_nodule_without_a_category_leaves_the_scans_open():
     assert assess(case_of(SOLID, NOT_OUTLINED), Patient()).scan_category == "at least 4A"
     large = replace(SOLID, diameter_mm=20.0)
     assert assess(case_of(large, NOT_OUTLINED), Patient()).scan_category == "4B"
+
+
+def test_a_point_in_an_outlined_nodule_is_no_other_nodule():
+    """It neither opens the scan's category nor makes two nodules of one."""
+    point = replace(NOT_OUTLINED, rank=6, source="user", scored=False, center_lps_mm=(3.0, 3.0, 0.0))
+    found, alone = assess(case_of(SOLID, point), Patient()), assess(case_of(SOLID), Patient())
+    assert found.scan_category == alone.scan_category == "4A"
+    assert (found.nodules, found.not_assessed) == (alone.nodules, ())
+    assert "Nodule 6 lies in nodule 1 and is taken for a part of it." in found.remarks
+    outside = replace(point, center_lps_mm=(4.0, 4.0, 0.0))
+    assert assess(case_of(SOLID, outside), Patient()).not_assessed == (6,)
 
 
 def test_follow_up_by_the_earlier_diameter():

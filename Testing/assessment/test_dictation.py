@@ -24,3 +24,20 @@ def test_a_sentence_a_nodule_and_the_category():
 def test_a_nodule_at_the_pleura_and_a_case_without_any():
     assert "at the lung's edge" in dictated(case_of(replace(SOLID, distance_to_pleura_mm=0.4)))
     assert dictated(case_of()).startswith("No nodule was found that counts.\n")
+
+
+def test_an_unreliable_scan_and_an_overruled_score_are_told():
+    first = "The score is not reliable: slices are 5.0 mm apart."
+    case = replace(case_of(SOLID, unreliable=("slices are 5.0 mm apart",)), warnings=(first,))
+    lines = dictated(case.rescored([])).splitlines()
+    assert lines[0] == first
+    assert "Overruled by the user: without 1. The model's own score: 0.70." in lines
+    lines = dictated(case).splitlines()
+    assert lines[2].startswith("Lung-RADS v2022, suggested")
+    assert lines[3].startswith("Lung-RADS may be 0, as the scan cannot be evaluated in full")
+    assert not any("Overruled" in line for line in lines)
+
+
+def test_a_range_is_said_with_what_it_is_over():
+    text = dictated(assessed(case_of(SOLID), replace(ALL_KNOWN, family_history=None)))
+    assert " % (over family history). The network's" in text

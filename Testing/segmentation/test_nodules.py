@@ -189,8 +189,8 @@ def test_the_better_rank_keeps_the_voxels_that_two_masks_share(plain_scan):
     volume, lungs = plain_scan
     result = segment(volume, lungs, [proposal(CENTER, 12, 4), proposal(np.add(CENTER, 1), 12, 2)])
     assert [nodule.rank for nodule in result.nodules] == [4, 2]
-    assert np.unique(result.labels).tolist() in ([0, 2], [0, 2, 4])
-    assert (result.labels == 2).sum() > 50 * (result.labels == 4).sum()
+    assert np.unique(result.labels).tolist() == [0, 2]
+    assert [nodule.volume_mm3 is None for nodule in result.nodules] == [True, False]  # it is the same nodule
 
 
 @pytest.mark.slow

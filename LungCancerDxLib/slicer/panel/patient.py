@@ -120,9 +120,8 @@ def assessment_text(assessment: Assessment, rank: int | None) -> str:
     found = None if rank is None else assessment.of(rank)
     if found is not None:
         lines += [f"Nodule {rank}: Lung-RADS {each.name} suggested. {each.rule}." for each in found.lung_rads]
-        over = f" (over {', '.join(found.brock.unknown)})" if found.brock.unknown else ""
-        lines.append(f"{found.brock.name}: {found.brock.text}{over}")
-        lines += [f"{found.mayo.name}: {found.mayo.text}"] if found.mayo is not None else []
+        lines.append(f"{found.brock.name}: {found.brock.full_text}")
+        lines += [f"{found.mayo.name}: {found.mayo.full_text}", *found.mayo.remarks] if found.mayo is not None else []
         lines += [f"Fleischner: {each.text} ({each.rule})" for each in found.fleischner]
         lines += [*found.brock.remarks, *found.remarks]
     elif rank is not None:

@@ -123,8 +123,9 @@ class Nodule:
     By `rank` come those that count by confidence times malignancy, others by their logit, the user's points last.
     `box_diameter_mm` is the detector's box, `diameter_mm` the measured one (the box's where no mask was made),
     `confidence` the logistic of the detector's `logit`, `malignancy` the classifier's P_i and `contribution` the
-    nodule's share of the case's evidence. Only `scored` nodules count in the case's score. `side` is "left", "right" or
-    "unknown", where the image does not tell which lung it shows.
+    nodule's share of the case's evidence. Only `scored` nodules count in the case's score; where the user has overruled
+    that, `scored_by_model` tells what the model had counted. `side` is "left", "right" or "unknown", where the image
+    does not tell which lung it shows.
     """
 
     rank: int
@@ -145,6 +146,12 @@ class Nodule:
     malignancy: float | None = None
     contribution: float | None = None
     scored: bool = False
+    scored_by_model: bool | None = None
+
+    @property
+    def counted_by_model(self) -> bool:
+        """Whether the model itself counted it, whatever the user has said since."""
+        return self.scored if self.scored_by_model is None else self.scored_by_model
 
     @property
     def is_reported(self) -> bool:
@@ -229,6 +236,38 @@ class CaseResult:
         """The same in one word."""
         return SHORT_NODULE_SCORES[self.model["outcome"]]
 
+    @property
+    def scored_ranks(self) -> frozenset[int]:
+        """The ranks that count in the case's score."""
+        return frozenset(nodule.rank for nodule in self.nodules if nodule.scored)
+
+    @property
+    def by_model(self) -> CaseResult | None:
+        """The case as the model itself counts, where the user has overruled it."""
+        counted = {nodule.rank for nodule in self.nodules if nodule.counted_by_model}
+        is_own = counted == self.scored_ranks or self.case.join == FEATURE_COMBINING
+        return None if is_own else self.rescored(counted)
+
+    @property
+    def overruling(self) -> str:
+        """What the user has changed, and the model's own score; empty where the score is the model's own."""
+        if (by_model := self.by_model) is None:
+            return ""
+        model, user = by_model.scored_ranks, self.scored_ranks
+        changes = [
+            f"{how} {', '.join(map(str, sorted(ranks)))}"
+            for how, ranks in (("without", model - user), ("with", user - model))
+            if ranks
+        ]
+        return f"Overruled by the user: {' and '.join(changes)}. The model's own score: {by_model.case.score:.2f}"
+
+    @property
+    def joining(self) -> str:
+        """How the case's score comes of its nodules, in one line."""
+        weighted = ", weighted by their confidence of detection" if self.case.weighted_by_confidence else ""
+        joined = f"{self.case.scored_nodules} of {len(self.nodules)} listed nodules"
+        return f"Joined from {joined} by {self.case.join}{weighted}"
+
     def rescored(self, ranks: Collection[int]) -> CaseResult:
         """The case when exactly the nodules of these ranks count; nobody moves up by themselves.
 
@@ -251,9 +290,18 @@ class CaseResult:
         malignancy = [expected(n.malignancy or 0.0, weight) for n, weight in zip(ticked, weights, strict=True)]
         evidence = combine(case.join, malignancy, case.leak, case.blank_malignancy, case.blank_count)
         shares = {nodule.rank: share for nodule, share in zip(ticked, evidence.shares, strict=True)}
+        overruled = shares.keys() != {nodule.rank for nodule in self.nodules if nodule.counted_by_model}
         return replace(
             self,
-            nodules=tuple(replace(n, scored=n.rank in shares, contribution=shares.get(n.rank)) for n in self.nodules),
+            nodules=tuple(
+                replace(
+                    nodule,
+                    scored=nodule.rank in shares,
+                    contribution=shares.get(nodule.rank),
+                    scored_by_model=nodule.counted_by_model if overruled else None,
+                )
+                for nodule in self.nodules
+            ),
             case=replace(
                 case,
                 score=evidence.score,
@@ -338,3 +386,5 @@ def _check_tables(result: CaseResult) -> None:
     ranks = [nodule.rank for nodule in result.nodules]
     if len(set(ranks)) < len(ranks):
         raise ValueError("two nodules have one rank")
+    if any(nodule.scored_by_model and nodule.malignancy is None for nodule in result.nodules):
+        raise ValueError("scored_by_model is true of a nodule without malignancy")

@@ -166,6 +166,34 @@ def test_a_nodule_without_malignancy_cannot_be_ticked(rank):
         _case().rescored([1, rank])
 
 
+def test_what_the_user_overruled_stays_known_until_it_is_taken_back():
+    result = _case(leak=0.1, malignancy=(0.5, 0.75, 0.25, None)).rescored([1, 2])
+    assert (result.overruling, result.by_model) == ("", None)
+    once = result.rescored([2, 3])
+    again = CaseResult.from_json(once.rescored([3]).to_json())
+    own = f"The model's own score: {result.case.score:.2f}"
+    assert once.overruling == f"Overruled by the user: without 1 and with 3. {own}"
+    assert again.overruling.startswith("Overruled by the user: without 1, 2 and with 3. ")
+    assert again.by_model.to_json() == result.to_json()
+    assert again.rescored([1, 2]).to_json() == result.to_json()
+    nothing = result.rescored([])
+    assert nothing.overruling.startswith("Overruled by the user: without 1, 2. ")
+    assert nothing.rescored([1]).by_model.scored_ranks == {1, 2}
+
+
+def test_what_was_counted_without_a_malignancy_is_refused():
+    text = _case().rescored([1]).to_json().replace('"scored_by_model": false', '"scored_by_model": true')
+    with pytest.raises(CTReadError, match="scored_by_model is true of a nodule without malignancy"):
+        CaseResult.from_json(text)
+
+
+def test_how_the_score_comes_of_the_nodules_is_said():
+    assert _case().joining == "Joined from 2 of 4 listed nodules by leaky-noisy-or"
+    weighted = replace(_case(), case=replace(_case().case, weighted_by_confidence=True)).rescored([1])
+    expected = "Joined from 1 of 4 listed nodules by leaky-noisy-or, weighted by their confidence of detection"
+    assert weighted.joining == expected
+
+
 def test_ticking_leaves_no_assessment_of_nodules_that_counted_before():
     assert replace(_case(), assessment={"lung_rads": []}).rescored([1]).assessment == {}
 

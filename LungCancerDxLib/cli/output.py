@@ -165,6 +165,7 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
         lines.append("No nodules were found.")
     others = [("leak", case.leak_share), (f"{case.blank_count} blanks", case.blank_share)]
     lines += [f"      share of the {name}: {share:.1%}" for name, share in others if share is not None]
+    lines.append(result.joining)
     lines.append("")
     lines += [f"Warning: {warning}" for warning in result.warnings[bool(result.unreliable) :]]
     if asked_for_scene is None and not scene_is_wanted(None):

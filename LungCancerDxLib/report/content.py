@@ -151,7 +151,8 @@ def _warning(result: CaseResult) -> str:
 
 def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str, str]]:
     label = capitalised(result.score_label)
-    yield f"{result.case.score:.2f}", f"{label}. {OUTCOME_REMARKS[result.model['outcome']]}"
+    overruling = f"{result.overruling}. " if result.overruling else ""
+    yield f"{result.case.score:.2f}", f"{label}. {overruling}{OUTCOME_REMARKS[result.model['outcome']]}"
     if assessment.lung_rads:
         highest, is_range = assessment.lung_rads[-1], len(assessment.lung_rads) > 1
         is_all = assessment.scan_category == category_text(assessment.lung_rads)
@@ -218,7 +219,8 @@ def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> I
     if not shown:
         yield "Nodules", ("No nodule was found that counts.",)
     ranges = (f"Brock risks are ranges over {', '.join(common)}.",) if common else ()
-    yield "All", (f"Score: {result.nodule_score_name}.", *ranges, *assessment.remarks)
+    scores = f"Score: {result.nodule_score_name}. The case's: {result.joining[0].lower()}{result.joining[1:]}."
+    yield "All", (scores, *ranges, *assessment.remarks)
 
 
 def _sentences(found: NoduleAssessment, common: list[str]) -> Iterable[str]:
@@ -231,7 +233,8 @@ def _sentences(found: NoduleAssessment, common: list[str]) -> Iterable[str]:
     if found.brock.high is not None:
         yield f"Brock by {found.brock.model}{', also over ' + ', '.join(more) if more else ''}."
     if found.mayo is not None:
-        yield f"{MAYO_NAME}: {found.mayo.text}."
+        yield f"{MAYO_NAME}: {found.mayo.full_text}."
+        yield from found.mayo.remarks
     yield from found.brock.remarks
     yield from found.remarks
 

@@ -232,20 +232,26 @@ def _measurement_report(
 
 
 def _case_group(source: Sequence[Dataset], result: CaseResult, assessment: Assessment) -> Any:
-    """The case's score and the scan's category."""
+    """The case's score, the model's own beside it where the user overruled that, and the scan's category."""
     import highdicom as hd
 
     uid, outcome = derived_uid(source[0].SeriesInstanceUID, "case"), result.model["outcome"]
     score = _own(f"CASE_{_SCORE_CODES[outcome]}", f"Case, by an AI model: {result.case.score_name}")
+    by_model, own_choice = result.by_model, _own("CASE_BY_MODEL", "Case, of the nodules that the model counted")
     intended = hd.sr.QualitativeEvaluation(_own("INTENDED_USE", "Intended use"), _own("RESEARCH", RESEARCH_USE_ONLY))
+    chosen = _own("COUNTED", "Which nodules count"), _own("OVERRULED", "Chosen by the user, not by the model")
     reliable = _own("RELIABLE", "Reliability of the score"), _own("NOT_RELIABLE", "Not reliable on this scan")
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid, "Case"),
         finding_type=_sct(*_LUNG_CODES[UNKNOWN_SIDE]),
-        measurements=[_measurement(score, result.case.score, "1", "no units")],
+        measurements=[
+            _measurement(score, result.case.score, "1", "no units"),
+            *([_measurement(own_choice, by_model.case.score, "1", "no units")] if by_model else []),
+        ],
         qualitative_evaluations=[
             intended,
             *([hd.sr.QualitativeEvaluation(*reliable)] if result.unreliable else []),
+            *([hd.sr.QualitativeEvaluation(*chosen)] if by_model else []),
             *_categories(assessment.lung_rads, assessment.is_open),
         ],
     )

@@ -58,6 +58,7 @@ def result(scan):
         "malignancy": 0.7,
         "scored": True,
     }
+    no_mask = dict.fromkeys(("volume_mm3", "type", "longest_axial_diameter_mm"))
     case = Case(0.71, "suspicion of the case", "leaky-noisy-or", 0.01, 0.1, 0, None, None, 2)
     model = {"name": "some", "sha256": "", "preset": "DEFAULT", "outcome": "readers", "trained_on": "readings"}
     return assessed(
@@ -70,7 +71,7 @@ def result(scan):
             {},
             (
                 Nodule(rank=1, **known),
-                Nodule(rank=2, **{**known, "volume_mm3": None, "type": None, "longest_axial_diameter_mm": None}),
+                Nodule(rank=2, **{**known, **no_mask, "center_lps_mm": (30.0, 0.0, -10.0)}),
                 Nodule(rank=3, **{**known, "scored": False}),
             ),
             {},
@@ -161,6 +162,15 @@ def test_a_score_has_the_code_of_its_outcome_and_an_unreliable_one_says_so(scan,
     assert [each.name.value for each in case.get_measurements()] == ["CASE_CLINICAL"]
     said = {each.name.value: each.value.meaning for each in case.get_qualitative_evaluations()}
     assert said["RELIABLE"] == "Not reliable on this scan"
+
+
+def test_an_overruled_score_says_so_and_has_the_models_own_beside_it(scan, result, tmp_path):
+    _, report = save_dicom(result.rescored([1]), scan[1], scan[0], tmp_path)
+    case, *_ = highdicom.sr.srread(report).content.get_image_measurement_groups()
+    values = {each.name.value: each.value for each in case.get_measurements()}
+    assert values == {"CASE_READERS": pytest.approx(0.703), "CASE_BY_MODEL": pytest.approx(0.9109)}
+    said = {each.name.value: each.value.meaning for each in case.get_qualitative_evaluations()}
+    assert said["COUNTED"] == "Chosen by the user, not by the model"
 
 
 def test_the_same_case_gives_the_same_objects(scan, result, written, tmp_path):

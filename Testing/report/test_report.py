@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def case_of(*nodules, outcome="readers", score_name="suspicion of the case", unr
 
 
 def text_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)))
 
 
 def test_one_file_says_the_case_and_keeps_the_patients_name_to_itself(volume, labels):
@@ -114,6 +115,15 @@ def test_an_unreliable_score_stands_above_all(volume, labels):
     result = case_of(nodule(1), unreliable=("slices are 5.0 mm apart",), warnings=(warning,))
     text = text_of(to_html(report_of(result, volume, labels)))
     assert text.index(warning) < text.index("0.71")
+
+
+def test_an_overruled_score_is_said_to_be_and_how_a_score_is_made(volume, labels):
+    result = case_of(nodule(1), nodule(2, malignancy=0.2))
+    text = text_of(to_html(report_of(result.rescored([2]), volume, labels)))
+    assert "Overruled by the user: without 1. The model's own score: 0.76." in text
+    text = text_of(to_html(report_of(result, volume, labels)))
+    assert "Overruled" not in text
+    assert "The case's: joined from 2 of 2 listed nodules by leaky-noisy-or." in text
 
 
 def test_the_three_outlined_nodules_that_weigh_most_are_pictured(volume, labels):

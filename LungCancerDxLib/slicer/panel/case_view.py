@@ -10,7 +10,6 @@ import slicer.util
 from ...case import CaseResult
 from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, capitalised
 from ..scene.nodules import malignancy_colour
-from ..scene.text import scored_ranks
 from .command import Report
 
 _BAR_STEPS = 1000
@@ -33,14 +32,8 @@ class ResultView:
         ui.infoButton.clicked.connect(self._show_model)
         ui.warningsButton.toggled.connect(self._show_warnings)
 
-    def show(self, result: CaseResult | None, by_model: CaseResult | None) -> None:
-        """Show a case, or that there is none.
-
-        Parameters
-        ----------
-        by_model
-            The case as the model itself counted, where the user has overruled it.
-        """
+    def show(self, result: CaseResult | None) -> None:
+        """Show a case, or that there is none."""
         self._result = result
         if self._shown != (result is not None):  # else the user decides
             self._shown = result is not None
@@ -55,10 +48,11 @@ class ResultView:
         self._ui.scoreLabel.text = f"{result.case.score:.2f}"
         remark = OUTCOME_REMARKS[result.model["outcome"]]
         self._ui.scoreNameLabel.text = f"{capitalised(result.score_label)}. {remark}"
-        self._ui.overruledLabel.visible = by_model is not None
-        self._ui.overruledLabel.text = "" if by_model is None else overruled_message(result, by_model)
+        self._ui.overruledLabel.text = result.overruling
+        self._ui.overruledLabel.visible = bool(result.overruling)
         self._ui.infoButton.toolTip = result.model_description
         self._ui.sharesLabel.setPixmap(draw_shares(result, _SHARES_PIXELS, self._text_colour()))
+        self._ui.sharesLabel.toolTip = result.joining
         self._show_warnings()
 
     def _show_model(self, *_clicked: object) -> None:
@@ -85,17 +79,6 @@ def shortened(warnings: tuple[str, ...]) -> str:
     if len(first) > _WARNING_CHARACTERS:
         first = first[:_WARNING_CHARACTERS].rpartition(" ")[0] + " …"
     return first if len(warnings) < 2 else f"{len(warnings)} warnings: {first}"
-
-
-def overruled_message(result: CaseResult, by_model: CaseResult) -> str:
-    """Both values of a case that the user overruled, and what was changed."""
-    model, user = scored_ranks(by_model), scored_ranks(result)
-    changes = [
-        f"{how} {', '.join(map(str, sorted(ranks)))}"
-        for how, ranks in (("without", model - user), ("with", user - model))
-        if ranks
-    ]
-    return f"You overruled: {' and '.join(changes)}. The model's own score: {by_model.case.score:.2f}"
 
 
 def shares(result: CaseResult) -> list[tuple[str, float, tuple[float, float, float]]]:

@@ -149,8 +149,8 @@ def _tick(nodule: Nodule, can_overrule: bool) -> qt.QTableWidgetItem:
 
 
 def _is_listed(nodule: Nodule, at_least: float) -> bool:
-    """What is classified stays, so that what was unticked can be ticked again."""
-    return nodule.malignancy is not None or _is_users(nodule) or (nodule.confidence or 0.0) >= at_least
+    """What counts, and what is classified, so that what was unticked can be ticked again."""
+    return nodule.is_reported or nodule.malignancy is not None or (nodule.confidence or 0.0) >= at_least
 
 
 def _is_box(nodule: Nodule) -> bool:

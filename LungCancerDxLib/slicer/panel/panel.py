@@ -18,7 +18,6 @@ from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ..scene.build import CaseNodes, update
 from ..scene.ct import set_lung_window
-from ..scene.text import scored_ranks
 from .background import OneRun, Work
 from .case_view import ResultView, RunView
 from .command import fetch_arguments
@@ -275,7 +274,7 @@ class Panel:
     def _tick(self, case: ShownCase | None, rank: int, counts: bool) -> None:
         if self._case is None or case is None or self._case.nodes.case is not case.nodes.case:
             return
-        shown, ticked = self._case, scored_ranks(self._case.result)
+        shown, ticked = self._case, self._case.result.scored_ranks
         if shown.is_classified(rank):
             self._overrule(shown, ticked | {rank} if counts else ticked - {rank})
         else:
@@ -292,8 +291,8 @@ class Panel:
             self.refresh()
 
     def _restore(self, *_clicked: object) -> None:
-        if self._case is not None and self._case.by_model is not None:
-            self._overrule(self._case, scored_ranks(self._case.by_model))
+        if self._case is not None and (by_model := self._case.result.by_model) is not None:
+            self._overrule(self._case, by_model.scored_ranks)
 
     def _place_point(self, *_clicked: object) -> None:
         if self._placing.active:
@@ -335,12 +334,12 @@ class Panel:
 
     def _show_case(self) -> None:
         if self._case is None:
-            self._result.show(None, None)
+            self._result.show(None)
             self._nodules.show(None, 0.0)
             self._patient.show(None, None)
         else:
             result = self._case.result
-            self._result.show(result, self._case.by_model)
+            self._result.show(result)
             self._nodules.show(result, self._chosen.confidence, can_overrule(result))
             self._patient.show(result, self._nodules.selected_rank)
 
@@ -355,7 +354,7 @@ class Panel:
         self._ui.emptyCacheButton.text = f"Empty the cache ({cached:.1f} GB)" if cached else "Empty the cache"
         self._ui.placePointButton.enabled = has_case and not reason
         self._ui.placePointButton.text = "Click on the spot…" if self._placing.active else "Classify a point"
-        self._ui.restoreButton.enabled = self._case is not None and self._case.by_model is not None
+        self._ui.restoreButton.enabled = self._case is not None and self._case.result.by_model is not None
 
     def _why_busy(self) -> str:
         if self._run.running:

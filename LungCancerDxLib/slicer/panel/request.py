@@ -19,7 +19,7 @@ from ...io.result_folder import read_result_in_steps
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, add_case, cases_of, remove, update
 from ..scene.ct import check_rigid, header_patient, world_lps
-from ..scene.text import case_result, scored_ranks
+from ..scene.text import case_result
 from .background import Outcome, Work
 from .command import dicom_arguments, report_arguments, score_arguments
 from .dependencies import dicom_packages
@@ -231,9 +231,10 @@ def apply_result(
             "The model does not find the nodules of this case in the same positions again; nothing was changed. "
             "Detect and score anew with the model of your choice."
         )
-    overruled = result.rescored(scored_ranks(earlier) | request.count) if can_overrule(result) else result
+    result = replace(result, case=replace(result.case, weighted_by_confidence=earlier.case.weighted_by_confidence))
+    overruled = result.rescored(earlier.scored_ranks | request.count) if can_overrule(result) else result
     overruled = assessed(overruled, patient_of(earlier))
-    if len(result.nodules) == len(earlier.nodules):
+    if _outlined(result) == _outlined(earlier):
         update(scene, request.case, overruled)
         return request.case, iter(())
     nodes, filling = _add(request, result, [request.case])
@@ -261,6 +262,11 @@ def _grid(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Grid | None:
     matrix = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(matrix)
     return ct_node.GetImageData().GetDimensions(), tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel().tolist())
+
+
+def _outlined(result: CaseResult) -> list[bool]:
+    """Which of the nodules have a mask."""
+    return [nodule.volume_mm3 is not None for nodule in result.nodules]
 
 
 def _same_case(earlier: CaseResult, result: CaseResult) -> bool:

@@ -13,7 +13,7 @@ from ...names import DEVICES, FEATURE_COMBINING, PRECISIONS
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, cases_of
 from ..scene.segmentation import LUNG_SEGMENTS
-from ..scene.text import case_result, counted_by_model, scored_ranks
+from ..scene.text import case_result
 
 # No postponed annotations here: Slicer's wrapper reads the types themselves.
 
@@ -58,20 +58,18 @@ def score_options(parameters: Parameters) -> ScoreOptions:
 
 @dataclass(frozen=True)
 class ShownCase:
-    """A case of the scene with its nodes; `by_model` is the case as the model counted, where the user overruled it."""
+    """A case of the scene with its nodes."""
 
     nodes: CaseNodes
     result: CaseResult
-    by_model: CaseResult | None
 
     @property
     def classified_beyond_model(self) -> tuple[int, ...]:
         """The detected nodules that the model did not count and that have a malignancy all the same."""
-        counted = counted_by_model(self.nodes.case)
         return tuple(
-            n.rank
-            for n in self.result.nodules
-            if n.source == "detected" and n.malignancy is not None and n.rank not in counted
+            nodule.rank
+            for nodule in self.result.nodules
+            if nodule.source == "detected" and nodule.malignancy is not None and not nodule.counted_by_model
         )
 
     @property
@@ -102,11 +100,8 @@ def latest_case(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> ShownCase | N
         return None
     nodes = cases[-1]
     try:
-        result = case_result(nodes.case)
-        counted = counted_by_model(nodes.case)
-        overruled = can_overrule(result) and counted != scored_ranks(result)
-        return ShownCase(nodes, result, result.rescored(counted) if overruled else None)
-    except (LungCancerDxError, ValueError) as error:
+        return ShownCase(nodes, case_result(nodes.case))
+    except LungCancerDxError as error:
         raise LungCancerDxError("The case of this CT in the scene is damaged; run again.") from error
 
 

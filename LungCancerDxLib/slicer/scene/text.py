@@ -1,7 +1,4 @@
-"""The case in text nodes: its JSON, from which everything can be had again, and a summary to read.
-
-What the user overrules changes the JSON; which nodules the model itself counted stays beside it.
-"""
+"""The case in text nodes: its JSON, from which everything can be had again, and a summary to read."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ import slicer
 
 from ...case import CaseResult, Nodule
 from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
-
-_COUNTED = "LungCancerDx.CountedByModel"
 
 
 def nodule_label(nodule: Nodule) -> str:
@@ -42,10 +37,10 @@ def case_headline(result: CaseResult) -> str:
 def case_summary(result: CaseResult) -> str:
     """The case as a person reads it, a few lines."""
     case = result.case
-    weighted = ", weighted by their confidence of detection" if case.weighted_by_confidence else ""
     lines = [
         f"Case score: {case_headline(result)}",
-        f"Joined from {case.scored_nodules} of {len(result.nodules)} listed nodules by {case.join}{weighted}",
+        *([result.overruling] if result.overruling else []),
+        result.joining,
         *(
             f"{name}: {100 * share:.0f} % of the score"
             for name, share in (("Leak (the model's own, no finding)", case.leak_share), ("Blanks", case.blank_share))
@@ -67,7 +62,6 @@ def case_summary(result: CaseResult) -> str:
 def add_case_text(scene: slicer.vtkMRMLScene, result: CaseResult, name: str) -> slicer.vtkMRMLTextNode:
     """Add the content of `case.json`."""
     node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
-    node.SetAttribute(_COUNTED, " ".join(map(str, sorted(scored_ranks(result)))))
     update_case_text(node, result)
     return node
 
@@ -81,16 +75,6 @@ def case_result(node: slicer.vtkMRMLTextNode) -> CaseResult:
         Where the text is no case.
     """
     return CaseResult.from_json(node.GetText() or "")
-
-
-def scored_ranks(result: CaseResult) -> frozenset[int]:
-    """The ranks that count in a case's score."""
-    return frozenset(nodule.rank for nodule in result.nodules if nodule.scored)
-
-
-def counted_by_model(node: slicer.vtkMRMLTextNode) -> frozenset[int]:
-    """The ranks that counted before the user changed anything."""
-    return frozenset(int(rank) for rank in (node.GetAttribute(_COUNTED) or "").split())
 
 
 def update_case_text(node: slicer.vtkMRMLTextNode, result: CaseResult) -> None:

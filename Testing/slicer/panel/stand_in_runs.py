@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from LungCancerDxLib.case import CaseResult, Nodule
-from LungCancerDxLib.io.result_folder import CASE_FILE, read_result
+from LungCancerDxLib.io.result_folder import CASE_FILE, NODULES_FILE, read_result
 
 
 class Outcome(NamedTuple):
@@ -43,9 +43,12 @@ class StandInRuns:
         Applied to each answer.
     points_malignancy
         What is found at the user's points.
+    masks_of_classified
+        Nodules without a malignancy have no mask.
     """
 
     points_malignancy = 0.625
+    masks_of_classified = False
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -77,6 +80,10 @@ class StandInRuns:
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(self._folder, out, ignore=shutil.ignore_patterns("ct.nrrd"))
         (out / CASE_FILE).write_text(result.to_json(), encoding="utf-8")
+        if self.masks_of_classified:
+            labels = sitk.ReadImage(str(out / NODULES_FILE))
+            unknown = {n.rank: 0 for n in result.nodules if n.malignancy is None}
+            sitk.WriteImage(sitk.ChangeLabel(labels, unknown), str(out / NODULES_FILE))
 
     def _as_in(self, ct: Path) -> CaseResult:
         """The whole result where the CT lies now, which may be elsewhere than when it was made."""

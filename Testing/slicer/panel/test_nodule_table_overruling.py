@@ -40,6 +40,11 @@ def counted(result):
     return [n.malignancy for n in result.nodules if n.scored]
 
 
+def segment_names(case):
+    segments = case.segmentation.GetSegmentation()
+    return [segments.GetNthSegment(n).GetName() for n in range(segments.GetNumberOfSegments())]
+
+
 def blanks(result):
     case = result.case
     return (1 - case.blank_malignancy) ** case.blank_count if case.blank_malignancy is not None else 1.0
@@ -118,6 +123,17 @@ def test_a_case_of_feature_combining_cannot_be_ticked_and_says_so(app, quick, ct
     assert after.nodules[-1].source == "user"
 
 
+def test_what_counts_is_listed_even_if_its_join_gives_it_no_score_and_its_confidence_is_low(app, quick, ct, runs):
+    def change(result):
+        nodules = [replace(n, malignancy=None, contribution=None, confidence=0.3) for n in result.nodules]
+        return replace(result, case=replace(result.case, join="feature-combining", leak=None), nodules=tuple(nodules))
+
+    runs.change = change
+    choose(app, quick, ct)
+    run(app, quick)
+    assert rows(quick) == [1, 2, 3, 4, 5]
+
+
 def test_a_runner_up_whose_run_is_cancelled_leaves_all_as_before(app, quick, ct, runs):
     choose(app, quick, ct)
     run(app, quick)
@@ -162,6 +178,29 @@ def test_a_runner_up_changes_the_nodes_of_the_case_and_makes_no_new_ones(app, qu
     wait(app, quick)
     assert is_ticked(quick, 7)
     assert node_ids(app) == ids
+
+
+def test_a_runner_up_that_is_outlined_once_it_is_classified_gets_its_segment(app, quick, ct, runs):
+    """The first run outlines nothing that neither counts nor stands above logit 0."""
+
+    def change(result):
+        outlined = [replace(n, volume_mm3=None if n.malignancy is None else 100.0) for n in result.nodules]
+        return replace(result, nodules=tuple(outlined))
+
+    runs.change, runs.masks_of_classified = change, True
+    choose(app, quick, ct)
+    run(app, quick)
+    quick.ui.confidenceSlider.value = 0
+    app.process_events()
+    assert segment_names(cases(app)[0])[-1].startswith("Nodule 5")
+    names = {part: node.GetName() for part, node in cases(app)[0].results()}
+    tick(app, quick, 6, True)
+    wait(app, quick)
+    (case,) = cases(app)
+    assert segment_names(case)[-1].startswith("Nodule 6")
+    assert is_ticked(quick, 6)
+    assert {part: node.GetName() for part, node in case.results()} == names
+    assert "with 6" in quick.ui.overruledLabel.text
 
 
 def test_a_placed_point_is_gone_to_and_ticking_it_makes_it_count(app, quick, ct, runs):

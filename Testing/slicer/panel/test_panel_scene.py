@@ -263,10 +263,11 @@ def test_a_damaged_case_is_said_to_be_damaged_and_can_be_replaced(app, quick, ct
     assert rows(quick)
 
 
-def test_damaged_words_on_what_the_model_counted_are_said_to_be_damaged(app, quick, ct):
+def test_a_case_that_cannot_have_been_counted_so_is_said_to_be_damaged(app, quick, ct):
     choose(app, quick, ct)
     run(app, quick)
-    cases(app)[0].case.SetAttribute("LungCancerDx.CountedByModel", "one two")
+    text = cases(app)[0].case
+    text.SetText(text.GetText().replace('"scored_by_model": null', '"scored_by_model": true'))
     choose(app, quick, None)
     choose(app, quick, ct)
     assert "damaged" in quick.ui.statusLabel.text

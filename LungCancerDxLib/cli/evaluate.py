@@ -1,4 +1,4 @@
-"""`lungcancerdx evaluate`: how good detections, case scores and suspicions are (section VI, Figs. 7 and 8)."""
+"""`lungcancerdx evaluate`: how good detections, case scores, suspicions and masks are (section VI, Figs. 7 and 8)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SEGMENTATION_FILES = ("segmentation.md", "segmentation.csv", "nodules.csv", "wor
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Its three kinds."""
-    actions = add_actions(commands, "evaluate", help="how good detections, case scores or suspicions are (section VI)")
+    """Its four kinds."""
+    actions = add_actions(commands, "evaluate", help="how good detections, case scores, suspicions or masks are")
     detection = add_command(
         actions, "detection", run_detection, help="FROC and recall at top k of marks against annotated nodules"
     )

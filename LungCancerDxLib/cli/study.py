@@ -233,6 +233,9 @@ def _remarks(arguments: argparse.Namespace, trainer: Trainer, reference: Method)
         f"{preset.crop_size} voxels, preset {preset.name}, detector {trainer.detector.name}; blanks {blanks}.",
         "The paper's losses are those on the Bowl's own test set, 2017; no figure here compares with them.",
     ]
+    if trainer.outcome == _READERS and trainer.detector.bank_folds:
+        parts = ", ".join(map(str, trainer.detector.bank_folds))
+        remarks.append(f"The detector has learned from parts {parts} of a bank: held-out nodules may be among them.")
     if arguments.bank:
         learned, held_out = arguments.cases
         remarks.append(

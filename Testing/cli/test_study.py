@@ -75,6 +75,13 @@ def test_a_study_does_not_go_on_with_cases_that_have_changed_nor_with_those_of_a
             study(tmp_path, tmp_path / "other", "--outcome", "synthetic", "--detector", folder / "run")
 
 
+def test_a_detector_that_knows_nodules_of_a_bank_is_told(folder, tmp_path):
+    save_model(replace(tiny_detector(), bank_folds=(1, 2)), folder / "knows" / "model")
+    knows = ("--detector", folder / "knows", "--seeds", 1)
+    assert "learned from parts 1, 2 of a bank" in study(folder, tmp_path / "one", "--outcome", "readers", *knows)
+    assert "of a bank" not in study(folder, tmp_path / "two", "--outcome", "readers", "--seeds", 1)
+
+
 def test_options_of_banks_need_a_bank(folder, tmp_path):
     with pytest.raises(UsageError, match="name one with --bank"):
         study(folder, tmp_path / "study", "--outcome", "synthetic", "--leak", 0.1)

@@ -77,7 +77,7 @@ class RatedNodules(nn.Module):
 
 @torch.no_grad()
 def suspicions(module: RatedNodules, crops: Sequence[Rated], batch: int) -> np.ndarray:
-    """(N,) of crops as at test time, in the module's precision."""
+    """(N,) of crops and, where the preset mirrors, the mirrored ones, in the module's precision."""
     device, views = next(module.parameters()).device, [list(crops)]
     if module.preset.mirrored_crops:
         mirrored = (mirrored_crop(crop.image, crop.location) for crop in crops)

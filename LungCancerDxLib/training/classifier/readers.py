@@ -267,8 +267,8 @@ def _learn_leak(
 
 
 def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: ReadersRecipe) -> None:
-    """The suspicion of every nodule and false alarm held out, as the classifier sees it at test time: for calibration
-    and figures.
+    """The suspicion of every nodule and false alarm held out, by its crop and, where the preset mirrors, the
+    mirrored one: for calibration and figures.
     """
     module.eval()
     scores = suspicions(module, others.crops + others.alarms, recipe.batch)

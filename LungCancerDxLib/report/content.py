@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import __version__
 from ..assessment.assess import DECIDES, Assessment, NoduleAssessment, assess, category_text
-from ..assessment.brock import BROCK_NAME, MAYO_NAME
+from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
 from ..case import CaseResult, Nodule, expected
@@ -212,28 +212,40 @@ def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
 
 
 def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> Iterable[tuple[str, tuple[str, ...]]]:
-    unknown = [nodule.brock.unknown for nodule in assessment.nodules if nodule.brock.unknown]
-    common = [name for name in unknown[0] if all(name in each for each in unknown)] if unknown else []
+    brock = _in_all(nodule.brock for nodule in assessment.nodules)
+    mayo = _in_all(nodule.mayo for nodule in assessment.nodules if nodule.mayo)
     for nodule in assessment.nodules:
-        yield f"Nodule {nodule.rank}", tuple(_sentences(nodule, common))
+        yield f"Nodule {nodule.rank}", tuple(_sentences(nodule, brock, mayo))
     if not shown:
         yield "Nodules", ("No nodule was found that counts.",)
-    ranges = (f"Brock risks are ranges over {', '.join(common)}.",) if common else ()
+    models = (("Brock", brock), ("Mayo", mayo))
+    ranges = tuple(f"{name} risks are ranges over {', '.join(common)}." for name, common in models if common)
     scores = f"Score: {result.nodule_score_name}. The case's: {result.joining[0].lower()}{result.joining[1:]}."
     yield "All", (scores, *ranges, *assessment.remarks)
 
 
-def _sentences(found: NoduleAssessment, common: list[str]) -> Iterable[str]:
+def _in_all(risks: Iterable[Risk]) -> list[str]:
+    """What all risks that are ranges are over."""
+    unknown = [risk.unknown for risk in risks if risk.unknown]
+    return [name for name in unknown[0] if all(name in each for each in unknown)] if unknown else []
+
+
+def _over(risk: Risk, common: list[str]) -> str:
+    """What a range is over besides what all are."""
+    more = [name for name in risk.unknown if name not in common]
+    return f", also over {', '.join(more)}" if more else ""
+
+
+def _sentences(found: NoduleAssessment, brock: list[str], mayo: list[str]) -> Iterable[str]:
     if found.lung_rads:
         rules = "; or ".join(f"{category.name}: {category.rule}" for category in found.lung_rads)
         yield f"Lung-RADS {rules}."
     if found.fleischner:
         yield f"Fleischner: {'; '.join(f'{each.text} ({each.rule})' for each in found.fleischner)}."
-    more = [name for name in found.brock.unknown if name not in common]
     if found.brock.high is not None:
-        yield f"Brock by {found.brock.model}{', also over ' + ', '.join(more) if more else ''}."
+        yield f"Brock by {found.brock.model}{_over(found.brock, brock)}."
     if found.mayo is not None:
-        yield f"{MAYO_NAME}: {found.mayo.full_text}."
+        yield f"{MAYO_NAME}: {found.mayo.text}{_over(found.mayo, mayo)}."
         yield from found.mayo.remarks
     yield from found.brock.remarks
     yield from found.remarks

@@ -126,6 +126,18 @@ def test_an_overruled_score_is_said_to_be_and_how_a_score_is_made(volume, labels
     assert "The case's: joined from 2 of 2 listed nodules by leaky-noisy-or." in text
 
 
+def test_what_risks_range_over_is_said_and_why_there_is_none(volume, labels):
+    known = replace(PATIENT, smoker=True, earlier_cancer=False, nodules={2: NoduleFacts(upper_lobe=True)})
+    large = nodule(2, diameter_mm=33.0, longest_axial_diameter_mm=34.0)
+    result = assessed(case_of(nodule(1), large, nodule(3)), replace(known, nodules={}))
+    text = text_of(to_html(report_of(result, volume, labels)))
+    assert "Mayo risks are ranges over spiculation, upper lobe." in text
+    assert "34.0 mm lies outside the model (4 to 30 mm)" in text
+    text = text_of(to_html(report_of(assessed(case_of(nodule(1), nodule(2)), known), volume, labels)))
+    assert "Mayo risks are ranges over spiculation." in text
+    assert text.count(" %, also over upper lobe.") == 1
+
+
 def test_the_three_outlined_nodules_that_weigh_most_are_pictured(volume, labels):
     nodules = (
         nodule(1, malignancy=0.5, confidence=0.9),

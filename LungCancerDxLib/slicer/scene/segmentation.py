@@ -187,11 +187,11 @@ def _surface(mask: np.ndarray, corner_ijk: list[int], ijk_to_ras: vtk.vtkMatrix4
     block_kji = np.maximum(np.round(finest_mm / spacing_mm), 1).astype(int)
     # A layer of air all round, and up to whole blocks.
     after = (-np.array(mask.shape)) % block_kji + block_kji
-    padded = np.pad(mask, np.stack([block_kji, after], axis=1)).astype(np.float32)
+    share = np.pad(mask, np.stack([block_kji, after], axis=1))
     for axis, block in enumerate(block_kji):
-        shape = padded.shape
-        padded = padded.reshape(*shape[:axis], -1, block, *shape[axis + 1 :]).mean(axis=axis + 1)
-    smooth = ndimage.gaussian_filter(padded, _SMOOTHING_VOXELS)
+        shape = share.shape
+        share = share.reshape(*shape[:axis], -1, block, *shape[axis + 1 :]).mean(axis=axis + 1, dtype=np.float32)
+    smooth = ndimage.gaussian_filter(share, _SMOOTHING_VOXELS)
     image = vtk.vtkImageData()
     image.SetDimensions(*smooth.shape[::-1])
     image.SetSpacing(*map(float, block_kji[::-1]))

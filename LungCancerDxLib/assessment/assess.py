@@ -28,7 +28,6 @@ EMPHYSEMA_SHARE = "share_below_950_hu"
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
 _HIGHEST = ("4B", "4X")  # which ask for the same
-_MAY_BE_0 = "Lung-RADS may be 0"
 AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
 
 
@@ -81,11 +80,6 @@ class Assessment:
     emphysema: bool | None
     emphysema_share: float | None
     remarks: tuple[str, ...]
-
-    @property
-    def not_in_full(self) -> tuple[str, ...]:
-        """The remark that the scan cannot be evaluated in full, where that is so."""
-        return tuple(remark for remark in self.remarks if remark.startswith(_MAY_BE_0))
 
     @property
     def scan_category(self) -> str:
@@ -331,6 +325,11 @@ def _severity(category: Category) -> int:
     return lung_rads.CATEGORIES.index(category.name)
 
 
+def may_be_0(result: CaseResult) -> str:
+    """What is to be said of an unreliable scan's category."""
+    return f"Lung-RADS may be 0, as the scan cannot be evaluated in full: {'; '.join(result.unreliable)}."
+
+
 def _remarks(result: CaseResult, patient: Patient, are_found: bool, not_assessed: tuple[int, ...]) -> Iterable[str]:
     yield DECIDES
     if not are_found and patient.setting != INCIDENTAL:
@@ -345,7 +344,7 @@ def _remarks(result: CaseResult, patient: Patient, are_found: bool, not_assessed
     if _is_emphysema_measured(patient, share):
         yield f"Emphysema is taken as present: {100 * (share or 0):.0f} % of the lungs lie below -950 HU."
     if result.unreliable and patient.setting != INCIDENTAL:
-        yield f"{_MAY_BE_0}, as the scan cannot be evaluated in full: {'; '.join(result.unreliable)}."
+        yield may_be_0(result)
     if not_assessed:
         which = ", ".join(map(str, not_assessed))
         yield f"Not outlined and therefore not assessed: nodule{'s' * (len(not_assessed) > 1)} {which}."

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..case import CaseResult, Nodule
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
-from .assess import AT_PLEURA_MM, DECIDES, NoduleAssessment, assess, category_text
+from .assess import AT_PLEURA_MM, DECIDES, NoduleAssessment, assess, category_text, may_be_0
 from .lung_rads import NAME
 
 
@@ -25,7 +25,7 @@ def dictated(result: CaseResult) -> str:
         lines.append("No nodule was found that counts.")
     if assessment.lung_rads:
         lines.append(f"{NAME}, suggested for a screening CT: category {assessment.scan_category}.")
-        lines += assessment.not_in_full
+        lines += [may_be_0(result)] if result.unreliable else []
     unreliable = result.warnings[:1] if result.unreliable else ()
     overruling = [f"{result.overruling}."] if result.overruling else []
     notices = [DECIDES, OUTCOME_REMARKS[result.model["outcome"]], RESEARCH_USE_ONLY]

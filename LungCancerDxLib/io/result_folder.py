@@ -113,7 +113,9 @@ def read_result_in_steps(folder: Path) -> Generator[None, Any, CaseResult]:
     result = read_case(folder)
     lungs = _labels(folder / LUNGS_FILE)
     yield
-    return replace(result, lung_labels=lungs, nodule_labels=_labels(folder / NODULES_FILE))
+    nodules = _labels(folder / NODULES_FILE)
+    yield
+    return replace(result, lung_labels=lungs, nodule_labels=nodules)
 
 
 def read_case(folder: Path) -> CaseResult:

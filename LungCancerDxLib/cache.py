@@ -20,7 +20,6 @@ from .runtime.device import Compute
 from .runtime.npz import Arrays, kept_npz, write_npz
 from .volume import CTVolume
 
-_DECIMALS = 4  # of the affine: a scan that was saved and read again is the same scan
 _ROOMS = ("preprocessing", "networks", "detection")
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
 
@@ -36,10 +35,8 @@ class ScanCache:
         self._stem: Path | None = None
         if folder is None:
             return
-        digest = hashlib.sha256(np.ascontiguousarray(volume.voxels).data)
-        digest.update((np.round(volume.kji_to_lps, _DECIMALS) + 0.0).tobytes())  # no -0.0
-        digest.update(repr((_code_digest(), volume.shape_kji, sorted(asdict(preset).items()))).encode())
-        self._stem = Path(folder) / digest.hexdigest()[:32]
+        decided_by = (volume.digest(), _code_digest(), sorted(asdict(preset).items()))
+        self._stem = Path(folder) / hashlib.sha256(repr(decided_by).encode()).hexdigest()[:32]
 
     def preprocessed(self, compute: Callable[[], Preprocessed]) -> Preprocessed:
         """The kept preprocessing, or a new one, which is then kept."""

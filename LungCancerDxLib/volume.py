@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from itertools import permutations, product
 from typing import Any
@@ -11,6 +12,8 @@ import numpy.typing as npt
 
 # Axes of the canonical order as LPS directions: k to the head (+S), j to the back (+P), i to the patient's left (+L).
 _CANONICAL_LPS_AXES = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+
+_DIGEST_DECIMALS = 4  # of the affine
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,13 @@ class CTVolume:
     def spacing_mm_kji(self) -> npt.NDArray[np.float64]:
         """Voxel size along k, j, i in mm, shape (3,)."""
         return np.asarray(np.linalg.norm(self.kji_to_lps[:3, :3], axis=0), dtype=float)
+
+    def digest(self) -> str:
+        """SHA-256 of voxels and place: the same for a scan that was saved and read again, whatever its file."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.voxels).data)
+        affine = np.round(self.kji_to_lps, _DIGEST_DECIMALS) + 0.0  # no -0.0
+        digest.update(repr((self.shape_kji, affine.tolist())).encode())
+        return digest.hexdigest()
 
     def axis_order(self) -> AxisOrder:
         """The permutation and flips that bring this volume closest to the canonical order."""

@@ -328,7 +328,7 @@ def test_max_p_is_the_worst_nodule_and_has_no_shares(detected):
 @pytest.mark.usefixtures("no_outlines")
 def test_feature_combining_scores_the_case_alone(detected):
     detected(1.0, 0.5)
-    result = scored(replace(tiny_model(join="feature-combining"), outcome="readers"))
+    result = scored(replace(tiny_model(join="feature-combining"), learned_from="nodules"))
     assert not result.case.weighted_by_confidence
     assert 0 < result.case.score < 1
     assert [nodule.malignancy for nodule in result.nodules] == [None, None]
@@ -336,15 +336,15 @@ def test_feature_combining_scores_the_case_alone(detected):
 
 
 @pytest.mark.usefixtures("no_outlines")
-@pytest.mark.parametrize("outcome", ["readers", "clinical", "synthetic"])
-def test_where_ratings_were_learned_a_nodule_counts_by_its_confidence_too(detected, outcome):
+@pytest.mark.parametrize("learned_from", ["nodules", "cases"])
+def test_where_nodules_were_learned_one_by_one_they_count_by_their_confidence_too(detected, learned_from):
     detected(6.0, 0.5, -0.9)
-    result = scored(replace(tiny_model(), outcome=outcome))
-    weight = [nodule.confidence if outcome == "readers" else 1.0 for nodule in result.nodules]
+    result = scored(replace(tiny_model(), outcome="readers", learned_from=learned_from))
+    weight = [nodule.confidence if learned_from == "nodules" else 1.0 for nodule in result.nodules]
     expected = [each * nodule.malignancy for each, nodule in zip(weight, result.nodules, strict=True)]
     assert result.case.score == pytest.approx(noisy_or(result.case.leak, *expected), abs=1e-7)
     assert result.rescored({1, 2, 3}).case == result.case
-    if outcome == "readers":
+    if learned_from == "nodules":
         assert [nodule.contribution for nodule in result.nodules] == sorted(shares(result)[:3], reverse=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from .arguments import (
     edge,
     path,
 )
-from .terminal import make_progress
+from .terminal import make_progress, say
 from .train_prepare import add_bank, add_prepare
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
         raise UsageError("Recipe readers learns from ratings, not from diagnoses: pass --outcome readers with it.")
     _refuse_given(arguments, _NOT_RATED, "it rates nodules of a bank")
     start = model_or_run(arguments.detector)
-    recipe = READERS.last_stage if start.outcome == _READERS else READERS
+    recipe = READERS.last_stage if start.learned_from == "nodules" else READERS
     recipe = recipe.of_steps(arguments.steps or recipe.steps)
     train_readers(
         CaseStore(arguments.data),
@@ -325,8 +326,13 @@ def _train_segmenter(arguments: argparse.Namespace, options: RunOptions) -> str:
 
     changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
     regions = read_spheres(arguments.exclusion_regions, "radius_mm") if arguments.exclusion_regions else {}
+    backgrounds = {scan_id(ct): ct for ct in arguments.backgrounds}
+    if len(backgrounds) < len(arguments.backgrounds):
+        raise UsageError("Two of the backgrounds have the same name; a scan is named by its file's without the ending.")
+    if unused := regions.keys() - backgrounds.keys():
+        say(f"Exclusion regions of no background: {listed(sorted(unused))}", sys.stderr)
     train_segmenter(
-        {scan_id(ct): read_ct(ct) for ct in arguments.backgrounds},
+        {name: read_ct(ct) for name, ct in backgrounds.items()},
         read_nodule_bank(arguments.bank),
         arguments.out,
         options,
@@ -357,9 +363,19 @@ def _train_all(arguments: argparse.Namespace, options: RunOptions) -> str:
     from ..runtime.atomic import check_target
     from ..runtime.progress import part
     from ..training.cases.store import CaseStore, read_outcomes
+    from ..training.engine.validation import check_apart
 
-    cases = CaseStore(arguments.classifier_data or arguments.data)
+    store, validation = CaseStore(arguments.data), arguments.validation and CaseStore(arguments.validation)
+    cases = CaseStore(arguments.classifier_data) if arguments.classifier_data else store
     read_outcomes(cases.folder, cases.names)
+    if cases.preset != store.preset:
+        raise UsageError(
+            f"The cases in {store.folder} are of preset {store.preset}, those in {cases.folder} of {cases.preset}; "
+            "prepare both with the same --preset."
+        )
+    if validation:
+        check_apart(cases, validation)
+        read_outcomes(validation.folder, validation.names)
     if not arguments.resume:
         check_target(arguments.out)
     given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")

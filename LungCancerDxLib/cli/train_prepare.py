@@ -185,6 +185,8 @@ def _scans(arguments: argparse.Namespace) -> tuple[tuple[CohortScan, ...], list[
         )
     if bool(arguments.rated) != bool(arguments.scans):
         raise UsageError("--rated N puts nodules into the scans of --scans CASES: give both.")
+    if (arguments.bank or arguments.leak) and not arguments.rated:
+        raise UsageError("--bank and --leak are of the cases that --rated N makes; give it, too.")
     if (arguments.part or arguments.resplit) and not arguments.dataset:
         raise UsageError("--part and --resplit choose among the scans of a --dataset; give one.")
     datasets, messages = [], []

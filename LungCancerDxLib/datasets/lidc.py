@@ -116,7 +116,8 @@ def nodules_of(volume: CTVolume, reading: Reading, patient: str, min_readers: in
         high = np.minimum(inside.max(axis=0) + around + 1, volume.shape_kji)
         mask = np.zeros(high - low, dtype=bool)
         mask[tuple((inside - low).T)] = True
-        hu = volume.voxels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        hu = volume.voxels[box].copy()  # else it keeps the whole series in memory
         away = distance_transform_edt(~mask, sampling=spacing)
         ratings = {
             trait: int(np.floor(np.median([reading.outlines[n].ratings[trait] for n in members]) + 0.5))

@@ -45,6 +45,8 @@ class Model:
         Of the folder, where it has one.
     bank_folds
         Parts of the nodule bank that the weights learned from: none of these can be held out from them.
+    learned_from
+        "nodules" where each malignancy was learned as if it were one, "cases" where they were through the cases' join.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Model:
     sha256: str = ""
     segmenter: Segmenter | None = None
     bank_folds: tuple[int, ...] = ()
+    learned_from: str = "cases"
 
     @property
     def join(self) -> str:
@@ -66,10 +69,10 @@ class Model:
     def weighted_by_confidence(self) -> bool:
         """Whether a nodule counts in a case by its confidence, too.
 
-        From readers' ratings a malignancy is learned nodule by nodule, as if it were one; other outcomes are those of
-        cases, through which malignancies learn what false alarms are worth.
+        Learned nodule by nodule a malignancy is that of something which is one; through cases malignancies learn what
+        false alarms are worth.
         """
-        return self.outcome == "readers" and self.join != FEATURE_COMBINING
+        return self.learned_from == "nodules" and self.join != FEATURE_COMBINING
 
 
 def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
@@ -104,6 +107,7 @@ def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
         "outcome": model.outcome,
         "trained_on": model.trained_on,
         "bank_folds": model.bank_folds,
+        "learned_from": model.learned_from,
         "weights": {"file": WEIGHTS_FILE, "sha256": digest},
     }
     with atomic_folder(folder) as staging:
@@ -150,7 +154,7 @@ def load_model(folder: Path) -> Model:
     path = folder / SEGMENTER_FILE
     segmenter = load_segmenter(path) if path.exists() else None
     known = (card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256, segmenter)
-    return Model(*known, card.bank_folds)
+    return Model(*known, card.bank_folds, card.learned_from)
 
 
 def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:

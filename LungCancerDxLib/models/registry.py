@@ -20,6 +20,7 @@ MODEL_FOLDER = "model"
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 DEFAULT_MODEL = "Default"
+LEARNED_FROM = ("cases", "nodules")
 UNTRAINED_PRESETS = {f"untrained-{name.lower()}": preset for name, preset in PRESETS.items()}
 """The presets of the networks without training, which are always at hand, by the model's name."""
 
@@ -42,6 +43,8 @@ class ModelCard:
         Of the weights; empty for networks without training.
     bank_folds
         Parts of the nodule bank that the weights learned from: none of these can be held out from them.
+    learned_from
+        "nodules" where each malignancy was learned as if it were one, "cases" where they were through the cases' join.
     """
 
     name: str
@@ -52,6 +55,7 @@ class ModelCard:
     trained_on: str
     sha256: str
     bank_folds: tuple[int, ...] = ()
+    learned_from: str = "cases"
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -72,6 +76,8 @@ def read_card(folder: Path) -> ModelCard:
             )
         entries = {key: content[key] for key in ("name", "preset", "join", "outcome", "trained_on")}
         folds = tuple(content.get("bank_folds", ()))
+        # Cards from before lack it, when all that learned from ratings learned nodule by nodule.
+        entries["learned_from"] = content.get("learned_from", "nodules" if content["outcome"] == "readers" else "cases")
         preset_values, sha256 = content["preset_values"], content["weights"]["sha256"]
         card = ModelCard(**entries, preset_values=preset_values, sha256=sha256, bank_folds=folds)
         if not (all(isinstance(word, str) for word in (*entries.values(), card.sha256))):
@@ -86,11 +92,12 @@ def read_card(folder: Path) -> ModelCard:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is damaged ({error!r}); copy or download the bundle again.") from error
-    if card.outcome not in OUTCOMES:
-        raise ModelError(
-            f"{path} names outcome '{card.outcome}'; expected one of {', '.join(OUTCOMES)}. The bundle is from another "
-            "program or version."
-        )
+    for what, value, known in (("outcome", card.outcome, OUTCOMES), ("learned_from", card.learned_from, LEARNED_FROM)):
+        if value not in known:
+            raise ModelError(
+                f"{path} names {what} '{value}'; expected one of {', '.join(known)}. The bundle is from another "
+                "program or version."
+            )
     return card
 
 

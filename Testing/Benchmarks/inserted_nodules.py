@@ -16,6 +16,7 @@ outside the lungs looks like that to the networks, while pasted into a scan a cu
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -83,10 +84,12 @@ def main() -> None:
     arguments = parser.parse_args()
     model, store = model_or_run(arguments.model), CaseStore(arguments.data)
     compute = choose_compute("auto", arguments.precision, preset=model.preset)
-    folder = arguments.out / f"{model.sha256[:12]}-{compute.precision}-{arguments.fold}-{arguments.seed}"
+    bank = read_nodule_bank(arguments.bank)
+    shown = hashlib.sha256(json.dumps([store.stamps, [nodule.id for nodule in bank]]).encode()).hexdigest()[:8]
+    folder = arguments.out / f"{model.sha256[:12]}-{compute.precision}-{arguments.fold}-{arguments.seed}-{shown}"
     backgrounds: dict[int, Background] = {}
     parts: list[Rows] = []
-    for job in jobs(store, read_nodule_bank(arguments.bank), arguments.fold, arguments.seed):
+    for job in jobs(store, bank, arguments.fold, arguments.seed):
         path = folder / f"{job.name}.json"
         if not path.exists():
             if job.scan not in backgrounds:

@@ -58,11 +58,12 @@ def main() -> None:
         name: [bank_dice(net, nodule, background, number) for number, nodule in enumerate(nodules)]
         for name, nodules in groups.items()
     }
-    for name, values in dice.items():
+    for name, values in ((name, values) for name, values in dice.items() if values):
         print(f"{name}: {len(values)}, Dice median {np.median(values):.3f}, p10 {np.percentile(values, 10):.3f}")
     large = [n for n in bank if n.is_cube and n.diameter_mm >= SMALLEST_ANEW_MM]
     spread = [variation(net, cube) for cube in large]
-    print(f"sampled anew: {len(spread)} cubes, coefficient of variation median {np.nanmedian(spread):.3f}")
+    if spread:
+        print(f"sampled anew: {len(spread)} cubes, coefficient of variation median {np.nanmedian(spread):.3f}")
     for kind, hu in (("solid", SOLID_HU), ("ground glass", GLASS_HU)):
         errors = np.array([[ball_error(net, mm, hu, spacing) for spacing in SPACINGS_MM] for mm in BALLS_MM])
         print(f"balls, {kind}: bias {np.nanmean(errors):+.3f}, worst {np.nanmax(np.abs(errors)):.3f}")

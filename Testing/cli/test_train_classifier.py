@@ -11,7 +11,7 @@ from LungCancerDxLib.cli.train import _recipe, add_train
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
 from LungCancerDxLib.runtime.interruption import Stop
-from LungCancerDxLib.training.cases.store import write_outcomes
+from LungCancerDxLib.training.cases.store import write_case, write_outcomes
 from LungCancerDxLib.training.classifier import readers
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from Testing.real_nodules import write_bank
@@ -47,10 +47,10 @@ def run_classifier(*arguments):
     return run_train("classifier", *arguments)
 
 
-@pytest.mark.parametrize(("outcome", "crops", "steps"), [("none", [48, 64], [12, 4]), ("readers", [64], [16])])
-def test_one_that_knows_ratings_learns_the_last_stage_alone(folder, tmp_path, monkeypatch, outcome, crops, steps):
+@pytest.mark.parametrize(("learned_from", "crops", "steps"), [("cases", [48, 64], [12, 4]), ("nodules", [64], [16])])
+def test_one_that_knows_ratings_learns_the_last_stage_alone(folder, tmp_path, monkeypatch, learned_from, crops, steps):
     write_bank(tmp_path)
-    save_model(replace(tiny_detector(), outcome=outcome), tmp_path / "start")
+    save_model(replace(tiny_detector(), outcome="readers", learned_from=learned_from), tmp_path / "start")
     seen = []
     monkeypatch.setattr(readers, "train_readers", lambda *_, recipe, **__: seen.append(recipe))
     files = ("--data", folder / "store", "--detector", tmp_path / "start", "--bank", tmp_path)
@@ -133,6 +133,15 @@ def test_what_would_stop_the_classifier_is_found_before_the_detector_is_trained(
     unlabelled = store_of(tmp_path / "unlabelled", ball_case("one"))
     with pytest.raises(UsageError, match=r"labels\.csv"):
         all_of(folder / "store", tmp_path / "run", "--classifier-data", unlabelled.folder)
+    with pytest.raises(UsageError, match=r"labels\.csv"):
+        all_of(folder / "store", tmp_path / "run", "--validation", unlabelled.folder)
+    with pytest.raises(UsageError, match="both list"):
+        all_of(folder / "store", tmp_path / "run", "--validation", folder / "store")
+    write_case(tmp_path / "paper", ball_case("one"), "PAPER")
+    write_case(tmp_path / "paper", ball_case("two"), "PAPER")
+    write_outcomes(tmp_path / "paper", {"one": True, "two": False})
+    with pytest.raises(UsageError, match=r"preset DEFAULT, those in .* of PAPER"):
+        all_of(folder / "store", tmp_path / "run", "--classifier-data", tmp_path / "paper")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(UsageError, match="taken"):

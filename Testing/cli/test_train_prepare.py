@@ -127,9 +127,10 @@ def test_patients_of_a_bank_are_cases_too(store, tmp_path):
     options = ["--scans", store, "--bank", tmp_path, "--leak", 0.5]
     message = prepare(tmp_path / "rated", "--rated", 1, *options, "--seed", 1)
     rated = CaseStore(tmp_path / "rated")
-    assert rated.names == ("rated-1-0",)
-    assert "rated-1-0:" in message
-    assert (tmp_path / "rated" / "labels.csv").read_text().splitlines()[1] in ("rated-1-0,0", "rated-1-0,1")
+    (name,) = rated.names
+    assert name in ("rated-1-0", "rated-P-1", "rated-P-2")
+    assert f"{name}:" in message
+    assert (tmp_path / "rated" / "labels.csv").read_text().splitlines()[1] in (f"{name},0", f"{name},1")
     assert len(rated.nodules[0]) <= 1
     with pytest.raises(UsageError, match="give both"):
         prepare(tmp_path / "rated", "--rated", 1)
@@ -237,6 +238,8 @@ def test_what_the_tables_name_and_is_not_there_is_told(bowl, tmp_path):
         (("--dataset", "."), "is neither LUNA16"),
         (("--part", "training"), "--part and --resplit choose among the scans of a --dataset"),
         (("--resplit",), "--dataset"),
+        (("--bank", "bank"), "--rated N"),
+        (("--leak", "0.1"), "--rated N"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused(tmp_path, monkeypatch, arguments, message):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib.datasets.lidc import make_nodule_bank, read_reading
+from LungCancerDxLib.datasets.lidc import make_nodule_bank, nodules_of, read_reading
 from LungCancerDxLib.datasets.nodule_bank import RATINGS, read_nodule_bank
 from LungCancerDxLib.errors import CTReadError
+from LungCancerDxLib.io import read_ct
 from Testing.io.dicom.dicom_files import chest_voxels, write_series
 
 UID, HEAD = "1.2.3.4", '<?xml version="1.0"?><LidcReadMessage xmlns="http://www.nih.gov">'
@@ -60,6 +61,13 @@ def test_what_half_of_the_readers_outlined_is_the_nodule(series, tmp_path):
     volume_mm3 = 6 * np.prod(found.spacing_mm_kji)
     assert found.diameter_mm == pytest.approx((6 / np.pi * volume_mm3) ** (1 / 3), abs=1e-3)
     assert found.shell_hu is not None
+
+
+def test_a_nodule_does_not_keep_its_series_in_memory(series):
+    write_readings(series / "069.xml", *([nodule(roi(10, square(10, 12, 4)))] for _ in range(3)))
+    volume = read_ct(series)
+    (found,) = nodules_of(volume, read_reading(series / "069.xml"), "LIDC-IDRI-0009", 3)
+    assert not np.shares_memory(found.hu, volume.voxels)
 
 
 def test_ratings_are_medians_over_readers(series, tmp_path):

@@ -53,12 +53,13 @@ def change_card(folder, **entries):
 
 def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
     one = replace(model, trained_on="classifier: A; detector: B", outcome="readers", bank_folds=(1, 4))
+    one = replace(one, learned_from="nodules")
     other = replace(untrained_model(seed=1), trained_on="detector: C; started from D (classifier: E; detector: F)")
     other = replace(other, bank_folds=(0, 1))
     made = combined(other, one)
     assert made.detector is other.detector
     assert made.classifier is one.classifier
-    assert (made.outcome, made.sha256, made.bank_folds) == ("readers", "", (0, 1, 4))
+    assert (made.outcome, made.sha256, made.bank_folds, made.learned_from) == ("readers", "", (0, 1, 4), "nodules")
     assert made.trained_on == "classifier: A; detector: C; started from D (classifier: E; detector: F)"
     bare = replace(other, name="bare", trained_on="nothing")
     assert combined(one, bare).trained_on == "nothing; detector: B"
@@ -127,9 +128,32 @@ def test_a_card_that_is_no_card_is_damaged(bundle, content):
 
 
 @pytest.mark.parametrize(
+    ("outcome", "said", "weighted"),
+    [
+        ("readers", None, True),  # a card from before
+        ("readers", "cases", False),
+        ("readers", "nodules", True),
+        ("synthetic", None, False),
+        ("synthetic", "cases", False),
+    ],
+)
+def test_confidence_weighs_where_nodules_were_learned_one_by_one(bundle, outcome, said, weighted):
+    card = json.loads((bundle / CARD_FILE).read_text()) | {"outcome": outcome}
+    del card["learned_from"]
+    (bundle / CARD_FILE).write_text(json.dumps(card | ({"learned_from": said} if said else {})))
+    assert load_model(bundle).weighted_by_confidence == weighted
+
+
+def test_a_card_with_a_word_of_another_version_is_refused(bundle):
+    change_card(bundle, learned_from="voxels")
+    assert "names learned_from 'voxels'; expected one of cases, nodules" in refusal(bundle)
+
+
+@pytest.mark.parametrize(
     "entries",
     [
         {"name": None},
+        {"learned_from": 2},
         {"preset": ["DEFAULT"]},
         {"preset_values": []},
         {"join": {}},

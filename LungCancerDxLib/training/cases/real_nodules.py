@@ -17,6 +17,7 @@ from ...phantom.nodules.nodule import Kind, Margin, SyntheticNodule
 from ...phantom.nodules.population import KINDS, LungPlaces
 from ...preprocessing.working_grid import to_grey
 from ...preset import Preset
+from .store import CaseStore
 
 TEST_ONLY = ("LIDC-IDRI-0001", "LIDC-IDRI-0002", "QIN-LSC-0064")  # neither learned from nor inserted into
 POINTS = 400
@@ -54,9 +55,10 @@ def learnable(nodules: Sequence[BankNodule], fold: int | None) -> tuple[list[Ban
     return [nodule for nodule in known if nodule.fold != fold], [nodule for nodule in known if nodule.fold == fold]
 
 
-def folds_learned(nodules: Sequence[BankNodule], start: Model | None) -> tuple[int, ...]:
-    """The parts of the bank that a model has learned from which starts as another one and learns these nodules."""
-    return tuple(sorted({*(start.bank_folds if start else ()), *(nodule.fold for nodule in nodules)}))
+def folds_learned(start: Model | None, cases: CaseStore, nodules: Sequence[BankNodule] = ()) -> tuple[int, ...]:
+    """The parts of the bank that a model knows which starts as another one and learns from these cases and nodules."""
+    before = start.bank_folds if start else ()
+    return tuple(sorted({*before, *cases.bank_folds, *(nodule.fold for nodule in nodules)}))
 
 
 def refuse_known_fold(start: Model, fold: int | None) -> None:
@@ -67,6 +69,15 @@ def refuse_known_fold(start: Model, fold: int | None) -> None:
             f"Model '{start.name}' has learned from part {fold} of the bank already (and in all from {known}), which "
             "is not new to it. Start from a model that has not, say from a run of `train detector --recipe cpu`."
         )
+
+
+def held_out_scan(store: CaseStore, fold: int) -> int | None:
+    """The number in a store of the case that is held out with a fold: its scan of that number, from 0, if any.
+
+    Synthetic patients, which may stand anywhere among the cases, are not counted.
+    """
+    scans = np.flatnonzero(~store.synthetic).tolist()
+    return scans[fold] if fold < len(scans) else None
 
 
 def refuse_test_scans(names: Sequence[str], where: object) -> None:

@@ -32,7 +32,8 @@ LIST_FILE, LABELS_FILE = "cases.csv", "labels.csv"
 _LIST_COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
 _LABEL = "cancer"  # as in the Data Science Bowl
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
-_CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic")
+_CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic", "bank_fold")
+_NO_FOLD = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ class TrainingCase:
         is a lesion that nobody described.
     synthetic
         Whether the patient is synthetic.
+    bank_fold
+        The part of the nodule bank that its nodules are of, where they are of one.
     """
 
     name: str
@@ -58,6 +61,7 @@ class TrainingCase:
     nodules: np.ndarray
     exclusion_regions: np.ndarray
     synthetic: bool = False
+    bank_fold: int | None = None
 
 
 def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
@@ -73,7 +77,9 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
         raise UsageError(f"'{case.name}' cannot name a case; use a file's name without folders.")
     listed = _listed_of(folder, preset)
     nodules, regions = (np.asarray(rows, float).reshape(-1, 4) for rows in (case.nodules, case.exclusion_regions))
+    fold = _NO_FOLD if case.bank_fold is None else case.bank_fold
     known = {"nodules": nodules, "exclusion_regions": regions, "synthetic": np.array(case.synthetic)}
+    known["bank_fold"] = np.array(fold)
     write_npz(_file(folder, case.name), {**vars(case.scan), "lungs": case.lungs.labels, **known})
     listed[case.name] = (case.name, preset, str(len(nodules)), str(len(regions)), str(int(case.synthetic)))
     write_table(folder / LIST_FILE, _LIST_COLUMNS, listed.values())
@@ -100,13 +106,16 @@ def read_case(folder: Path, name: str) -> TrainingCase:
     """
     arrays = _read(folder, name, _CASE_FIELDS)
     scan, lungs = WorkingScan(**{field: arrays[field] for field in _SCAN_FIELDS}), WorkingLungs(arrays["lungs"])
-    return TrainingCase(name, scan, lungs, arrays["nodules"], arrays["exclusion_regions"], bool(arrays["synthetic"]))
+    known = (arrays["nodules"], arrays["exclusion_regions"], bool(arrays["synthetic"]))
+    fold = int(arrays["bank_fold"])
+    return TrainingCase(name, scan, lungs, *known, None if fold == _NO_FOLD else fold)
 
 
 class CaseStore:
     """The cases of a folder; those used last stay in memory, all of them where they fit. Safe between threads.
 
     `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients are; see `TrainingCase`.
+    `bank_folds` are the parts of the nodule bank that some of them are of.
     """
 
     def __init__(self, folder: Path, memory_gb: float = 8.0) -> None:
@@ -119,7 +128,9 @@ class CaseStore:
             )
         self.folder, self.preset = folder, presets[0]
         self.names = tuple(name for name, *_ in rows)
-        self.nodules = tuple(_read(folder, name, ("nodules",))["nodules"] for name in self.names)
+        known = [_read(folder, name, ("nodules", "bank_fold")) for name in self.names]
+        self.nodules = tuple(case["nodules"] for case in known)
+        self._bank_fold = np.array([int(case["bank_fold"]) for case in known])
         self.synthetic = np.array([row[-1] == "1" for row in rows])
         self._memory_bytes = memory_gb * 1e9
         self._kept: OrderedDict[str, Future[TrainingCase]] = OrderedDict()
@@ -138,8 +149,13 @@ class CaseStore:
             raise UsageError(f"{self.folder / LIST_FILE} lists no cases but {listed(self.names)}, which are left out.")
         others = copy.copy(self)
         others.names, others.nodules = tuple(self.names[n] for n in left), tuple(self.nodules[n] for n in left)
-        others.synthetic = self.synthetic[left]
+        others.synthetic, others._bank_fold = self.synthetic[left], self._bank_fold[left]
         return others
+
+    @property
+    def bank_folds(self) -> tuple[int, ...]:
+        """The parts of the nodule bank that cases are of."""
+        return tuple(fold for fold in np.unique(self._bank_fold).tolist() if fold != _NO_FOLD)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -28,7 +28,7 @@ from ...preset import Preset
 from ...runtime.device import Compute
 from ...runtime.progress import part
 from ..cases.proposals import find_proposals
-from ..cases.real_nodules import folds_learned, learnable, refuse_known_fold, refuse_test_scans
+from ..cases.real_nodules import folds_learned, held_out_scan, learnable, refuse_known_fold, refuse_test_scans
 from ..cases.store import CaseStore, description, refuse_other_preset
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
@@ -152,10 +152,25 @@ def train_readers(
     preset = start.preset
     learned, unseen = learnable(bank, fold)
     held = [nodule for nodule in unseen if not nodule.is_cube]
-    numbers = [n for n in range(len(backgrounds)) if n != fold]
-    _check(backgrounds, start, learned, numbers, held, fold)
-    compute, progress = options.compute, part(options.progress, 0.0, _FOUND_SHARE)
-    found = find_proposals(backgrounds, start.detector, start.sha256, start.preset, compute, progress)
+    held_scan = None if fold is None else held_out_scan(backgrounds, fold)
+    numbers = [n for n in range(len(backgrounds)) if n != held_scan]
+    _check(backgrounds, start, learned, numbers, held, fold, held_scan)
+    compute, stamps = options.compute, backgrounds.stamps
+    config = {
+        "task": "readers",
+        "preset": start.preset.name,
+        "recipe": asdict(recipe),
+        "start_sha256": start.sha256,
+        "backgrounds": {backgrounds.names[n]: stamps[backgrounds.names[n]] for n in numbers},
+        "nodules": [nodule.id for nodule in learned],
+        "fold": fold,
+        "seed": seed,
+        "precision": compute.precision,
+        "processes": options.ranks.size,
+    }
+    options.open(out, config)
+    find = partial(find_proposals, backgrounds, start.detector, start.sha256, preset, compute)
+    found = options.ranks.in_turn(partial(find, part(options.progress, 0.0, _FOUND_SHARE)))
 
     def background(number: int) -> Background:
         proposals = found[number]
@@ -163,19 +178,7 @@ def train_readers(
         return Background.of(backgrounds.case(number), alarms.center_kji, preset)
 
     scans = [background(n) for n in numbers]
-    module, stamps = RatedNodules(start.classifier, preset), backgrounds.stamps
-    config = {
-        "task": "readers",
-        "preset": start.preset.name,
-        "recipe": asdict(recipe),
-        "start_sha256": start.sha256,
-        "backgrounds": {backgrounds.names[n]: stamps[backgrounds.names[n]] for n in numbers},
-        "nodules": len(learned),
-        "fold": fold,
-        "seed": seed,
-        "precision": compute.precision,
-    }
-    done = 0
+    module, done = RatedNodules(start.classifier, preset), 0
     for stage in recipe.stages:
         ends = (_FOUND_SHARE + (1 - _FOUND_SHARE) * steps / recipe.steps for steps in (done, done + stage.steps))
         seen_as = replace(preset, crop_size=stage.crop_size)
@@ -183,8 +186,9 @@ def train_readers(
             scans, learned, stage.shares, recipe.augmentation, seen_as, seed + done, recipe.real_background_share
         )
         checks = None
-        if fold is not None:
-            measure = partial(measured, others=held_out(background(fold), held, seen_as, seed), batch=recipe.batch)
+        if held_scan is not None:
+            shown = held_out(background(held_scan), held, seen_as, seed)
+            measure = partial(measured, others=shown, batch=recipe.batch)
             checks = Validation(items, recipe.batch, 0, recipe.check_every, measure)
         run = Run(out / stage.folder, config, stage.optimizer, stage.steps, seed + done, checks)
         train(Task(module, items, recipe.batch), run, replace(options, progress=part(options.progress, *ends)))
@@ -192,18 +196,27 @@ def train_readers(
     if module.net.leak is not None:
         alone = [nodule for nodule in learned if not nodule.is_cube]
         _learn_leak(module, [scan for scan in scans if not scan.case.synthetic], alone, preset, recipe, compute, seed)
-    if fold is not None:
+    if held_scan is not None and options.ranks.first:
         with autocast(next(module.parameters()).device, compute.dtype):
-            _write_scores(out / SCORES_FILE, module, held_out(background(fold), held, preset, seed, 0), recipe)
+            _write_scores(out / SCORES_FILE, module, held_out(background(held_scan), held, preset, seed, 0), recipe)
     net = module.net.cpu().eval().requires_grad_(True)
     trained_on = (
         f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into "
         f"{description(backgrounds.synthetic[numbers])}, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; "
         f"{start.trained_on}"
     )
-    folds = folds_learned(learned, start)
-    model = Model(out.resolve().name, start.preset, "readers", trained_on, start.detector, net, bank_folds=folds)
-    if not (out / MODEL_FOLDER).exists():
+    folds = folds_learned(start, backgrounds, learned)
+    model = Model(
+        out.resolve().name,
+        preset,
+        "readers",
+        trained_on,
+        start.detector,
+        net,
+        bank_folds=folds,
+        learned_from="nodules",
+    )
+    if options.ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
 
@@ -215,6 +228,7 @@ def _check(
     numbers: Sequence[int],
     held: Sequence[BankNodule],
     fold: int | None,
+    held_scan: int | None,
 ) -> None:
     refuse_other_preset(backgrounds, start)
     refuse_test_scans(backgrounds.names, backgrounds.folder)
@@ -224,7 +238,7 @@ def _check(
             f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "
             "nodules and the background of its number."
         )
-    if fold is not None and (not held or fold >= len(backgrounds) or backgrounds.synthetic[fold]):
+    if fold is not None and (not held or held_scan is None):
         raise UsageError(
             f"Fold {fold} has {len(held)} nodules, and the cases are {backgrounds.description}; expected nodules in "
             "the fold and a scan of its number, counted from 0."

@@ -18,6 +18,7 @@ from ...networks.cnet import CNet
 from ...preset import Preset
 from ...runtime.progress import Progress, part
 from ..cases.proposals import find_proposals
+from ..cases.real_nodules import folds_learned
 from ..cases.store import CaseStore, read_outcomes, refuse_other_preset
 from ..detector.insertion import Inserter
 from ..detector.items import DetectorItems
@@ -112,7 +113,7 @@ def train_classifier(
             train(task, run, replace(options, progress=progress))
             if isinstance(task, FeatureTask):
                 task.finish()
-    model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store.description, out.resolve().name)
+    model = _model(net.cpu().eval().requires_grad_(True), detector, plan, store, out.resolve().name)
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
@@ -230,14 +231,14 @@ class _Stages:
         return self.options.ranks.in_turn(lambda: cached_features(cases, backbone, source, *how))
 
 
-def _model(net: CNet, detector: Model, plan: Plan, cases: str, name: str) -> Model:
+def _model(net: CNet, detector: Model, plan: Plan, store: CaseStore, name: str) -> Model:
     preset, stages = detector.preset, plan.stages
     one_input = preset.classifier_input == "normalised"
     shared = (stages[-1].alternate or all(stage.cached for stage in stages)) and one_input
     source = "" if plan.proposals == "detector" else ", proposals made from the described nodules, not by a detector"
     trained_on = (
-        f"classifier: {cases}, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
+        f"classifier: {store.description}, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
         f"{plan.seed}{source}; {detector.trained_on}"
     )
     own = net.NoduleNet if shared else detector.detector
-    return Model(name, preset, plan.outcome, trained_on, own, net, bank_folds=detector.bank_folds)
+    return Model(name, preset, plan.outcome, trained_on, own, net, bank_folds=folds_learned(detector, store))

@@ -23,7 +23,7 @@ from ...networks.nnet import NNet
 from ...preset import Preset
 from ...runtime.progress import part
 from ..cases.proposals import false_alarms, find_proposals
-from ..cases.real_nodules import folds_learned, learnable, refuse_known_fold, refuse_test_scans
+from ..cases.real_nodules import folds_learned, held_out_scan, learnable, refuse_known_fold, refuse_test_scans
 from ..cases.store import CaseStore, refuse_other_preset
 from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.validation import Validation, check_apart
@@ -77,9 +77,9 @@ def train_detector(
     Raises
     ------
     UsageError
-        Where there is nothing to learn from, the recipe tunes and `start` is missing, `start` or `validation`
-        is of another preset, cases of the validation are learned from, or `out` is taken or holds a run with other
-        settings.
+        Where there is nothing to learn from, the recipe tunes and `start` is missing, `start`, `validation` or
+        one of `also_wrong` is of another preset, cases of the validation are learned from, or `out` is taken or holds a
+        run with other settings.
     TrainingFailed, Cancelled, OutputError
         See `engine.loop.train`.
     """
@@ -88,8 +88,9 @@ def train_detector(
     steps = number_of_steps(store, recipe)
     recipe = replace(recipe, steps=steps)
     net = new_detector(preset, recipe, seed)
+    for model in (*([start] if start is not None else []), *also_wrong):
+        refuse_other_preset(store, model)
     if start is not None:
-        refuse_other_preset(store, start)
         net.load_state_dict(start.detector.state_dict())
     cubes = [nodule for nodule in bank if nodule.is_cube]
     alarms: list[Proposals] = []
@@ -125,9 +126,9 @@ def train_detector(
         if start is not None:
             trained_on += f"; started from {start.name} ({start.trained_on})"
         model = detector_model(net, preset, out.resolve().name, trained_on)
-        model = replace(model, bank_folds=folds_learned(bank, start))
+        model = replace(model, bank_folds=folds_learned(start, store, bank))
         if recipe.fine_tuned and start is not None:
-            model = replace(model, outcome=start.outcome, classifier=start.classifier)
+            model = replace(model, outcome=start.outcome, classifier=start.classifier, learned_from=start.learned_from)
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return net
 
@@ -176,18 +177,19 @@ def train_on_bank(
     refuse_test_scans(store.names, store.folder)
     refuse_known_fold(start, fold)
     learned, held = learnable(bank, fold)
-    scans = [name for name, synthetic in zip(store.names, store.synthetic, strict=True) if not synthetic]
     learned_nodules, held_nodules = ([nodule for nodule in part if not nodule.is_cube] for part in (learned, held))
     validation, validation_inserter = None, None
     if fold is not None:
-        if not held_nodules or fold >= len(scans) or len(store) == 1:
+        scan = held_out_scan(store, fold)
+        if not held_nodules or scan is None or len(store) == 1:
             raise UsageError(
-                f"Fold {fold} has {len(held_nodules)} nodules, and {store.folder} has {len(scans)} scans; expected "
+                f"Fold {fold} has {len(held_nodules)} nodules, and {store.folder} has {store.description}; expected "
                 "nodules in the fold, a scan of its number, counted from 0, and others to learn from."
             )
-        validation = store.without(set(store.names) - {scans[fold]})
+        held_name = store.names[scan]
+        validation = store.without(set(store.names) - {held_name})
         validation_inserter = BankInserter(preset, held_nodules, recipe)
-        store = store.without({scans[fold]})
+        store = store.without({held_name})
     if not learned_nodules:
         raise UsageError("The bank has no nodules to learn from outside the fold.")
     return train_detector(

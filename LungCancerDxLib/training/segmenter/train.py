@@ -156,11 +156,13 @@ def train_segmenter(
     config = {
         "task": "segmenter",
         "recipe": asdict(recipe),
-        "scans": names,
-        "nodules": len(learned),
+        "scans": {name: volume.digest() for name, volume in scans.items()},
+        "exclusion_regions": {name: exclusion_regions[name].tolist() for name in scans if name in exclusion_regions},
+        "nodules": [nodule.id for nodule in learned],
         "fold": fold,
         "seed": seed,
         "precision": options.compute.precision,
+        "processes": options.ranks.size,
     }
     run = Run(out, config, recipe.optimizer, recipe.steps, seed, checks)
     train(Task(module, items, recipe.batch), run, replace(options, progress=part(options.progress, _READ_SHARE, 1.0)))

@@ -1,7 +1,8 @@
 """Patients of a bank of real nodules in other lungs, the readers' ratings their outcome: for a backbone that learns.
 
-A patient has all of its nodules, each where such a one may lie, and is in one case alone, so that no nodule is both
-learned from and held out. The lungs are few: a case is known by them in both, but they say nothing about its outcome.
+A patient has all of its nodules, each where such a one may lie, and is in one case alone, which is called by it, so
+that no nodule is both learned from and held out. The lungs are few: a case is known by them in both, but they say
+nothing about its outcome.
 """
 
 from __future__ import annotations
@@ -56,12 +57,15 @@ def rated_cases(
             leaks = bool(rng.random() < leak)
             placed = place_apart(rng, whose.get(n, []), background.places)
             rated_over = any(one.nodule.malignancy > OVER for one in placed)
-            yield _shown(f"rated-{seed}-{n}", background, placed, preset), leaks or rated_over
+            patient = whose[n][0].patient if n in whose else f"{seed}-{n}"
+            yield _shown(f"rated-{patient}", background, placed, preset), leaks or rated_over
 
 
 def _shown(name: str, background: Background, placed: Sequence[PlacedNodule], preset: Preset) -> TrainingCase:
-    """The background's case with nodules in it."""
+    """The background's case with nodules of one patient in it."""
     empty, scan = background.case, background.case.scan
     image = insert_real_nodules(scan.image, scan.kji_to_lps, placed, background.quality, preset)
     spheres = np.array([(*one.center_lps_mm, one.diameter_mm) for one in placed])
-    return replace(empty, name=name, scan=replace(scan, image=image), nodules=to_working(spheres, scan))
+    fold = placed[0].nodule.fold if placed else None
+    scan = replace(scan, image=image)
+    return replace(empty, name=name, scan=scan, nodules=to_working(spheres, scan), bank_fold=fold)

@@ -7,16 +7,20 @@ import pytest
 
 from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.preset import DEFAULT
 from LungCancerDxLib.training.cases.real_nodules import (
     cube_image,
     draw_lacking,
     draw_turn,
+    folds_learned,
+    held_out_scan,
     learnable,
     place_lacking,
     refuse_test_scans,
 )
 from Testing.real_nodules import write_bank
+from Testing.training.tiny import ball_case, store_of
 
 
 class Slab:
@@ -50,6 +54,20 @@ def test_a_fold_is_held_out_and_test_patients_are_never_learned_from(bank):
     forbidden = [replace(bank[0], patient="LIDC-IDRI-0002"), *bank[1:]]
     assert [nodule.id for nodule in learnable(forbidden, None)[0]] == ["a-2", "c"]
     assert learnable(forbidden, None)[1] == []
+
+
+def test_the_scan_of_a_fold_is_counted_among_scans_alone(tmp_path):
+    one, two = ball_case("one"), ball_case("two")
+    store = store_of(tmp_path, one, replace(one, name="patient", synthetic=True), two)
+    assert [held_out_scan(store, fold) for fold in range(3)] == [0, 2, None]
+
+
+def test_a_model_knows_the_parts_of_the_bank_that_it_its_start_and_its_cases_have_learned_from(bank, tmp_path):
+    rated, plain = replace(ball_case("rated"), bank_fold=3), ball_case("plain")
+    store, start = store_of(tmp_path, rated, plain), replace(untrained_model(), bank_folds=(4,))
+    assert folds_learned(None, store) == (3,)
+    assert folds_learned(start, store, bank[:1]) == (0, 3, 4)
+    assert folds_learned(start, store.without({"rated"})) == (4,)
 
 
 def test_test_scans_are_refused():

@@ -27,13 +27,16 @@ def content(case):
     return (
         case.name,
         case.synthetic,
+        case.bank_fold,
         *(array.tolist() for array in (*arrays, case.lungs.labels, case.nodules, case.exclusion_regions)),
     )
 
 
 @pytest.mark.parametrize("synthetic", [False, True])
 def test_a_case_comes_back_as_it_was(tmp_path, synthetic):
-    case = replace(ball_case(exclusion_regions=[(1.0, 2, 3, 4)]), synthetic=synthetic)
+    case = replace(
+        ball_case(exclusion_regions=[(1.0, 2, 3, 4)]), synthetic=synthetic, bank_fold=0 if synthetic else None
+    )
     write_case(tmp_path, case, "DEFAULT")
     assert content(read_case(tmp_path, "case")) == content(case)
 

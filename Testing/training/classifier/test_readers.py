@@ -180,19 +180,30 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     options = RunOptions(choose_compute("cpu", "fp32"))
     train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
     config = json.loads((tmp_path / "run" / "crops-36" / "config.json").read_text())
-    assert (list(config["backgrounds"]), config["nodules"], config["fold"]) == (["two"], 2, 0)
+    assert (list(config["backgrounds"]), config["nodules"], config["fold"]) == (["two"], ["a-2", "c"], 0)
     for folder, checks in (("crops-32", 2), ("crops-36", 3)):
         assert (tmp_path / "run" / folder / "validation.csv").read_text().count("\n") == 1 + checks
     rows = (tmp_path / "run" / "held-out.csv").read_text().splitlines()
     assert rows[1].startswith("a-1,P-1,2,")
     assert rows[-1].startswith("one-0,one,0,")
     model = load_model(tmp_path / "run" / "model")
-    assert (model.outcome, model.bank_folds) == ("readers", (1,))
+    assert (model.outcome, model.bank_folds, model.learned_from) == ("readers", (1,), "nodules")
     with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
         train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
     again = replace(options, resume=True)
     train_readers(store, bank, start, tmp_path / "run", again, recipe=recipe, fold=0)  # nothing left to do
     assert load_model(tmp_path / "run" / "model").sha256 == model.sha256
+
+
+def test_a_folder_that_holds_another_run_is_refused_before_any_work(tmp_path, case, bank, monkeypatch):
+    write_case(tmp_path / "cases", case, "DEFAULT")
+    store, start = CaseStore(tmp_path / "cases"), untrained_model()
+    monkeypatch.setattr(readers, "find_proposals", lambda *_: pytest.fail("work was begun"))
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "model.json").touch()
+    with pytest.raises(UsageError, match="exists and is not empty"):
+        train_readers(store, bank, start, tmp_path / "run", RunOptions())
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["model"]
 
 
 @pytest.mark.slow

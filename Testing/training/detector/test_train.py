@@ -136,12 +136,20 @@ def test_real_nodules_are_learned_by_a_trained_model_whose_classifier_stays(lung
     assert "with inserted nodules, 1 of them of LIDC-IDRI, recipe READERS" in card.trained_on
 
 
+def test_false_alarms_of_a_detector_of_another_preset_are_refused(lungs, bank, tmp_path):
+    foreign = replace(untrained_model(TINY), preset=replace(TINY, name="GRT123"), name="foreign")
+    start, out = untrained_model(TINY), tmp_path / "run"
+    with pytest.raises(UsageError, match="the model 'foreign' of GRT123"):
+        train_on_bank(lungs, bank, TINY, start, out, quiet(), recipe=QUICK, also_wrong=[foreign])
+    assert not out.exists()
+
+
 def test_a_fold_needs_nodules_and_a_scan_of_its_own(lungs, bank, tmp_path):
     model, out = untrained_model(TINY), tmp_path / "run"
-    with pytest.raises(UsageError, match=r"Fold 2 has 0 nodules, and .* has 2 scans"):
+    with pytest.raises(UsageError, match=r"Fold 2 has 0 nodules, and .* has 2 scans and 1 synthetic patient;"):
         train_on_bank(lungs, bank, TINY, model, out, quiet(), recipe=QUICK, fold=2)
     alone = lungs.without({"two"})
-    with pytest.raises(UsageError, match=r"Fold 1 has 1 nodules, and .* has 1 scans"):
+    with pytest.raises(UsageError, match=r"Fold 1 has 1 nodules, and .* has 1 scan and 1 synthetic"):
         train_on_bank(alone, bank, TINY, model, out, quiet(), recipe=QUICK, fold=1)
     with pytest.raises(UsageError, match="learned from part 1 of the bank already"):
         train_on_bank(lungs, bank, TINY, replace(model, bank_folds=(1,)), out, quiet(), recipe=QUICK, fold=1)

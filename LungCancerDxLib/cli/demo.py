@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..runtime.progress import part
 
     options = ScoreOptions.from_arguments(arguments)
-    refuse_inputs_within(arguments.out, (options.points, options.cache, options.model))
+    refuse_inputs_within(arguments.out, (options.points, options.patient, options.cache, options.model))
     progress = stop.watched(make_progress(arguments.progress))
     with_scene = scene_is_wanted(arguments.scene)
     with atomic_folder(arguments.out, (_CT_FILE, *RESULT_FILES)) as staging:

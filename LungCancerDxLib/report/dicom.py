@@ -7,6 +7,7 @@ which it has no codes, stand in the labels. Measurements follow TID 1500; what n
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 MAKER = "LungCancerDx"
 _OWN = "99LCDX"
 _SEGMENTATION_SERIES, _REPORT_SERIES = 7101, 7102
+_MAY_LACK = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
+_MAY_LACK += ("StudyDate", "StudyTime")
+"""What the headers of anonymised series often lack, and objects that refer to them have to hold, if empty."""
 _CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
 
 _LUNG_CODES = {
@@ -77,7 +81,7 @@ def save_dicom(result: CaseResult, volume: CTVolume, ct: Path, folder: Path) -> 
     Raises
     ------
     UsageError
-        Where highdicom is not installed, or the series is not there.
+        Where highdicom is not installed, the series is not there, or its headers do not allow objects that refer to it.
     OutputError
         Where a file cannot be written.
     """
@@ -85,21 +89,44 @@ def save_dicom(result: CaseResult, volume: CTVolume, ct: Path, folder: Path) -> 
         import highdicom  # noqa: F401
     except ImportError:
         raise UsageError("DICOM objects need highdicom: pip install 'lungcancerdx[dicom]'.") from None
-    source = [each for each in source_datasets(ct, result.input.get("series_uid")) if each.SOPClassUID in _CT_IMAGES]
-    if not source:
-        raise UsageError(f"{ct}: the series holds no CT images that DICOM objects could refer to.")
+    source = _source_images(ct, result.input.get("series_uid"), volume)
     segments = list(_segments(result))
-    digest = derived_uid(result.to_json())
+    digest = derived_uid(result.to_json(), *(_sha256(segment.labels == segment.label) for segment in segments))
     paths = folder / DICOM_FILES[0], folder / DICOM_FILES[1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what highdicom says of the patient's name in the series
-        segmentation = _segmentation(source, volume, segments, digest) if segments else None
-        report = _measurement_report(source, result, segments, segmentation, digest)
+        try:
+            segmentation = _segmentation(source, volume, segments, digest) if segments else None
+            report = _measurement_report(source, result, segments, segmentation, digest)
+        except (ValueError, TypeError, AttributeError) as error:  # how highdicom refuses headers
+            raise UsageError(f"{ct}: no DICOM objects can refer to this series; its headers: {error}") from error
     for dataset, path in ((segmentation, paths[0]), (report, paths[1])):
         if dataset is not None:
             with atomic_file(path) as staging:
                 dataset.save_as(staging)
     return paths
+
+
+def _sha256(mask: np.ndarray) -> str:
+    return hashlib.sha256(np.packbits(mask).data).hexdigest()
+
+
+def _source_images(ct: Path, series_uid: str | None, volume: CTVolume) -> list[Dataset]:
+    """The headers of the series' images on the grid of the volume, with all that objects that refer to them repeat."""
+    images = [
+        each
+        for each in source_datasets(ct, series_uid)
+        if each.SOPClassUID in _CT_IMAGES and (each.Rows, each.Columns) == volume.shape_kji[1:]
+    ]
+    if not images:
+        raise UsageError(f"{ct}: the series holds no CT images that DICOM objects could refer to.")
+    for image in images:
+        for keyword in _MAY_LACK:
+            if keyword not in image:
+                setattr(image, keyword, "")
+        if not image.get("FrameOfReferenceUID"):
+            image.FrameOfReferenceUID = derived_uid(image.SeriesInstanceUID, "frame of reference")
+    return images
 
 
 def _shown(result: CaseResult) -> list[Nodule]:

@@ -11,7 +11,7 @@ from ..names import SIDES
 from ..preprocessing.lung_mask import bounding_box
 from ..preprocessing.working_grid import linear_along
 from ..runtime.progress import in_threads
-from ..volume import CTVolume, world_to_index
+from ..volume import CTVolume, index_to_world, world_to_index
 
 STEP_MM = 2.5  # of the grid that closing is done on
 CLOSING_MM = 10.0  # fills dents and vessels narrower than twice that; a larger ball would fill the hilum
@@ -96,12 +96,12 @@ def draw_lungs(volume: CTVolume, labels: np.ndarray, nodules: np.ndarray) -> Dra
     to_scan[:3, 3] = [side.start for side in box]
     drawn = labels.copy()
     _fill(drawn[box], nodules[box] > 0, depths, steps)
+    coarse_to_lps = volume.kji_to_lps @ to_scan
     heights = {}
     for label in present:
-        slices = np.flatnonzero((labels == label).any(axis=(1, 2)))[[0, -1]]
-        low, high = sorted((volume.kji_to_lps[2, 3] + volume.kji_to_lps[2, 0] * slices).tolist())
-        heights[label] = (low, high)
-    return DrawnLungs(drawn, depths, volume.kji_to_lps @ to_scan, heights)
+        z_mm = index_to_world(coarse_to_lps, np.argwhere(coarse == label))[:, 2]
+        heights[label] = float(z_mm.min()), float(z_mm.max())
+    return DrawnLungs(drawn, depths, coarse_to_lps, heights)
 
 
 def _fill(labels: np.ndarray, nodules: np.ndarray, depths: dict[int, np.ndarray], steps: np.ndarray) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from LungCancerDxLib import pipeline
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.errors import UsageError
@@ -233,3 +234,20 @@ def test_a_damaged_case_is_refused_with_its_file_and_entry_before_anything_is_wr
     assert str(result_folder / "case.json") in error
     assert said in error
     assert contents(result_folder) == before
+
+
+def test_a_series_that_no_object_can_refer_to_does_not_cost_the_result(
+    result_folder, scan, tmp_path, monkeypatch, capsys
+):
+    pytest.importorskip("highdicom")
+
+    def refuse(*_):
+        raise UsageError("The series has odd headers.")
+
+    monkeypatch.setattr(dicom, "save_dicom", refuse)
+    known = replace(read_result(result_folder), volume=read_ct(scan))
+    monkeypatch.setattr(pipeline, "score_file", lambda *_, **__: known)
+    out = tmp_path / "out"
+    assert main(["score", str(scan), "--out", str(out), "--dicom", "--no-scene"]) == 2
+    assert f"The series has odd headers. The result itself is in {out}." in capsys.readouterr().err
+    assert read_result(out).case == known.case

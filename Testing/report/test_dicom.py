@@ -181,6 +181,60 @@ def test_the_same_case_gives_the_same_objects(scan, result, written, tmp_path):
     assert not set(uids[0]) & set(uids[2])
 
 
+def test_other_masks_are_other_objects(scan, result, written, tmp_path):
+    labels = result.nodule_labels.copy()
+    labels[4, 8, 13] = 0
+    corrected = save_dicom(replace(result, nodule_labels=labels), scan[1], scan[0], tmp_path)
+    for before, now in zip(written, corrected, strict=True):
+        assert pydicom.dcmread(before).SOPInstanceUID != pydicom.dcmread(now).SOPInstanceUID
+
+
+@pytest.fixture
+def bare_series(scan, tmp_path):
+    """The series as some anonymisers leave it: no preamble, nothing on patient and study, no frame of reference."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for path in scan[0].iterdir():
+        dataset = pydicom.dcmread(path)
+        for keyword in ("PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate"):
+            del dataset[keyword]
+        del dataset.StudyTime, dataset.FrameOfReferenceUID, dataset.file_meta
+        dataset.save_as(folder / path.name, implicit_vr=True, little_endian=True)
+    return folder
+
+
+def test_a_series_that_lacks_what_anonymisers_take_away_is_referred_to_all_the_same(
+    scan, result, bare_series, tmp_path
+):
+    paths = save_dicom(result, scan[1], bare_series, tmp_path)
+    mask = highdicom.seg.segread(paths[0])
+    assert [mask[keyword].value or "" for keyword in ("PatientSex", "StudyDate", "StudyID")] == ["", "", ""]
+    assert mask.FrameOfReferenceUID
+    highdicom.sr.srread(paths[1])
+    assert set(identity(bare_series, scan[2])) == {"Patient ID"}
+
+
+def test_images_of_another_size_in_the_series_are_not_referred_to(scan, result, tmp_path):
+    folder = tmp_path / "series"
+    shutil.copytree(scan[0], folder)
+    dataset = pydicom.dcmread(next(scan[0].iterdir()))
+    dataset.SOPInstanceUID, dataset.InstanceNumber = "1.2.3.4.5", 99
+    dataset.Rows, dataset.Columns, dataset.PixelData = 8, 8, bytes(2 * 8 * 8)
+    dataset.save_as(folder / "dose.dcm")
+    paths = save_dicom(result, scan[1], folder, tmp_path)
+    referenced = pydicom.dcmread(paths[0]).ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert "1.2.3.4.5" not in {each.ReferencedSOPInstanceUID for each in referenced}
+
+
+def test_headers_that_highdicom_refuses_are_named(scan, result, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("something about a tag")
+
+    monkeypatch.setattr(highdicom.seg, "Segmentation", refuse)
+    with pytest.raises(UsageError, match=r"no DICOM objects can refer to this series; .*something about a tag"):
+        save_dicom(result, scan[1], scan[0], tmp_path / "out")
+
+
 def test_the_validator_finds_no_errors(written):
     if shutil.which("dciodvfy") is None:
         pytest.skip("dciodvfy (dicom3tools) is not installed")

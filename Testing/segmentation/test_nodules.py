@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from LungCancerDxLib.preprocessing import CTLungs
 from LungCancerDxLib.segmentation.measure import volume_mm3
@@ -173,15 +174,19 @@ def test_lungs_on_another_grid_are_refused(plain_scan):
 
 
 @pytest.mark.slow
-def test_place_in_the_lung():
-    volume, lungs = Scene(half_mm=40, wall_y_mm=26).ball((0, 10, 25), 10).ball((0, 0, -25), 10).scan()
+@pytest.mark.parametrize("tilt_degrees", [0, 20])
+def test_place_in_the_lung(tilt_degrees):
+    tilt = Rotation.from_euler("x", tilt_degrees, degrees=True).as_matrix()
+    scene = Scene(half_mm=40, wall_y_mm=26, rotation=tilt)
+    volume, lungs = scene.ball((0, 10, 25), 10).ball((0, 0, -25), 10).scan()
     lungs[:, :, : lungs.shape[2] // 4] *= 2  # the patient's right
     proposals = [proposal((0, 10, 25), 10, 1), proposal((0, 0, -25), 10, 2), proposal((-35, 0, 0), 6, 3)]
     upper, lower, right = segment(volume, lungs, proposals).nodules
     assert (upper.side, upper.third) == ("left", "upper")
     assert (lower.side, lower.third) == ("left", "lower")
     assert (right.side, right.third) == ("right", "middle")
-    assert upper.distance_to_pleura_mm == pytest.approx(26 - 10 - 5, abs=1.5)
+    if not tilt_degrees:  # else the wall is voxels that are askew
+        assert upper.distance_to_pleura_mm == pytest.approx(26 - 10 - 5, abs=1.5)
 
 
 @pytest.mark.slow

@@ -43,7 +43,8 @@ def source_datasets(path: Path, series_uid: str | None) -> list[Dataset]:
         raise UsageError(
             f"{path}: the series {series_uid or 'of the scan'} is not here; give the folder that holds it."
         )
-    return [pydicom.dcmread(each, stop_before_pixels=True) for each in dict.fromkeys(each.path for each in found)]
+    paths = dict.fromkeys(each.path for each in found)
+    return [pydicom.dcmread(each, stop_before_pixels=True, force=True) for each in paths]  # some have no preamble
 
 
 def identity(path: Path, series_uid: str | None) -> dict[str, str]:

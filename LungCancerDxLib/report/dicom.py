@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 MAKER = "LungCancerDx"
 _OWN = "99LCDX"
 _SEGMENTATION_SERIES, _REPORT_SERIES = 7101, 7102
-_MAY_LACK = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID")
-_MAY_LACK += ("StudyDate", "StudyTime")
+_MAY_LACK = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
+    *("StudyDate", "StudyTime"),
+)
 """What the headers of anonymised series often lack, and objects that refer to them have to hold, if empty."""
 _CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
 

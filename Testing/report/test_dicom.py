@@ -280,5 +280,13 @@ def test_a_series_that_is_not_there_is_told(scan, result, tmp_path):
         save_dicom(other, scan[1], scan[0], tmp_path)
 
 
+def test_a_name_is_given_in_letters_that_a_pdf_has(scan, tmp_path):
+    for path in scan[0].iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 192", "Yamada^Tarou=山田^太郎"
+        dataset.save_as(tmp_path / path.name)
+    assert identity(tmp_path, scan[2])["Name"] == "Yamada^Tarou"
+
+
 def test_who_the_patient_is_stands_in_the_header(scan):
     assert identity(scan[0], scan[2]) == {"Name": "Doe^Jane", "Patient ID": "Doe^Jane"}

@@ -50,10 +50,13 @@ def source_datasets(path: Path, series_uid: str | None) -> list[Dataset]:
 def identity(path: Path, series_uid: str | None) -> dict[str, str]:
     """Who the patient is, by the header of the series: names and values, nothing that is not known.
 
+    Of a name its alphabetic form, where it has one: a PDF's fonts have no ideograms.
+
     Raises
     ------
     UsageError, CTReadError
         See `source_datasets`.
     """
     first = source_datasets(path, series_uid)[0]
-    return {name: str(first[keyword].value) for name, keyword in _IDENTITY.items() if first.get(keyword)}
+    known = {name: first[keyword].value for name, keyword in _IDENTITY.items() if first.get(keyword)}
+    return {name: getattr(value, "alphabetic", "") or str(value) for name, value in known.items()}

@@ -36,13 +36,15 @@ def ensure_dependencies(requirements_file: str) -> None:
 
 
 def ensure_report_packages(requirements_file: str) -> None:
-    """The same for what a report needs, which is listed beside it.
+    """The same for a report: what any run needs but torch, and what is listed beside it.
 
     Raises
     ------
     DependencyError
     """
-    ensure_packages(requirements_file.replace(".txt", "-report.txt"), "there is no report")
+    without = "there is no report"
+    ensure_packages(requirements_file, without)
+    ensure_packages(requirements_file.replace(".txt", "-report.txt"), without)
 
 
 def ensure_dicom_packages(requirements_file: str) -> None:
@@ -53,7 +55,6 @@ def ensure_dicom_packages(requirements_file: str) -> None:
     DependencyError, OutputError
     """
     without = "there are no DICOM objects"
-    ensure_packages(requirements_file, without)
     ensure_report_packages(requirements_file)
     folder = dicom_packages()
     required = _requirements(requirements_file.replace(".txt", "-dicom.txt"))

@@ -13,14 +13,14 @@ import slicer
 import slicer.util
 
 from ...case import CaseResult
-from ...errors import OutputError, UsageError
+from ...errors import LungCancerDxError, OutputError, UsageError
 from ...io.image_file import write_image
 from ...io.result_folder import CASE_FILE, LUNGS_FILE, NODULES_FILE, SCENE_FILE, VIEWS_FILE
 from ...options import expanded_path
 from ...runtime.atomic import atomic_folder
 from ..scene.build import CaseNodes
 from ..scene.ct import volume_like
-from ..scene.segmentation import segment_label, segment_mask
+from ..scene.segmentation import segment_label, segment_mask, was_edited
 
 TABLE_FILE, SUMMARY_FILE = "nodules.csv", "summary.txt"
 
@@ -45,11 +45,22 @@ def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, 
         _write_table(result, staging / TABLE_FILE)
         if nodes.summary is not None:
             (staging / SUMMARY_FILE).write_text(nodes.summary.GetText(), encoding="utf-8")
-        if not slicer.util.saveScene(str(staging / SCENE_FILE)):
-            raise OSError(f"{SCENE_FILE} could not be written")
+        _save_scene(staging / SCENE_FILE)
         if slicer.app.layoutManager() is not None:
             _write_views(staging / VIEWS_FILE)
         return folder, tuple(sorted(file.name for file in staging.iterdir()))
+
+
+def _save_scene(path: Path) -> None:
+    """Write the scene as a bundle, and leave it with its own file: saving takes the bundle's for it."""
+    scene = slicer.mrmlScene
+    own = scene.GetURL(), scene.GetRootDirectory()
+    try:
+        if not slicer.util.saveScene(str(path)):
+            raise OSError(f"{path.name} could not be written")
+    finally:
+        scene.SetURL(own[0])
+        scene.SetRootDirectory(own[1])
 
 
 def add_masks(nodes: CaseNodes, folder: Path) -> Iterator[None]:
@@ -57,6 +68,8 @@ def add_masks(nodes: CaseNodes, folder: Path) -> Iterator[None]:
 
     Raises
     ------
+    LungCancerDxError
+        Where an outline was changed since it was measured: its figures are not those of what would be shown with them.
     OutputError
         Where a file cannot be written.
     """
@@ -64,6 +77,12 @@ def add_masks(nodes: CaseNodes, folder: Path) -> Iterator[None]:
     shape = slicer.util.arrayFromVolume(ct_node).shape
     labels = {name: np.zeros(shape, dtype=np.uint8) for name in (LUNGS_FILE, NODULES_FILE)}
     for segment_id in () if segmentation is None else segmentation.GetSegmentation().GetSegmentIDs():
+        if was_edited(segmentation, segment_id):
+            name = segmentation.GetSegmentation().GetSegment(segment_id).GetName()
+            raise LungCancerDxError(
+                f"The report was left out: the outline of {name} was changed since it was measured, and its volume, "
+                "diameters and type are those of the outline before. Undo the change, or detect and score again."
+            )
         is_lung, label = segment_label(segment_id)
         box, mask = segment_mask(segmentation, segment_id)
         if label and mask.any():

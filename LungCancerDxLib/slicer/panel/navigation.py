@@ -28,14 +28,16 @@ def likely_ct(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode | No
 
 
 def world_ras_mm(nodes: CaseNodes, nodule: Nodule) -> np.ndarray:
-    """Where a nodule is in the scene: its centre under the CT's parent transform."""
-    return np.array(_between(nodes.ct, None).TransformPoint(ras_mm(nodule.center_lps_mm)))
+    """Where a nodule is in the scene: its centre under the parent transform of its point or, without it, the CT's."""
+    has_points = nodes.markups is not None and nodes.markups.GetScene() is not None
+    frame = _between(nodes.markups if has_points else nodes.ct, None)
+    return np.array(frame.TransformPoint(ras_mm(nodule.center_lps_mm)))
 
 
 def _between(
-    source: slicer.vtkMRMLScalarVolumeNode | None, target: slicer.vtkMRMLScalarVolumeNode | None
+    source: slicer.vtkMRMLTransformableNode | None, target: slicer.vtkMRMLTransformableNode | None
 ) -> vtk.vtkGeneralTransform:
-    """From the frame of one CT's node to that of another; None is the world."""
+    """From the frame of one node to that of another; None is the world."""
     parents = [node.GetParentTransformNode() if node is not None else None for node in (source, target)]
     transform = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(*parents, transform)

@@ -6,6 +6,7 @@ All that is known of a case stands in the scene, so that a scene that is saved a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 import qt
@@ -16,7 +17,8 @@ from ...assessment.assess import assessed
 from ...assessment.patient import Patient
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ..scene.build import CaseNodes, update
+from ...names import capitalised
+from ..scene.build import CaseNodes, update, was_moved
 from ..scene.ct import set_lung_window
 from .background import OneRun, Work
 from .case_view import ResultView, RunView
@@ -39,6 +41,7 @@ from .nodule_table import NoduleView
 from .patient import PatientView, reassessed
 from .request import (
     CT_EVENTS,
+    MOVED,
     Scoring,
     ScoringRequest,
     apply_result,
@@ -67,13 +70,13 @@ class Panel:
         self._requirements_file = requirements_file
         self._parameters: Parameters | None = None
         self._case: ShownCase | None = None
-        self._installing = False
+        self._installing = self._filling = False
         self._runs = RunView(ui)
         self._run = OneRun(self._runs.progress)
         self._scoring = Scoring(self._show_result)
         self._placing = PointPlacing(self._classify_point, self._update_buttons)
         self._points = NodeWatch([POINT_CLICKED], self._select_clicked)
-        self._ct_watch = NodeWatch(CT_EVENTS, self._update_buttons)
+        self._ct_watch = NodeWatch(CT_EVENTS, self._ct_changed)
         self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
         self._result = ResultView(ui)
         self._nodules = NoduleView(ui, self._go_to, self._tick_later)
@@ -142,8 +145,14 @@ class Panel:
         """Refresh at the next turn of the event loop, once, however often the scene changes until then."""
         self._later.start()
 
+    def _ct_changed(self) -> None:
+        """The CT may have been moved, or be fit for a run now."""
+        self._update_buttons()
+        self._later.start()
+
     def close(self) -> None:
         """Stop everything, before the scene is closed or the panel goes."""
+        self._filling = False
         self._run.close()
         self._scoring.close()
         self.set_parameters(None)
@@ -166,8 +175,10 @@ class Panel:
         self._score(lambda: first_request(self._ct_node, self._chosen))
 
     def cancel(self, *_clicked: object) -> None:
-        """Stop what runs."""
-        if self._run.running:
+        """Stop what runs, but not in the middle of what it puts into the scene."""
+        if self._filling:
+            self._runs.say("The result is being shown")
+        elif self._run.running:
             self._runs.say("Stopping")
             self._run.cancel()
 
@@ -210,6 +221,7 @@ class Panel:
         """Put a run's result into the scene, and go to it where its CT is the chosen one; outlines follow in steps."""
         first = request.case is None
         nodes, filling = apply_result(request, result, self._chosen.replaceEarlier)
+        self._filling = True  # to its end: a case without some of its outlines is none
         if first:
             set_lung_window(request.ct_node)
         yield
@@ -229,6 +241,7 @@ class Panel:
                 self._go_to(self._nodules.selected_rank)
 
     def _end_run(self, message: str) -> None:
+        self._filling = False
         self._runs.start(message)
         self.refresh()
         if message:
@@ -339,7 +352,8 @@ class Panel:
             self._patient.show(None, None)
         else:
             result = self._case.result
-            self._result.show(result)
+            moved = (f"{capitalised(MOVED)}",) if was_moved(self._case.nodes) else ()
+            self._result.show(replace(result, warnings=(*moved, *result.warnings)))
             self._nodules.show(result, self._chosen.confidence, can_overrule(result))
             self._patient.show(result, self._nodules.selected_rank)
 
@@ -348,7 +362,7 @@ class Panel:
         self._runs.update(reason, self._run.running)
         self._ui.modelComboBox.enabled = not self._why_busy()
         self._ui.lungWindowButton.enabled = self._ct_node is not None
-        self._ui.exportButton.enabled = has_case
+        self._ui.exportButton.enabled = has_case and not self._filling
         cached = cached_gb()
         self._ui.emptyCacheButton.enabled = cached > 0 and not self._run.running
         self._ui.emptyCacheButton.text = f"Empty the cache ({cached:.1f} GB)" if cached else "Empty the cache"

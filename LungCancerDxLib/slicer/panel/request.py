@@ -17,8 +17,8 @@ from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...io.result_folder import read_result_in_steps
 from ...options import ScoreOptions
-from ..scene.build import CaseNodes, add_case, cases_of, remove, update
-from ..scene.ct import check_rigid, header_patient, world_lps
+from ..scene.build import CaseNodes, add_case, add_outlines, cases_of, remove, update, was_moved
+from ..scene.ct import Grid, check_rigid, grid_of, header_patient, world_lps
 from ..scene.text import case_result
 from .background import Outcome, Work
 from .command import dicom_arguments, report_arguments, score_arguments
@@ -26,15 +26,21 @@ from .dependencies import dicom_packages
 from .export import add_masks
 from .patient import patient_of
 from .state import Parameters, ShownCase, can_overrule, score_options
-from .workspace import Point, Workspace, cache_folder, trim_cache, write_points
+from .workspace import Point, Workspace, trim_cache, usable_cache, write_points
 
-CT_EVENTS = (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
-"""What changes whether a CT can be scored."""
+CT_EVENTS = (
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+    vtk.vtkCommand.ModifiedEvent,
+)
+"""What changes whether a CT can be scored, and where it lies."""
 
+MOVED = (
+    "the CT or its results were moved since the case was computed, so that its positions do not hold. Detect and score "
+    "the CT where it is now."
+)
 _MODEL = "LungCancerDx.ModelAsked"
 _SAME_POSITION_MM = 1.0
-
-Grid = tuple[tuple[int, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
 
 def first_request(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> ScoringRequest:
     """Detect and score a CT."""
-    return ScoringRequest(ct_node, score_options(parameters), _grid(ct_node))
+    return ScoringRequest(ct_node, score_options(parameters), grid_of(ct_node))
 
 
 def second_request(
@@ -101,7 +107,7 @@ def second_request(
     return ScoringRequest(
         nodes.ct,
         options,
-        _grid(nodes.ct),
+        grid_of(nodes.ct),
         case=nodes,
         points_lps_mm=(*case.users_points_lps_mm, *([] if point_lps_mm is None else [point_lps_mm])),
         count=frozenset() if rank is None else frozenset({rank}),
@@ -139,7 +145,7 @@ class Scoring:
                 write_points([_moved(to_world, point) for point in request.points_lps_mm], files.points)
         except OSError as error:
             raise LungCancerDxError(f"The CT could not be written for the background run: {error}") from error
-        options = replace(request.options, cache=cache_folder(), points=files.points if request.points_lps_mm else None)
+        options = replace(request.options, cache=usable_cache(), points=files.points if request.points_lps_mm else None)
         outcome = yield score_arguments(files.ct, files.result, options)
         trim_cache()
         if check_outcome(outcome):
@@ -157,6 +163,8 @@ class Scoring:
         LungCancerDxError
             Where the CT or the masks cannot be handed over, or the run fails.
         """
+        if was_moved(nodes):
+            raise LungCancerDxError(f"The report was left out: {MOVED}")
         if not np.allclose(world_lps(nodes.ct), np.eye(4)):
             raise LungCancerDxError(
                 "The report was left out: the CT is under a transform. Harden it on a copy of the CT and run on that."
@@ -217,7 +225,7 @@ def apply_result(
     scene = ct_node.GetScene()
     if scene is None:
         raise LungCancerDxError("The CT was removed from the scene during the run; the result was dropped.")
-    if _grid(ct_node) != request.grid:
+    if grid_of(ct_node) != request.grid:
         raise LungCancerDxError("The CT was changed during the run; the result was dropped. Run again.")
     check_rigid(ct_node)
     if request.case is None:
@@ -234,12 +242,10 @@ def apply_result(
     result = replace(result, case=replace(result.case, weighted_by_confidence=earlier.case.weighted_by_confidence))
     overruled = result.rescored(earlier.scored_ranks | request.count) if can_overrule(result) else result
     overruled = assessed(overruled, patient_of(earlier))
-    if _outlined(result) == _outlined(earlier):
-        update(scene, request.case, overruled)
-        return request.case, iter(())
-    nodes, filling = _add(request, result, [request.case])
-    update(scene, nodes, overruled)
-    return nodes, filling
+    new = _outlined(result) - _outlined(earlier)
+    filling = add_outlines(request.case, result, new) if new else iter(())
+    update(scene, request.case, overruled)
+    return request.case, filling
 
 
 def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> tuple[CaseNodes, Iterator[None]]:
@@ -255,18 +261,9 @@ def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNode
     return nodes, filling
 
 
-def _grid(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Grid | None:
-    """Size and geometry of the voxels; None without any."""
-    if ct_node.GetImageData() is None:
-        return None
-    matrix = vtk.vtkMatrix4x4()
-    ct_node.GetIJKToRASMatrix(matrix)
-    return ct_node.GetImageData().GetDimensions(), tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel().tolist())
-
-
-def _outlined(result: CaseResult) -> list[bool]:
-    """Which of the nodules have a mask."""
-    return [nodule.volume_mm3 is not None for nodule in result.nodules]
+def _outlined(result: CaseResult) -> set[int]:
+    """The ranks of the nodules that have a mask."""
+    return {nodule.rank for nodule in result.nodules if nodule.volume_mm3 is not None}
 
 
 def _same_case(earlier: CaseResult, result: CaseResult) -> bool:

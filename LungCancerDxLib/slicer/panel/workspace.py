@@ -130,6 +130,19 @@ def cache_folder() -> Path | None:
     return Path(platformdirs.user_cache_path("LungCancerDx", appauthor=False)) / "Scans"
 
 
+def usable_cache() -> Path | None:
+    """The cache, made where it is not there; None where nothing can be written to it: a run does without."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return None
+
+
 def cached_gb() -> float:
     """What the cache takes."""
     return sum(size for _, size, _ in _cached()) / 1e9

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -10,12 +11,13 @@ import slicer
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from .ct import check_rigid, follow, nodes_of_class
+from .ct import check_rigid, follow, grid_of, nodes_of_class
 from .nodules import add_markups, add_table, update_markups, update_table
 from .segmentation import add_segmentation, fill_segmentation, update_segmentation
 from .text import add_case_text, add_summary, case_headline, update_case_text, update_summary
 
-_FOLDER = "LungCancerDx.Folder"
+_FOLDER, _GRID = "LungCancerDx.Folder", "LungCancerDx.Grid"
+_MOVED_MM = 1e-3
 _UPDATES = {
     "case": update_case_text,
     "markups": update_markups,
@@ -107,10 +109,36 @@ def add_case(
     )
     follow(nodes.markups, ct_node)
     follow(nodes.segmentation, ct_node)
+    nodes.case.SetAttribute(_GRID, json.dumps(grid_of(ct_node)))
     for part, role in _ROLES.items():
         nodes.case.SetNodeReferenceID(role, getattr(nodes, part).GetID())
     _file_in_folder(nodes, _folder_name(result))
     return nodes, fill_segmentation(nodes.segmentation, ct_node, result, lungs, nodule_labels)
+
+
+def add_outlines(nodes: CaseNodes, result: CaseResult, ranks: Collection[int]) -> Iterator[None]:
+    """Outlines of some nodules into a case that is shown, in steps; what else is in its segmentation stays as it is.
+
+    Raises
+    ------
+    LungCancerDxError
+        Where the labels are not on the CT's grid.
+    """
+    labels = _on_grid(result.nodule_labels, nodes.ct)
+    there = nodes.segmentation is not None and nodes.segmentation.GetScene() is not None
+    return fill_segmentation(nodes.segmentation, nodes.ct, result, None, labels, ranks) if there else iter(())
+
+
+def was_moved(nodes: CaseNodes) -> bool:
+    """Whether the CT lies otherwise than when the case was made of it, in its own frame or beside its results."""
+    made, now = json.loads(nodes.case.GetAttribute(_GRID) or "null"), grid_of(nodes.ct)
+    if made is not None and now is not None:
+        (size, matrix), (size_now, matrix_now) = made, now
+        if size != list(size_now) or not np.allclose(matrix, matrix_now, rtol=0, atol=_MOVED_MM):
+            return True
+    parent = nodes.ct.GetTransformNodeID()
+    placed = [node for _, node in nodes.results() if node.IsA("vtkMRMLTransformableNode")]
+    return any(node.GetTransformNodeID() != parent for node in placed)
 
 
 def update(scene: slicer.vtkMRMLScene, nodes: CaseNodes, result: CaseResult) -> None:

@@ -93,6 +93,18 @@ def write_ct(ct_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Iterator[No
             yield
 
 
+Grid = tuple[tuple[int, ...], tuple[float, ...]]
+
+
+def grid_of(ct_node: slicer.vtkMRMLVolumeNode) -> Grid | None:
+    """Size of a CT, I J K, and its IJK to RAS matrix, row by row; None without voxels."""
+    if ct_node.GetImageData() is None:
+        return None
+    matrix = vtk.vtkMatrix4x4()
+    ct_node.GetIJKToRASMatrix(matrix)
+    return ct_node.GetImageData().GetDimensions(), tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel().tolist())
+
+
 def volume_like(ct_node: slicer.vtkMRMLVolumeNode, voxels: np.ndarray) -> CTVolume:
     """Voxels (K, J, I), such as a label map, on the grid of a CT in its own frame."""
     return CTVolume(voxels.astype(np.int16), _ijk_to_lps(ct_node) @ _IJK_TO_KJI)

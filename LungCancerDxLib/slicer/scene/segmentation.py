@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ _TERMINOLOGY = (
     "~Anatomic codes - DICOM master list~{region}~^^"
 )
 _LUNG = "SCT^39607008^Lung"
+_MADE_TAG = "LungCancerDx.Made"
 _LUNG_OPACITY_3D = 0.18
 _LUNG_SURFACE_MM, _NODULE_SURFACE_MM = 2.5, 0.5  # the voxels that surfaces are drawn from are not finer
 _SMOOTHING_VOXELS = 0.8
@@ -65,8 +66,9 @@ def fill_segmentation(
     node: slicer.vtkMRMLSegmentationNode,
     ct_node: slicer.vtkMRMLScalarVolumeNode,
     result: CaseResult,
-    lungs: np.ndarray,
+    lungs: np.ndarray | None,
     nodule_labels: np.ndarray,
+    ranks: Collection[int] | None = None,
 ) -> Iterator[None]:
     """Add each lung and each nodule that has voxels, with closed surfaces, in the CT's own frame; a segment a step.
 
@@ -75,17 +77,19 @@ def fill_segmentation(
     Parameters
     ----------
     lungs
-        (K, J, I) uint8 on the CT's grid: 1 left lung, 2 right lung, 3 a lung of unknown side.
+        (K, J, I) uint8 on the CT's grid: 1 left lung, 2 right lung, 3 a lung of unknown side; None to leave them out.
     nodule_labels
         (K, J, I) uint8 on the CT's grid: the nodule's rank. A nodule may overlap a lung.
+    ranks
+        Of the nodules to add; by default all.
     """
     matrix = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(matrix)
     for labels, planned in (
         (lungs, [_lung(segment_id) for segment_id in LUNG_SEGMENTS]),
-        (nodule_labels, _nodules(result)),
+        (nodule_labels, [each for each in _nodules(result) if ranks is None or each.label in ranks]),
     ):
-        if not labels.any():
+        if labels is None or not labels.any():
             continue
         box = bounding_box(labels)
         crop = np.ascontiguousarray(labels[box])
@@ -100,8 +104,11 @@ def fill_segmentation(
             if node.GetScene() is None:
                 return
             corner_ijk = [start + part.start for start, part in zip(origin_ijk, where[::-1], strict=True)]
-            surface = _surface(crop[where] == segment.label, corner_ijk, matrix, segment.is_lung)
-            _add_segment(node, segment, image, surface)
+            mask = crop[where] == segment.label
+            _add_segment(node, segment, image, _surface(mask, corner_ijk, matrix, segment.is_lung))
+            if not segment.is_lung:
+                made = _signature(corner_ijk[::-1], mask)
+                node.GetSegmentation().GetSegment(segment.id).SetTag(_MADE_TAG, made)
 
 
 def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult) -> None:
@@ -135,6 +142,22 @@ def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> tuple
     box = slice(k_low, k_high + 1), slice(j_low, j_high + 1), slice(i_low, i_high + 1)
     voxels = vtk_to_numpy(image.GetPointData().GetScalars())
     return box, voxels.reshape([part.stop - part.start for part in box]) > 0
+
+
+def was_edited(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
+    """Whether a nodule's outline is another than the one that was measured; False where that is not known."""
+    made = vtk.reference("")
+    if not node.GetSegmentation().GetSegment(segment_id).GetTag(_MADE_TAG, made):
+        return False
+    box, mask = segment_mask(node, segment_id)
+    return _signature([part.start for part in box], mask) != str(made)
+
+
+def _signature(corner_kji: Sequence[int], mask: np.ndarray) -> str:
+    """How many voxels a mask has, and the sums of their indices on the CT's grid."""
+    voxels = np.argwhere(mask)
+    sums = voxels.sum(axis=0) + len(voxels) * np.asarray(corner_kji)
+    return " ".join(map(str, [len(voxels), *sums.tolist()]))
 
 
 def _lung(segment_id: str) -> _Segment:

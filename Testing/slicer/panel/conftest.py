@@ -22,9 +22,9 @@ NO_OUTLINES = (
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+def own_cache(tmp_path_factory, monkeypatch):
     """The folder of the cache, which is not the user's own."""
-    folder = tmp_path / "user cache"
+    folder = tmp_path_factory.mktemp("user cache")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_names, **_options: folder)
     return folder / "Scans"
 

@@ -41,9 +41,12 @@ def test_a_run_goes_on_with_the_same_scans_regions_and_nodules_alone(scan, tmp_p
     assert config["nodules"] == [nodule.id for nodule in bank]
     assert config["exclusion_regions"] == {"one": [[0, 0, 0, 20]]}
     brighter = CTVolume(scan.voxels + np.int16(1), scan.kji_to_lps)
-    for changes in ({"scans": {"one": brighter}}, {"regions": {}}, {"nodules": bank[1:]}):
-        with pytest.raises(UsageError, match="other settings"):
-            run(**changes)
+    with pytest.raises(UsageError, match="other settings"):
+        run(scans={"one": brighter})
+    with pytest.raises(UsageError, match="other settings"):
+        run(regions={})
+    with pytest.raises(UsageError, match="other settings"):
+        run(nodules=bank[1:])
 
 
 def test_backgrounds_of_one_name_are_refused_and_regions_of_none_are_told(scan, tmp_path, capsys):

@@ -1,0 +1,204 @@
+"""What the user does to CT and results after a run: nothing of it is lost, and nothing wrong is shown as right."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import vtk
+
+from Testing.slicer.panel.conftest import (
+    cases,
+    choose,
+    place_point,
+    result_of,
+    run,
+    slice_centres_ras,
+    start_held,
+    tick,
+    wait,
+)
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+
+OWN = "Mine"
+
+
+@pytest.fixture
+def scored(app, quick, ct, runs):
+    """The widget, a run done whose classified nodules have outlines."""
+    runs.masks_of_classified = True
+    runs.change = outlined
+    choose(app, quick, ct)
+    run(app, quick)
+    return quick
+
+
+def outlined(result):
+    return replace(
+        result,
+        nodules=tuple(replace(n, volume_mm3=None if n.malignancy is None else 90.0) for n in result.nodules),
+    )
+
+
+def segment_ids(app):
+    segments = cases(app)[0].segmentation.GetSegmentation()
+    return {segments.GetNthSegmentID(n) for n in range(segments.GetNumberOfSegments())}
+
+
+def report_of(app, widget, folder):
+    """Export with a report; returns what was said of it."""
+    widget.ui.exportPathLineEdit.currentPath = str(folder)
+    widget.ui.reportCheckBox.checked = True
+    widget.ui.exportButton.click()
+    wait(app, widget)
+    return [message.text for message in app.displayed]
+
+
+def shift_of(app, x, y, z):
+    """A transform in the scene."""
+    transform = app.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    for axis, shift in enumerate((x, y, z)):
+        matrix.SetElement(axis, 3, shift)
+    transform.SetMatrixTransformToParent(matrix)
+    return transform
+
+
+def put_under(transform, node):
+    node.SetAndObserveTransformNodeID(None if transform is None else transform.GetID())
+
+
+def take_a_voxel_from(case, segment_id):
+    """As with the eraser of the Segment Editor."""
+    label = case.segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+    voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(case.segmentation, segment_id)
+    voxels[tuple(np.argwhere(voxels == label)[0])] = 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["origin", "transform", "hardened"])
+def test_a_ct_that_was_moved_after_its_run_is_told_and_gets_no_report(app, scored, ct, how, tmp_path):
+    assert "moved" not in scored.ui.warningsLabel.text
+    if how == "origin":
+        ct.SetOrigin(*np.add(ct.GetOrigin(), (0, 0, 30)))
+    elif how == "transform":
+        put_under(shift_of(app, 0, 0, 30), ct)
+    else:
+        transform = shift_of(app, 0, 0, 30)
+        for node in (ct, cases(app)[0].markups, cases(app)[0].segmentation):
+            put_under(transform, node)
+        app.process_events()
+        assert "moved" not in scored.ui.warningsLabel.text
+        ct.HardenTransform()
+    app.process_events()
+    assert "The CT or its results were moved" in scored.ui.warningsLabel.text
+    (said,) = report_of(app, scored, tmp_path / "export")
+    assert "The report was left out: the CT or its results were moved" in said
+    assert not (tmp_path / "export" / "lungs.nrrd").exists()
+
+
+def test_a_ct_that_is_put_back_is_where_it_was(app, scored, ct):
+    put_under(shift_of(app, 0, 0, 30), ct)
+    app.process_events()
+    put_under(None, ct)
+    app.process_events()
+    assert "moved" not in scored.ui.warningsLabel.text
+
+
+def test_the_views_go_to_the_nodules_point_wherever_the_ct_is(app, scored, ct):
+    put_under(shift_of(app, 0, 0, 30), ct)
+    app.process_events()
+    scored.ui.nextButton.click()
+    app.process_events()
+    expected = np.array(result_of(cases(app)[0]).nodules[1].center_lps_mm) * (-1, -1, 1)
+    for centre in slice_centres_ras(app):
+        np.testing.assert_allclose(centre, expected, atol=0.1)
+
+
+@pytest.mark.slow
+def test_a_point_keeps_what_the_user_did_to_the_segmentation(app, scored, runs):
+    (before,) = cases(app)
+    segments = before.segmentation.GetSegmentation()
+    segments.AddEmptySegment(OWN, OWN)
+    segments.RemoveSegment("Nodule_2")
+    before.segmentation.GetDisplayNode().SetSegmentOpacity3D("Nodule_1", 0.25)
+    runs.change = lambda result: replace(
+        outlined(result), nodules=(*outlined(result).nodules[:-1], replace(result.nodules[-1], volume_mm3=90.0))
+    )
+    place_point(app, scored, (-60.0, 10.0, -30.0))
+    wait(app, scored)
+    (after,) = cases(app)
+    assert after.segmentation is before.segmentation
+    assert {OWN, "Nodule_1", "LeftLung", "RightLung"} <= segment_ids(app)
+    assert "Nodule_2" not in segment_ids(app)
+    assert after.segmentation.GetDisplayNode().GetSegmentOpacity3D("Nodule_1") == 0.25
+    assert after.markups.GetNumberOfControlPoints() == len(result_of(after).nodules)
+
+
+def test_a_runner_up_that_is_ticked_gets_its_outline_in_the_same_segmentation(app, scored):
+    (before,) = cases(app)
+    rank = next(n.rank for n in result_of(before).nodules if n.malignancy is None)
+    scored.ui.confidenceSlider.value = 0
+    app.process_events()
+    assert f"Nodule_{rank}" not in segment_ids(app)
+    tick(app, scored, rank, True)
+    wait(app, scored)
+    (after,) = cases(app)
+    assert after.segmentation is before.segmentation
+    assert f"Nodule_{rank}" in segment_ids(app)
+
+
+@pytest.mark.slow
+def test_an_outline_that_was_changed_gets_no_report_with_the_figures_of_the_one_before(app, scored, tmp_path):
+    (case,) = cases(app)
+    assert report_of(app, scored, tmp_path / "as it was") == []
+    take_a_voxel_from(case, "Nodule_1")
+    (said,) = report_of(app, scored, tmp_path / "changed")
+    assert "The report was left out: the outline of Nodule 1 was changed since it was measured" in said
+
+
+@pytest.mark.slow
+def test_a_case_is_put_into_the_scene_to_its_end(app, quick, ct, runs):
+    choose(app, quick, ct)
+    start_held(app, quick, runs)
+    runs.runs[-1].deliver()
+    app.wait_until(lambda: bool(cases(app)))
+    assert not quick.ui.exportButton.enabled
+    quick.ui.cancelButton.click()
+    assert quick.ui.statusLabel.text == "The result is being shown"
+    wait(app, quick)
+    assert {"LeftLung", "RightLung", "Nodule_1"} <= segment_ids(app)
+    assert quick.ui.exportButton.enabled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("works", [True, False])
+def test_an_export_leaves_the_scene_with_its_own_file(app, scored, tmp_path, monkeypatch, works):
+    app.scene.SetURL(str(tmp_path / "case.mrb"))
+    app.scene.SetRootDirectory(str(tmp_path))
+    save = slicer.util.saveScene
+
+    def taking_over(path):
+        slicer.mrmlScene.SetURL(path)
+        return save(path) if works else False
+
+    monkeypatch.setattr(slicer.util, "saveScene", taking_over)
+    scored.ui.exportPathLineEdit.currentPath = str(tmp_path / "export")
+    scored.ui.exportButton.click()
+    assert (app.scene.GetURL(), app.scene.GetRootDirectory()) == (str(tmp_path / "case.mrb"), str(tmp_path))
+
+
+def test_a_cache_that_cannot_be_written_costs_the_cache_alone(app, quick, ct, runs, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_names, **_options: tmp_path / "file")
+    choose(app, quick, ct)
+    run(app, quick)
+    assert "--cache" not in runs.asked[-1]
+    assert len(cases(app)) == 1
+
+
+def test_a_report_asks_for_the_packages_that_any_run_needs(app, scored, tmp_path):
+    app.packaging.missing = {"tqdm"}
+    app.packaging.requests.clear()
+    report_of(app, scored, tmp_path / "export")
+    assert any("tqdm" in line for _, asked in app.packaging.requests for line in asked)

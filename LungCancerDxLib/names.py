@@ -60,6 +60,11 @@ def describe_model(name: str, preset: str, join: str, trained_on: str) -> str:
     return f"{model_title(name, preset, join)}, trained on: {trained_on}"
 
 
+def figure_text(value: float | None, form: str, unit: str = "", unknown: str = "") -> str:
+    """A number in a format and with its unit, or what is written where it is not known."""
+    return unknown if value is None else format(value, form) + unit
+
+
 def capitalised(text: str) -> str:
     """A text with its first letter in upper case and the others as they are."""
     return text[:1].upper() + text[1:]

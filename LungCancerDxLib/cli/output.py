@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, figure_text
 from ..runtime.progress import Progress, part
 
 if TYPE_CHECKING:
@@ -180,13 +180,8 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
 def _row(nodule: Nodule) -> str:
     x, y, z = nodule.center_lps_mm
     place = f"{x:8.1f} {y:8.1f} {z:8.1f}"
-    diameter = _figure(nodule.diameter_mm, "5.1f", " mm")
+    diameter = figure_text(nodule.diameter_mm, "5.1f", " mm", "-")
+    confidence, score = (figure_text(value, ".3f", unknown="-") for value in (nodule.confidence, nodule.malignancy))
     share = "" if nodule.contribution is None else f"{nodule.contribution:.1%}"
-    return (
-        f"{nodule.rank:>4}  {place}   {diameter:>8}  {_figure(nodule.confidence, '.3f'):>10}  "
-        f"{_figure(nodule.malignancy, '.3f'):>10}  {share:>5}  {'yes' if nodule.scored else nodule.source}"
-    )
-
-
-def _figure(value: float | None, form: str, unit: str = "") -> str:
-    return "-" if value is None else format(value, form) + unit
+    counts = "yes" if nodule.scored else nodule.source
+    return f"{nodule.rank:>4}  {place}   {diameter:>8}  {confidence:>10}  {score:>10}  {share:>5}  {counts}"

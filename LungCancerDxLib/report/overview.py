@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..case import CaseResult, Nodule
-from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
+from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, figure_text
 from ..volume import CTVolume, world_to_index
 from .plotting import LUNG_WINDOW_HU, pyplot
 
@@ -23,6 +23,7 @@ PLANES = {
 }
 """The two axes of each plane in LPS: to the right and downwards in the picture, as in Slicer's slice views."""
 
+_UNKNOWN = "not measured"
 _HALF_WIDTH_MM = 30.0
 _STEP_MM = 0.5
 
@@ -104,18 +105,15 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
 
 
 def _description(nodule: Nodule, score_name: str) -> str:
-    def figure(value: float | None, form: str, unit: str = "") -> str:
-        return "not measured" if value is None else f"{value:{form}}{unit}"
-
     share = "-" if nodule.contribution is None else f"{nodule.contribution:.1%}"
     return "\n".join(
         [
             f"Nodule {nodule.rank}" + ("" if nodule.source == "detected" else " (your point)"),
-            f"diameter: {figure(nodule.diameter_mm, '.1f', ' mm')}",
-            f"type: {nodule.type or 'not measured'}",
-            f"{score_name}: {figure(nodule.malignancy, '.3f')}",
+            f"diameter: {figure_text(nodule.diameter_mm, '.1f', ' mm', _UNKNOWN)}",
+            f"type: {nodule.type or _UNKNOWN}",
+            f"{score_name}: {figure_text(nodule.malignancy, '.3f', unknown=_UNKNOWN)}",
             f"share of the case: {share}",
-            f"confidence: {figure(nodule.confidence, '.3f')}",
+            f"confidence: {figure_text(nodule.confidence, '.3f', unknown=_UNKNOWN)}",
         ]
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import qt
 
 from ...case import CaseResult, Nodule
+from ...names import figure_text
 
 COLUMNS = ("Counts", "Score", "Diameter", "Type", "Position", "Share", "Volume", "Confidence")
 _TICK, _DIAMETER, _ON_DEMAND = 0, 2, range(5, 8)
@@ -126,13 +127,13 @@ class NoduleView:
 def row_texts(nodule: Nodule) -> list[str]:
     """What a row says of a nodule, empty where a figure is not known."""
     return [
-        _figure(nodule.malignancy, ".3f"),
-        ("≈ " if _is_box(nodule) else "") + _figure(nodule.diameter_mm, ".1f", " mm"),
+        figure_text(nodule.malignancy, ".3f"),
+        ("≈ " if _is_box(nodule) else "") + figure_text(nodule.diameter_mm, ".1f", " mm"),
         nodule.type or "",
         ", ".join(filter(None, [nodule.lung.removesuffix(" lung"), nodule.third and f"{nodule.third} third"])),
-        _figure(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
-        _figure(nodule.volume_mm3, ".0f", " mm³"),
-        "your point" if _is_users(nodule) else _figure(nodule.confidence, ".2f"),
+        figure_text(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
+        figure_text(nodule.volume_mm3, ".0f", " mm³"),
+        "your point" if _is_users(nodule) else figure_text(nodule.confidence, ".2f"),
     ]
 
 
@@ -160,7 +161,3 @@ def _is_box(nodule: Nodule) -> bool:
 
 def _is_users(nodule: Nodule) -> bool:
     return nodule.source == "user"
-
-
-def _figure(value: float | None, form: str, unit: str = "") -> str:
-    return "" if value is None else format(value, form) + unit

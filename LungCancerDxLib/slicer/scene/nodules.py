@@ -10,7 +10,7 @@ import slicer
 import vtk
 
 from ...case import CaseResult, Nodule
-from ...names import capitalised
+from ...names import capitalised, figure_text
 from .ct import ras_mm
 from .text import nodule_description, nodule_label
 
@@ -32,22 +32,22 @@ _MEASUREMENTS: dict[str, Callable[[Nodule], float | None]] = {
 _COLUMNS: dict[str, Callable[[Nodule], str]] = {
     "Rank": lambda n: str(n.rank),
     "Counts": lambda n: "yes" if n.scored else "no",
-    "{score_name}": lambda n: _figure(n.malignancy, 3),
-    "Share of evidence": lambda n: _figure(n.contribution, 3),
-    "Confidence of detection": lambda n: _figure(n.confidence, 3),
-    "Diameter (mm)": lambda n: _figure(n.diameter_mm, 1),
-    "Longest axial diameter (mm)": lambda n: _figure(n.longest_axial_diameter_mm, 1),
-    "Solid part (mm)": lambda n: _figure(n.solid_component_mm, 1),
-    "Volume (mm3)": lambda n: _figure(n.volume_mm3, 0),
-    "Mean HU": lambda n: _figure(n.mean_hu, 0),
+    "{score_name}": lambda n: figure_text(n.malignancy, ".3f"),
+    "Share of evidence": lambda n: figure_text(n.contribution, ".3f"),
+    "Confidence of detection": lambda n: figure_text(n.confidence, ".3f"),
+    "Diameter (mm)": lambda n: figure_text(n.diameter_mm, ".1f"),
+    "Longest axial diameter (mm)": lambda n: figure_text(n.longest_axial_diameter_mm, ".1f"),
+    "Solid part (mm)": lambda n: figure_text(n.solid_component_mm, ".1f"),
+    "Volume (mm3)": lambda n: figure_text(n.volume_mm3, ".0f"),
+    "Mean HU": lambda n: figure_text(n.mean_hu, ".0f"),
     "Type": lambda n: n.type or "",
     "Side": lambda n: n.side or "",
     "Third": lambda n: n.third or "",
-    "Distance to pleura (mm)": lambda n: _figure(n.distance_to_pleura_mm, 1),
+    "Distance to pleura (mm)": lambda n: figure_text(n.distance_to_pleura_mm, ".1f"),
     "Source": lambda n: n.source,
-    "L (mm)": lambda n: _figure(n.center_lps_mm[0], 1),
-    "P (mm)": lambda n: _figure(n.center_lps_mm[1], 1),
-    "S (mm)": lambda n: _figure(n.center_lps_mm[2], 1),
+    "L (mm)": lambda n: figure_text(n.center_lps_mm[0], ".1f"),
+    "P (mm)": lambda n: figure_text(n.center_lps_mm[1], ".1f"),
+    "S (mm)": lambda n: figure_text(n.center_lps_mm[2], ".1f"),
 }
 
 
@@ -139,7 +139,3 @@ def update_table(node: slicer.vtkMRMLTableNode, result: CaseResult) -> None:
         node.AddColumn(column)
     node.SetLocked(True)
     node.EndModify(modifying)
-
-
-def _figure(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"

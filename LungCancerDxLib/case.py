@@ -150,6 +150,13 @@ class Nodule:
     scored_by_model: bool | None = None
 
     @property
+    def size_text(self) -> str:
+        """For people: diameters of the volume's sphere and in a slice, or that of the detector's box, or a dash."""
+        if self.volume_mm3 is None:
+            return "-" if self.diameter_mm is None else f"≈ {self.diameter_mm:.0f} mm (not outlined)"
+        return f"{self.diameter_mm:.1f} / {self.longest_axial_diameter_mm or 0:.1f} mm"
+
+    @property
     def counted_by_model(self) -> bool:
         """Whether the model itself counted it, whatever the user has said since."""
         return self.scored if self.scored_by_model is None else self.scored_by_model

@@ -328,7 +328,13 @@ def test_max_p_is_the_worst_nodule_and_has_no_shares(detected):
 @pytest.mark.usefixtures("no_outlines")
 def test_feature_combining_scores_the_case_alone(detected):
     detected(1.0, 0.5)
-    result = scored(replace(tiny_model(join="feature-combining"), learned_from="nodules"))
+    model = replace(tiny_model(join="feature-combining"), learned_from="nodules")
+    asked = detect_and_score(slab().volume, model, classify_all=True, points_lps_mm=[IN_THE_LEFT_LUNG])
+    assert any("scores the case as a whole" in warning for warning in asked.warnings)
+    assert [nodule.malignancy for nodule in asked.nodules] == [None] * 3
+    result = scored(model)
+    assert asked.case == result.case
+    assert not any("scores the case as a whole" in warning for warning in result.warnings)
     assert not result.case.weighted_by_confidence
     assert 0 < result.case.score < 1
     assert [nodule.malignancy for nodule in result.nodules] == [None, None]

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..case import CaseResult, Nodule
 from ..errors import UsageError
-from ..names import CALCIFIED, PART_SOLID, SOLID
+from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
 from . import fleischner, lung_rads
 from .brock import Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
 from .lung_rads import Category
-from .patient import INCIDENTAL, JUXTAPLEURAL, SCREENING, NoduleFacts, Patient
+from .patient import GROWING, INCIDENTAL, JUXTAPLEURAL, SCREENING, STABLE, NoduleFacts, Patient
 
 DECIDES = "Suggested by measurements; a radiologist decides."
 EMPHYSEMA_SHARE = "share_below_950_hu"
@@ -183,6 +183,9 @@ def _assess_nodule(
     nodule: Nodule, patient: Patient, emphysema: bool | None, counts: tuple[int, int]
 ) -> NoduleAssessment:
     facts = patient.facts(nodule.rank)
+    told = _told_type(nodule, facts)
+    corrected = (f"Taken as {told}, as told; {nodule.type} was measured.",) if told else ()
+    nodule = replace(nodule, type=told or nodule.type)
     longest_mm = nodule.longest_axial_diameter_mm or nodule.diameter_mm
     brock = brock_risk(
         age_years=patient.age_years,
@@ -200,9 +203,11 @@ def _assess_nodule(
         smoker=patient.smoker,
         earlier_cancer=patient.earlier_cancer,
         diameter_mm=longest_mm,
+        nodule_type=nodule.type,
         spiculated=facts.spiculated,
         upper_lobe=facts.upper_lobe,
     )
+    mayo = mayo if patient.known_cancer is not True else None
     if nodule.type is None or nodule.diameter_mm is None:
         return NoduleAssessment(nodule.rank, brock, mayo, (), (), ("Its type is not measured.",))
     categories, remarks = _lung_rads(nodule, facts, patient)
@@ -210,11 +215,21 @@ def _assess_nodule(
     return NoduleAssessment(
         nodule.rank,
         brock,
-        mayo if patient.known_cancer is not True else None,
+        mayo,
         categories if patient.setting != INCIDENTAL else (),
         recommendations if patient.setting != SCREENING else (),
-        remarks,
+        (*corrected, *remarks),
     )
+
+
+def _told_type(nodule: Nodule, facts: NoduleFacts) -> str | None:
+    """The type that follows from what the user says of solid part and calcification; None where it is the measured."""
+    told = None
+    if facts.benign_calcification:
+        told = CALCIFIED
+    elif facts.solid_component_mm is not None and nodule.type in (GROUND_GLASS, PART_SOLID, SOLID):
+        told = PART_SOLID if facts.solid_component_mm > 0 else GROUND_GLASS
+    return told if told != nodule.type else None
 
 
 def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tuple[Category, ...], tuple[str, ...]]:
@@ -222,9 +237,7 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     assert nodule.type is not None
     assert nodule.diameter_mm is not None
     remarks = []
-    status = facts.status or lung_rads.status_of(
-        nodule.diameter_mm, facts.prior_diameter_mm, patient.months_since_prior
-    )
+    statuses = _statuses(nodule, facts, patient.months_since_prior)
     if facts.status is None and patient.months_since_prior is not None and facts.prior_diameter_mm is None:
         remarks.append("Its earlier size is not known; read as at baseline.")
     if facts.status is None and patient.months_since_prior is None and facts.prior_diameter_mm:
@@ -236,7 +249,7 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     kinds = _kinds(nodule, facts)
     if facts.place is None and SOLID in kinds and _is_at_pleura(nodule):
         places = (None, JUXTAPLEURAL)
-    found = {
+    found = [
         lung_rads.nodule_category(
             kind,
             nodule.diameter_mm,
@@ -247,11 +260,16 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             place=place,
             suspicious=bool(facts.spiculated or facts.suspicious),
         )
-        for kind, solid, place in product(kinds, solid_mm, places)
-    }
-    if len(found) > 1 and len(solid_mm) > 1:
+        for kind, solid, place, status in product(kinds, solid_mm, places, statuses)
+    ]
+    # One rule for each category, the first: for a solid part that is not known several lead to the same.
+    by_name = {category.name: category for category in reversed(found) if category is not None}
+    is_range = len(by_name) > 1
+    if is_range and len(solid_mm) > 1:
         remarks.append("The size of its solid part is not known.")
-    if len(found) > 1 and len(places) > 1:
+    if is_range and len(statuses) > 1:
+        remarks.append("Whether its solid part has grown is not known (prior_solid_component_mm).")
+    if is_range and len(places) > 1:
         remarks.append(
             "It lies at the lung's edge: juxtapleural and smooth, oval, lentiform or triangular: category 2."
         )
@@ -260,11 +278,28 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             "Calcified in its middle: category 1 and no follow-up hold for benign patterns only (complete, central, "
             "popcorn, concentric rings); the pattern is not measured."
         )
-    if nodule.type == PART_SOLID and status in lung_rads.CHANGED:
-        remarks.append("Growth is that of the whole nodule; its solid part's is not measured.")
+    if nodule.type == PART_SOLID and set(statuses) <= set(lung_rads.CHANGED) and facts.prior_solid_component_mm is None:
+        remarks.append("Growth is that of the whole nodule; its solid part's is not known (prior_solid_component_mm).")
     if None in found:
         remarks.append("Lung-RADS has no row for it.")
-    return tuple(sorted(filter(None, found), key=_severity)), tuple(remarks)
+    return tuple(sorted(by_name.values(), key=_severity)), tuple(remarks)
+
+
+def _statuses(nodule: Nodule, facts: NoduleFacts, months: float | None) -> tuple[str, ...]:
+    """What a nodule may be against the earlier scan: one that is part-solid and as large as before may have grown in
+    its solid part, which is what counts there.
+    """
+    assert nodule.diameter_mm is not None
+    if facts.status is not None:
+        return (facts.status,)
+    status = lung_rads.status_of(nodule.diameter_mm, facts.prior_diameter_mm, months)
+    if nodule.type != PART_SOLID or status != STABLE:
+        return (status,)
+    solid_mm = _solid_mm(nodule, facts)
+    if solid_mm is None or facts.prior_solid_component_mm is None:
+        return STABLE, GROWING
+    of_solid_part = lung_rads.status_of(solid_mm, facts.prior_solid_component_mm, months)
+    return (STABLE if of_solid_part == STABLE else GROWING,)
 
 
 def _kinds(nodule: Nodule, facts: NoduleFacts) -> tuple[str, ...]:

@@ -180,9 +180,7 @@ def brock_risk(
     """
     model = MODEL_2A if spiculated is None else MODEL_2B
     label = f"McWilliams 2013, model {model.name}"
-    if reason := _outside(size_mm, 0.0) or (
-        "It is calcified: the model does not cover it." if nodule_type == CALCIFIED else ""
-    ):
+    if reason := _outside(size_mm, nodule_type):
         return Risk(BROCK_NAME, label, None, None, remarks=(reason,))
     assert size_mm is not None
     unknown, remarks = [], []
@@ -228,14 +226,18 @@ def mayo_risk(
     smoker: bool | None,
     earlier_cancer: bool | None,
     diameter_mm: float | None,
+    nodule_type: str | None,
     spiculated: bool | None,
     upper_lobe: bool | None,
 ) -> Risk | None:
-    """`mayo_probability` over what is unknown of the nodule; None where age, smoking or history are not given."""
+    """`mayo_probability` over what is unknown of the nodule; None where age, smoking or history are not given.
+
+    It was fitted to indeterminate nodules, of which calcified ones are none.
+    """
     if age_years is None or smoker is None or earlier_cancer is None:
         return None
     label = "Swensen 1997"
-    if reason := _outside(diameter_mm, _MAYO_SMALLEST_MM):
+    if reason := _outside(diameter_mm, nodule_type, _MAYO_SMALLEST_MM):
         return Risk(MAYO_NAME, label, None, None, remarks=(reason,))
     assert diameter_mm is not None
     probabilities = [
@@ -253,8 +255,10 @@ def mayo_risk(
     return Risk(MAYO_NAME, label, min(probabilities), max(probabilities), unknown)
 
 
-def _outside(size_mm: float | None, smallest_mm: float) -> str:
-    """Why a nodule of this size lies outside the models; empty where it does not."""
+def _outside(size_mm: float | None, nodule_type: str | None, smallest_mm: float = 0.0) -> str:
+    """Why a nodule lies outside the models; empty where it does not."""
+    if nodule_type == CALCIFIED:
+        return "It is calcified: the model does not cover it."
     if size_mm is None:
         return "The size is not measured."
     if not smallest_mm <= size_mm <= _LARGEST_MM or size_mm <= 0:

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
-from .patient import AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL, JUXTAPLEURAL
+from .patient import AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL, JUXTAPLEURAL, STATUSES
 
 NAME = "Lung-RADS v2022"
 CATEGORIES = ("0", "1", "2", "3", "4A", "4B", "4X")
@@ -33,7 +33,7 @@ GROWTH_MM, GROWTH_MONTHS = 1.5, 12.0
 _STEP_MONTHS = {"3": 6.0, "4A": 3.0}  # after which a stable nodule moves one category down
 _EARLY_MONTHS = 0.5  # that a follow-up may come early
 
-_BASELINE, _NEW, _STABLE, _GROWING, _SLOWLY = "baseline", "new", "stable", "growing", "slowly-growing"
+_BASELINE, _NEW, _STABLE, _GROWING, _SLOWLY = STATUSES
 CHANGED = (_NEW, _GROWING)
 _SEEN = (_BASELINE, _STABLE)  # what is stable is read by its size, then moved down
 _ANY = (0.0, math.inf)
@@ -95,7 +95,6 @@ _AIRWAY = {
     (AIRWAY_SUBSEGMENTAL, _STABLE): ("2", "Airway nodule, subsegmental, stable"),
 }
 _JUXTAPLEURAL_BELOW_MM = 10.0
-_NO_NODULES = Category("1", "No lung nodules")
 
 
 def status_of(diameter_mm: float, prior_diameter_mm: float | None, months: float | None) -> str:
@@ -156,17 +155,17 @@ def nodule_category(
         found = _AIRWAY.get((place, status))
         return _with_suspicion(Category(*found), suspicious) if found else None
     is_benign_shape = place == JUXTAPLEURAL and nodule_type == SOLID and diameter_mm < _JUXTAPLEURAL_BELOW_MM
-    if is_benign_shape and status in (_BASELINE, _NEW):
+    if is_benign_shape and status in (_BASELINE, _NEW, _STABLE):
         return Category("2", "Juxtapleural solid nodule of less than 10 mm, smooth, oval, lentiform or triangular")
     needs_solid = nodule_type == PART_SOLID and not (status in _SEEN and diameter_mm < 6) and status != _SLOWLY
     if needs_solid and solid_mm is None:
         raise ValueError("the category of a part-solid nodule depends on the size of its solid part")
-    category = _by_size(nodule_type, diameter_mm, 0.0 if solid_mm is None else _to_decimal(solid_mm), status)
+    solid_mm = 0.0 if solid_mm is None else _to_decimal(solid_mm)
+    category = _by_size(nodule_type, diameter_mm, solid_mm, status)
     if status == _STABLE and nodule_type != GROUND_GLASS:
         has_crossed = (
-            nodule_type == SOLID
-            and prior_diameter_mm is not None
-            and _by_size(SOLID, _to_decimal(prior_diameter_mm), 0.0, _STABLE).name < category.name
+            prior_diameter_mm is not None
+            and _by_size(nodule_type, _to_decimal(prior_diameter_mm), solid_mm, _STABLE).name < category.name
         )
         category = _stepped(category, None if has_crossed else months_since_prior)
     return _with_suspicion(category, suspicious)
@@ -198,8 +197,8 @@ def _with_suspicion(category: Category, suspicious: bool) -> Category:
 
 
 def scan_category(categories: list[Category]) -> Category:
-    """The category of a scan: that of its highest nodule; 1 where there is none."""
-    return max(categories, key=lambda category: CATEGORIES.index(category.name), default=_NO_NODULES)
+    """The category of a scan: that of its highest nodule, of one or more."""
+    return max(categories, key=lambda category: CATEGORIES.index(category.name))
 
 
 def _to_decimal(diameter_mm: float) -> float:

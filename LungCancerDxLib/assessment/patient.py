@@ -15,7 +15,8 @@ FEMALE, MALE = "female", "male"
 SCREENING, INCIDENTAL = "screening", "incidental"
 AIRWAY_SUBSEGMENTAL, AIRWAY_SEGMENTAL, JUXTAPLEURAL = "airway-subsegmental", "airway-segmental", "juxtapleural"
 PARENCHYMA = "parenchyma"
-STATUSES = ("baseline", "new", "stable", "growing", "slowly-growing")
+BASELINE, NEW, STABLE, GROWING, SLOWLY_GROWING = "baseline", "new", "stable", "growing", "slowly-growing"
+STATUSES = (BASELINE, NEW, STABLE, GROWING, SLOWLY_GROWING)
 """What a nodule is against earlier scans; `slowly-growing`: over several scans, by less than what counts as growth."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -30,6 +31,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "months_since_prior": (0.0, 600.0),
     "prior_diameter_mm": (0.0, 300.0),
     "solid_component_mm": (0.0, 300.0),
+    "prior_solid_component_mm": (0.0, 300.0),
 }
 
 
@@ -46,13 +48,17 @@ class NoduleFacts:
     suspicious
         Whether anything else makes it more suspicious (Lung-RADS 4X).
     solid_component_mm
-        Mean diameter of the solid part of a part-solid nodule.
+        Mean diameter of the solid part; more than 0 makes a nodule part-solid, 0 one of ground glass, whatever is
+        measured.
     benign_calcification
-        Whether a calcified nodule is so in a benign pattern: complete, central, popcorn, concentric rings.
+        Whether it is calcified in a benign pattern: complete, central, popcorn, concentric rings; true makes a nodule
+        calcified, whatever is measured.
     place
         In the lung's tissue, in an airway, or juxtapleural with a smooth, oval, lentiform or triangular shape.
     prior_diameter_mm
         Its mean diameter in the earlier scan; 0 where it was not there. Other sizes need `months_since_prior`.
+    prior_solid_component_mm
+        Mean diameter of its solid part in the earlier scan; 0 where it had none.
     status
         What it is against earlier scans, where the user says so; else it follows from the earlier diameter.
     """
@@ -64,7 +70,13 @@ class NoduleFacts:
     benign_calcification: bool | None = None
     place: str | None = None
     prior_diameter_mm: float | None = None
+    prior_solid_component_mm: float | None = None
     status: str | None = None
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What is known, by name."""
+        return _known(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class Patient:
     def to_table(self) -> dict[str, Any]:
         """What is known, as it stands in `case.json` and in a `--patient` file; nothing that is not known."""
         table = _known({name: value for name, value in asdict(self).items() if name != "nodules"})
-        nodules = {str(rank): _known(asdict(facts)) for rank, facts in sorted(self.nodules.items())}
+        nodules = {str(rank): facts.known for rank, facts in sorted(self.nodules.items())}
         nodules = {rank: facts for rank, facts in nodules.items() if facts}
         return {**table, "nodules": nodules} if nodules else table
 

@@ -14,6 +14,7 @@ from ..detection.location import LocationScale, location_grid, location_scale
 from ..detection.proposals import Proposals
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError, UsageError
+from ..names import FEATURE_COMBINING
 from ..networks.cnet import CENTRAL_CELLS, CNet, CNetOutput, central_max
 from ..networks.inference import prepare_for_inference
 from ..networks.nnet import STRIDE
@@ -232,20 +233,25 @@ def score_case(
     """
     scored = int((proposals.logit[: preset.scored_nodules] > preset.score_above_logit).sum())
     _check_ranks(also, len(proposals) + len(points_kji))
-    classified = sorted({*range(scored), *(rank - 1 for rank in also if rank <= len(proposals))})
-    centers_kji = np.concatenate([proposals.center_kji[classified], points_kji])
+    not_alone = ""
+    if net.join == FEATURE_COMBINING and (also or len(points_kji)):
+        not_alone = "This model scores the case as a whole: what was asked for alone has no score of its own."
+    classified = sorted({*range(scored), *(rank - 1 for rank in also if rank <= len(proposals) and not not_alone)})
+    centers_kji = proposals.center_kji[classified]
+    if not not_alone:
+        centers_kji = np.concatenate([centers_kji, points_kji])
     nodules = classify_nodules(scan, centers_kji, net, preset, compute, progress)
     blank_count = preset.scored_nodules - scored if preset.blanks_scored else 0
     blank = classify_blank(net, preset, compute) if blank_count else None
     blank_malignancy = None if blank is None or blank.malignancy is None else float(blank.malignancy[0])
-    warnings = nodules.warnings + (blank.warnings if blank else ())
+    warnings = nodules.warnings + (blank.warnings if blank else ()) + ((not_alone,) if not_alone else ())
     leak = None if net.leak is None else net.leak.item()
     if nodules.malignancy is None:
         features = nodules.features[:scored]
         if blank is not None:
             features = np.concatenate([features, np.repeat(blank.features, blank_count, axis=0)])
         evidence = Evidence(case_probability(features, net), (None,) * scored, None, None)
-        known = [None] * len(centers_kji)
+        known = [None] * (len(classified) + len(points_kji))
     else:
         known = nodules.malignancy.tolist()
         counted = known[:scored]

@@ -73,7 +73,7 @@ def _within_memory(scan: WorkingScan, net: NNet, preset: Preset, compute: Comput
             if not is_out_of_memory(error):
                 raise
         if preset.tile_grid is None and slab > STRIDE:
-            slab = max(min(slab, scan.image.shape[0]) // 2 // STRIDE * STRIDE, STRIDE)
+            slab = max(min(slab, scan.image.shape[-1]) // 2 // STRIDE * STRIDE, STRIDE)
         elif compute.device.type != "cpu":
             warnings = (f"The {compute.device.type} device ran out of memory; the detector ran on the processor.",)
             compute = compute.on_cpu()

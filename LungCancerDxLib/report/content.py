@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import __version__
-from ..assessment.assess import DECIDES, Assessment, NoduleAssessment, assess, category_text
+from ..assessment.assess import DECIDES, EMPHYSEMA_SHARE, Assessment, NoduleAssessment, assess, category_text
 from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
@@ -136,13 +136,6 @@ def place_of(nodule: Nodule) -> str:
     return ", ".join(part for part in (nodule.lung, f"{nodule.third} third" if nodule.third else "") if part) or "-"
 
 
-def size_of(nodule: Nodule) -> str:
-    """Diameter of the sphere of its volume and longest axial one, or that of the detector's box."""
-    if nodule.volume_mm3 is None:
-        return "-" if nodule.diameter_mm is None else f"≈ {nodule.diameter_mm:.0f} mm (not outlined)"
-    return f"{nodule.diameter_mm:.1f} / {nodule.longest_axial_diameter_mm or 0:.1f} mm"
-
-
 def _warning(result: CaseResult) -> str:
     if result.model["outcome"] == "none":
         return UNTRAINED_NOTICE
@@ -179,10 +172,12 @@ def _about(result: CaseResult) -> Iterable[tuple[str, str]]:
         "family_history": "family history of lung cancer",
         "smoker": "smoker, now or before",
         "earlier_cancer": "cancer outside the chest over five years ago",
+        "nodule_count": "nodules in the scan",
+        "months_since_prior": "months since the earlier scan",
     }
-    for name in ("family_history", "emphysema", "smoker", "earlier_cancer", "known_cancer", "immunosuppressed"):
-        if name in result.patient:
-            yield words.get(name, name.replace("_", " ")).capitalize(), "yes" if result.patient[name] else "no"
+    for name, value in result.patient.items():
+        if name not in ("age_years", "sex", "nodules"):
+            yield capitalised(words.get(name, name.replace("_", " "))), _told(value)
     lungs = [
         f"{side} {result.lungs[key] / 1000:.1f} L"
         for side, key in (
@@ -193,8 +188,15 @@ def _about(result: CaseResult) -> Iterable[tuple[str, str]]:
         if result.lungs.get(key)
     ]
     if lungs:
-        share = result.lungs.get("share_below_950_hu")
+        share = result.lungs.get(EMPHYSEMA_SHARE)
         yield "Lungs", ", ".join(lungs) + ("" if share is None else f"; {100 * share:.1f} % below -950 HU")
+
+
+def _told(value: bool | float | str) -> str:
+    """A fact for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
@@ -203,7 +205,7 @@ def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
         str(nodule.rank) + (" (your point)" if nodule.source == "user" else ""),
         place_of(nodule),
         nodule.type or "-",
-        size_of(nodule),
+        nodule.size_text,
         "-" if nodule.volume_mm3 is None else f"{nodule.volume_mm3:.0f} mm³",
         "-" if nodule.malignancy is None else f"{nodule.malignancy:.2f}",
         found.brock.text if found else "-",
@@ -214,8 +216,11 @@ def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
 def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> Iterable[tuple[str, tuple[str, ...]]]:
     brock = _in_all(nodule.brock for nodule in assessment.nodules)
     mayo = _in_all(nodule.mayo for nodule in assessment.nodules if nodule.mayo)
+    patient = Patient.from_table(result.patient)
     for nodule in assessment.nodules:
-        yield f"Nodule {nodule.rank}", tuple(_sentences(nodule, brock, mayo))
+        facts = [f"{name.replace('_', ' ')} {_told(value)}" for name, value in patient.facts(nodule.rank).known.items()]
+        told = (f"Told of it: {', '.join(facts)}.",) if facts else ()
+        yield f"Nodule {nodule.rank}", (*_sentences(nodule, brock, mayo), *told)
     if not shown:
         yield "Nodules", ("No nodule was found that counts.",)
     models = (("Brock", brock), ("Mayo", mayo))

@@ -95,7 +95,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_files(folder: Path) -> Iterator[Path]:
-    """A folder to fill; its files take their place in `folder` when the block ends well and vanish when it does not.
+    """A folder to fill; its files take their place in `folder` when the block ends well, all or none, and vanish else.
 
     Raises
     ------
@@ -106,13 +106,34 @@ def atomic_files(folder: Path) -> Iterator[Path]:
         with cleanup_on_exit(_staging(folder / "new", ".part")) as staging:
             staging.mkdir()
             yield staging
-            for path in sorted(staging.iterdir()):
-                os.replace(path, folder / path.name)
+            _replace_all(sorted(staging.iterdir()), folder)
     except OSError as error:
         raise OutputError(
-            f"The files could not be written to {folder} ({error.strerror or error}). Make room on the disk or allow "
-            "writing there."
+            f"The files could not be written to {folder} ({error.strerror or error}); what was there is untouched. "
+            "Make room on the disk, allow writing there, and close what shows them."
         ) from error
+
+
+def _replace_all(files: Sequence[Path], folder: Path) -> None:
+    """Put files into a folder, in the place of others of their names; where one cannot be, these are put back."""
+    with cleanup_on_exit(_staging(folder / "old", ".part")) as aside:
+        aside.mkdir()
+        new: list[Path] = []
+        old: list[Path] = []
+        try:
+            for path in files:
+                target = folder / path.name
+                if target.exists():
+                    os.replace(target, aside / path.name)
+                    old.append(target)
+                os.replace(path, target)
+                new.append(target)
+        except OSError:
+            for target in new:
+                target.unlink()
+            for target in old:
+                os.replace(aside / target.name, target)
+            raise
 
 
 @contextmanager

@@ -248,3 +248,53 @@ def test_case_keeps_patient_and_assessment_in_its_json():
     again = CaseResult.from_json(result.to_json())
     assert assess(again) == assess(result, ALL_KNOWN)
     assert CaseResult.from_json(case_of(SOLID).to_json()).assessment == {}
+
+
+PRIOR = {"prior_diameter_mm": 12.0}
+
+
+@pytest.mark.parametrize(
+    ("facts", "category", "is_remarked"),
+    [
+        (PRIOR, "2 to 4B", True),
+        ({**PRIOR, "prior_solid_component_mm": 5.0}, "2", False),
+        ({**PRIOR, "prior_solid_component_mm": 1.0}, "4B", False),
+        ({**PRIOR, "prior_solid_component_mm": 0.0}, "4B", False),
+        ({"status": "stable"}, "2", False),
+    ],
+)
+def test_a_part_solid_nodule_of_the_same_size_may_have_grown_in_its_solid_part(facts, category, is_remarked):
+    nodule = replace(PART_SOLID, solid_component_mm=5.0)
+    found = assess(case_of(nodule), Patient(months_since_prior=6, nodules={2: NoduleFacts(**facts)})).of(2)
+    assert category_text(found.lung_rads) == category
+    assert any("prior_solid_component_mm" in remark for remark in found.remarks) == is_remarked
+
+
+def test_a_category_that_several_rules_lead_to_is_one():
+    at_pleura = replace(SOLID, diameter_mm=5.0, distance_to_pleura_mm=0.2)
+    found = assess(case_of(at_pleura), Patient())
+    assert [category.name for category in found.of(1).lung_rads] == ["2"]
+    assert found.of(1).lung_rads[0].rule == "Solid nodule of less than 6 mm at baseline"
+    assert not any("lies at the lung's edge" in remark for remark in found.of(1).remarks)
+    assert [category.name for category in found.lung_rads] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("measured", "facts", "category", "taken"),
+    [
+        ("ground-glass", {"solid_component_mm": 6.5}, "4A", "part-solid"),
+        ("solid", {"solid_component_mm": 6.5}, "4A", "part-solid"),
+        ("part-solid", {"solid_component_mm": 0.0}, "2", "ground-glass"),
+        ("solid", {"benign_calcification": True}, "1", "calcified"),
+        ("part-solid", {"solid_component_mm": 6.5}, "4A", None),
+        ("solid", {"benign_calcification": False}, "4A", None),
+    ],
+)
+def test_what_is_told_of_solid_part_and_calcification_goes_before_the_measured_type(measured, facts, category, taken):
+    patient = replace(ALL_KNOWN, nodules={1: NoduleFacts(**facts)})
+    found = assess(case_of(replace(SOLID, type=measured, diameter_mm=12.0)), patient).of(1)
+    assert category_text(found.lung_rads) == category
+    said = [remark for remark in found.remarks if remark.startswith("Taken as")]
+    assert said == ([f"Taken as {taken}, as told; {measured} was measured."] if taken else [])
+    of_type = assess(case_of(replace(SOLID, type=taken or measured, diameter_mm=12.0)), patient).of(1)
+    assert (found.brock, found.fleischner) == (of_type.brock, of_type.fleischner)

@@ -203,6 +203,7 @@ def test_mayo_needs_age_smoking_and_history():
         "smoker": True,
         "earlier_cancer": False,
         "diameter_mm": 7.0,
+        "nodule_type": "solid",
         "spiculated": False,
         "upper_lobe": True,
     }
@@ -213,6 +214,9 @@ def test_mayo_needs_age_smoking_and_history():
     assert unknown.unknown == ("spiculation", "upper lobe")
     assert unknown.low < 0.187 < unknown.high
     assert mayo_risk(**{**known, "diameter_mm": 3.0}).low is None
+    calcified = mayo_risk(**{**known, "nodule_type": "calcified"})
+    assert (calcified.low, calcified.text) == (None, "-")
+    assert "calcified" in calcified.remarks[0]
 
 
 def test_small_risks_keep_their_digits():

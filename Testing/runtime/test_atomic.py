@@ -254,6 +254,22 @@ def test_files_of_a_block_that_fails_change_nothing(earlier):
     assert {path.name: path.read_text() for path in earlier.iterdir()} == {MARK: "old", "old.txt": "old"}
 
 
+def test_where_one_file_cannot_take_its_place_none_does(earlier, monkeypatch):
+    replace = os.replace
+
+    def refuse(path, target):
+        if Path(target).name == "z.txt":
+            raise PermissionError("open in a viewer")
+        replace(path, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OutputError, match="what was there is untouched"), atomic_files(earlier) as folder:
+        for name in ("a.txt", MARK, "z.txt"):
+            (folder / name).write_text("new")
+    assert {path.name: path.read_text() for path in earlier.iterdir()} == {MARK: "old", "old.txt": "old"}
+    assert names(earlier.parent) == [earlier.name]
+
+
 def test_files_that_cannot_be_written_are_told(tmp_path):
     with pytest.raises(OutputError, match="could not be written"), atomic_files(tmp_path / "missing"):
         pass

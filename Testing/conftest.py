@@ -71,3 +71,14 @@ def no_outlines(monkeypatch):
         return SegmentedNodules(np.zeros(volume.shape_kji, np.uint8), tuple(nodules), lungs)
 
     monkeypatch.setattr(pipeline, "segment_nodules", unmeasured)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """A small bank of nodules."""
+    from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
+    from Testing.real_nodules import write_bank
+
+    folder = tmp_path_factory.mktemp("bank")
+    write_bank(folder)
+    return read_nodule_bank(folder)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.evaluation.ratings import read_rated_nodules
 from LungCancerDxLib.io.tables import read_table
@@ -13,19 +12,11 @@ from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.runtime.device import choose_compute
 from LungCancerDxLib.training.classifier.rated_crops import Background
 from Testing.Benchmarks import inserted_nodules as study
-from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case, store_of
 
 pytestmark = pytest.mark.slow
 
 FAR = (12.0, 12.0, 12.0)
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank(folder)
-    return read_nodule_bank(folder)
 
 
 @pytest.fixture(scope="module")

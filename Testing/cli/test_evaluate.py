@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES, RATING_FILES, add_evaluate
-from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.errors import OutputError, UsageError
 from LungCancerDxLib.evaluation.ratings import COLUMNS
 from LungCancerDxLib.io.tables import write_table
 from Testing.evaluation.tables_by_hand import write
@@ -153,6 +153,6 @@ def test_nothing_is_left_behind_when_a_figure_fails(tmp_path, marks_and_nodules,
 
     monkeypatch.setattr("LungCancerDxLib.evaluation.figures.save_top_k_figure", fail)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(Exception, match="No space left on device"):
+    with pytest.raises(OutputError, match="No space left on device"):
         evaluate("detection", *marks_and_nodules, "--bootstrap", 10, "--out", tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == before

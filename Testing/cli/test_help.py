@@ -13,21 +13,16 @@ from Testing.helpers import environment
 @pytest.mark.parametrize("arguments", [["--help"], ["score", "--help"], ["demo", "--help"], ["figure", "--help"]])
 def test_help_is_there_at_once_and_loads_nothing_heavy(arguments):
     code = (
-        "import contextlib, sys, time\nfrom LungCancerDxLib.cli import main\n"
+        "import contextlib, sys\nfrom LungCancerDxLib.cli import main\n"
         f"with contextlib.suppress(SystemExit): main({arguments})\n"
         "heavy = {'torch', 'numpy', 'scipy', 'skimage', 'SimpleITK', 'pydicom'} & set(sys.modules)\n"
-        "print('heavy:', sorted(heavy), time.process_time())"
+        "print('heavy:', sorted(heavy))"
     )
-    seconds = []
-    for _ in range(3):
-        process = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
-        )
-        assert process.stdout.startswith("usage: lungcancerdx")
-        heavy, _, processor_s = process.stdout.splitlines()[-1].rpartition(" ")
-        assert heavy == "heavy: []"
-        seconds.append(float(processor_s))
-    assert min(seconds) < 0.3
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert process.stdout.startswith("usage: lungcancerdx")
+    assert process.stdout.splitlines()[-1] == "heavy: []"
 
 
 def test_help_tells_the_commands_and_the_exit_codes(capsys):

@@ -1,7 +1,5 @@
 """`score` with the scene: all files of the contract, and what is said where they cannot be had."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -104,6 +102,8 @@ def test_by_default_there_is_a_scene_where_there_can_be_one(installed):
         scene_is_wanted(True)
 
 
-def test_what_is_looked_for_is_what_the_scene_needs():
-    there = importlib.util.find_spec("slicer") is not None
-    assert scene_is_wanted(None) is there
+@pytest.mark.parametrize("package", ["slicer", "vtk", "matplotlib"])
+def test_each_package_of_the_scene_is_looked_for(installed, package):
+    installed(package)
+    with pytest.raises(UsageError, match=f"--scene needs {package}, not installed here"):
+        scene_is_wanted(True)

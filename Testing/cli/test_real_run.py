@@ -67,7 +67,8 @@ def test_case_json_is_as_the_contract_says(apices):
         "segmentation",
         "total",
     ]
-    assert content["timing_s"]["total"] == pytest.approx(sum(list(content["timing_s"].values())[:-1]), rel=0.2)
+    *stages, total = content["timing_s"].values()
+    assert 0 < sum(stages) <= total
 
 
 def test_the_numbers_of_a_real_run_hold_together(apices):

@@ -106,9 +106,9 @@ def test_a_corrupted_file_is_refused_and_not_kept(server, cache):
 
 
 def test_a_slow_server_is_waited_for_and_a_silent_one_not(server, cache, monkeypatch):
-    monkeypatch.setattr(published, "TIMEOUT_S", (1.0, 0.3))
     server.pause_s = 0.002
     fetched(server, cache)
+    monkeypatch.setattr(published, "TIMEOUT_S", (1.0, 0.3))
     for path in cache.iterdir():
         path.unlink()
     server.pause_s = 5.0

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass
 
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.phantom.real_nodules import (
     PlacedNodule,
     attached_side,
@@ -12,7 +11,6 @@ from LungCancerDxLib.phantom.real_nodules import (
     place_real_nodule,
 )
 from LungCancerDxLib.phantom.scanner.image_quality import ImageQuality
-from Testing.real_nodules import write_bank
 
 QUIET = ImageQuality((0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
 SHAPE = (40, 44, 48)
@@ -33,13 +31,6 @@ class HalfSpace:
 
     def upper(self, points):
         return np.zeros(len(points), dtype=bool)
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank(folder)
-    return read_nodule_bank(folder)
 
 
 def placed(nodule, kji, matrix=STRAIGHT, scale=1.0):

@@ -53,14 +53,15 @@ def test_both_lungs_are_found_on_their_sides(scan):
 
 def test_known_lesions_lie_inside_the_mask(scan, real_scan_path):
     name, _, preprocessed = scan
-    lesions = list(csv.DictReader((real_scan_path(name).parent / "annotations.csv").open()))
-    for lesion in lesions:
-        if lesion["scan"] == name and lesion["diameter_mm"]:
-            center = world_to_index(
-                preprocessed.working.kji_to_lps, [float(lesion[f"{axis}_lps_mm"]) for axis in "xyz"]
-            )
-            share = share_of_sphere_inside(preprocessed.working.dilated, center, float(lesion["diameter_mm"]) / 2)
-            assert share >= SHARE_INSIDE[name, lesion["lesion"]]
+    with (real_scan_path(name).parent / "annotations.csv").open() as file:
+        lesions = {(row["scan"], row["lesion"]): row for row in csv.DictReader(file) if row["diameter_mm"]}
+    assert {key for key in lesions if key[0] == name} == {key for key in SHARE_INSIDE if key[0] == name}
+    for key, least in SHARE_INSIDE.items():
+        if key[0] == name:
+            place = [float(lesions[key][f"{axis}_lps_mm"]) for axis in "xyz"]
+            center = world_to_index(preprocessed.working.kji_to_lps, place)
+            radius_mm = float(lesions[key]["diameter_mm"]) / 2
+            assert share_of_sphere_inside(preprocessed.working.dilated, center, radius_mm) >= least
 
 
 @pytest.mark.parametrize(("name", "shape"), PUBLISHED_CROPS.items())

@@ -104,6 +104,15 @@ def test_no_score_but_that_of_clinical_outcomes_is_called_a_probability(volume, 
     assert ("NO TRAINED MODEL" in text) == (outcome == "none")
 
 
+def test_all_that_was_told_is_in_the_report(volume, labels):
+    facts = {1: NoduleFacts(upper_lobe=True, prior_diameter_mm=8.5, status="stable")}
+    patient = Patient(age_years=66, high_risk=False, nodule_count=1, months_since_prior=12, nodules=facts)
+    text = text_of(to_html(report_of(assessed(case_of(nodule(1)), patient), volume, labels)))
+    for told in ("High risk no", "Nodules in the scan 1", "Months since the earlier scan 12"):
+        assert told in text
+    assert "Told of it: upper lobe yes, prior diameter mm 8.5, status stable." in text
+
+
 def test_an_identified_report_names_the_patient(volume, labels):
     html = to_html(report_of(case_of(nodule(1)), volume, labels, {"Name": "Doe^Jane", "Patient ID": "<42>"}))
     assert "Doe^Jane" in html

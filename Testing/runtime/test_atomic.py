@@ -263,9 +263,14 @@ def test_where_one_file_cannot_take_its_place_none_does(earlier, monkeypatch):
         replace(path, target)
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OutputError, match="what was there is untouched"), atomic_files(earlier) as folder:
-        for name in ("a.txt", MARK, "z.txt"):
-            (folder / name).write_text("new")
+
+    def write():
+        with atomic_files(earlier) as folder:
+            for name in ("a.txt", MARK, "z.txt"):
+                (folder / name).write_text("new")
+
+    with pytest.raises(OutputError, match="what was there is untouched"):
+        write()
     assert {path.name: path.read_text() for path in earlier.iterdir()} == {MARK: "old", "old.txt": "old"}
     assert names(earlier.parent) == [earlier.name]
 

@@ -12,8 +12,10 @@ ARRAYS = {"proposals": np.arange(10.0).reshape(2, 5), "warnings": np.array(["cut
 @pytest.mark.parametrize("compressed", [True, False])
 def test_arrays_come_back_as_they_were(tmp_path, compressed):
     write_npz(tmp_path / "new" / "arrays.npz", ARRAYS, compressed=compressed)
-    for name, array in read_npz(tmp_path / "new" / "arrays.npz", ARRAYS).items():
-        np.testing.assert_array_equal(array, ARRAYS[name])
+    read = read_npz(tmp_path / "new" / "arrays.npz", ARRAYS)
+    assert read.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(read[name], array)
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys
-for name in ("SimpleITK", "pydicom", "pooch", "requests", "platformdirs", "matplotlib", "tensorboard", "sklearn"):
+readers, pictures = "SimpleITK nibabel pydicom", "matplotlib tensorboard sklearn slicer vtk trame_slicer"
+for name in f"{readers} {pictures} pooch requests platformdirs tqdm dask distributed".split():
     sys.modules[name] = None  # importing it fails
 from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.training.engine.loop import RunOptions

@@ -18,7 +18,7 @@ def is_alive(pid):
         return False
 
 
-def dies(pid, within_s=1.0):
+def dies(pid, within_s=5.0):
     """Whether a process ends within some seconds."""
     deadline = time.monotonic() + within_s
     while is_alive(pid) and time.monotonic() < deadline:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.preset import DEFAULT
@@ -19,7 +18,6 @@ from LungCancerDxLib.training.cases.real_nodules import (
     place_lacking,
     refuse_test_scans,
 )
-from Testing.real_nodules import write_bank
 from Testing.training.tiny import ball_case, store_of
 
 
@@ -39,13 +37,6 @@ class Slab:
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank(folder)
-    return read_nodule_bank(folder)
 
 
 def test_a_fold_is_held_out_and_test_patients_are_never_learned_from(bank):

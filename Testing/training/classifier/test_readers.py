@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from LungCancerDxLib.classification.classifier import classify_nodules, mirrored_crop
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.models.bundle import load_model
@@ -30,19 +29,11 @@ from LungCancerDxLib.training.classifier.rated_crops import (
 from LungCancerDxLib.training.classifier.rated_network import RatedNodules, measured, suspicions
 from LungCancerDxLib.training.classifier.readers import READERS, Stage, train_readers
 from LungCancerDxLib.training.engine.loop import RunOptions
-from Testing.real_nodules import write_bank
 from Testing.training.tiny import TINY, ball_case
 
 PRESET = replace(TINY, crop_size=32, shifted_crops=False)
 ONLY = {"nodule": (1, 0, 0, 0, 0), "cube": (0, 1, 0, 0, 0), "synthetic": (0, 0, 1, 0, 0), "alarm": (0, 0, 0, 1, 0)}
 PLAIN = CropAugmentation((1.0, 1.0), 0.0, 0.0, 0.0, 0.0, resampled_share=0.0, grey_offset=0, contrast=0, noise_grey=0)
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank(folder)
-    return read_nodule_bank(folder)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.models.find import untrained_model
@@ -19,7 +18,6 @@ from LungCancerDxLib.training.detector.recipe import CPU, PAPER, READERS
 from LungCancerDxLib.training.detector.train import detector_model, number_of_steps, train_detector, train_on_bank
 from LungCancerDxLib.training.engine.precision import training_compute
 from LungCancerDxLib.training.engine.run_folder import LOG_FILE, read_log
-from Testing.real_nodules import write_bank
 from Testing.training.tiny import SMALL, TINY, ball_case, insert_ball, quiet, store_of
 
 pytestmark = pytest.mark.slow
@@ -92,13 +90,6 @@ def test_it_does_not_begin_with_a_model_of_another_preset(store, tmp_path):
     with pytest.raises(UsageError, match="of preset DEFAULT, the model 'untrained-grt123' of GRT123"):
         trained(store, tmp_path / "run", SMALL, start=untrained_model(replace(TINY, name="GRT123")))
     assert not (tmp_path / "run").exists()
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank(folder)
-    return read_nodule_bank(folder)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.networks.segmenter import CORE, WHOLE, SegmenterNet
 from LungCancerDxLib.phantom.insertion import ScanPlaces
 from LungCancerDxLib.phantom.patient import grid_affine
@@ -24,17 +23,10 @@ from LungCancerDxLib.training.segmenter.items import (
 )
 from LungCancerDxLib.training.segmenter.recipe import SegmenterRecipe, SegmenterWithLoss
 from LungCancerDxLib.volume import CTVolume
-from Testing.real_nodules import LUNG_HU, SOFT_HU, write_bank
+from Testing.real_nodules import LUNG_HU, SOFT_HU
 
 RECIPE = SegmenterRecipe()
 KINDS = ("own", "inserted", "cubes", "synthetic", "none")
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bank")
-    write_bank(folder)
-    return read_nodule_bank(folder)
 
 
 def background_of(exclusion_regions=()):

@@ -2,16 +2,20 @@
 
 import argparse
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from LungCancerDxLib.cli.train import add_train
 from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io.image_file import write_volume
+from LungCancerDxLib.models.segmenter import SEGMENTER_FILE, load_segmenter
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.engine.loop import RunOptions
+from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from LungCancerDxLib.training.segmenter import train
 from LungCancerDxLib.training.segmenter.recipe import SegmenterRecipe
 from LungCancerDxLib.volume import CTVolume
@@ -68,3 +72,22 @@ def test_backgrounds_of_one_name_are_refused_and_regions_of_none_are_told(scan, 
         run(tmp_path / "a" / "ct.nrrd", tmp_path / "b" / "ct.nrrd")
     run(tmp_path / "a" / "ct.nrrd")
     assert "Exclusion regions of no background: another" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_with_a_fold_leaves_weights_and_what_they_do_on_nodules_held_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.Background, "of", lambda volume, regions: background_of(tuple(regions)))
+    monkeypatch.setattr(train, "held_out", partial(train.held_out, others=1))
+    write_bank(tmp_path)
+    scans, recipe = {name: background_of().volume for name in ("one", "two")}, SegmenterRecipe(steps=1, batch=1)
+    bank, out = read_nodule_bank(tmp_path), tmp_path / "run"
+    net = train.train_segmenter(scans, bank, out, RunOptions(), exclusion_regions={}, recipe=recipe, fold=1)
+    kept = load_segmenter(out / SEGMENTER_FILE)
+    for name, weight in net.state_dict().items():
+        torch.testing.assert_close(kept.net.state_dict()[name], weight, rtol=1e-3, atol=1e-3)  # half precision
+    assert "1 nodules of LIDC-IDRI" in kept.trained_on
+    rows = (out / train.DICE_FILE).read_text().splitlines()
+    assert rows[0] == "id,kind,dice"
+    assert {"a-2,attached", "a-2,inserted", "c,cube"} <= {row.rpartition(",")[0] for row in rows}
+    assert all(0 <= float(row.rpartition(",")[2]) <= 1 for row in rows[1:])
+    assert [row["step"] for row in read_log(out / VALIDATION_FILE)] == ["0", "1"]

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..case import CaseResult, Nodule
 from ..errors import UsageError
-from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
-from . import fleischner, lung_rads
+from ..names import PART_SOLID, SOLID
+from . import fleischner, lung_rads, possible
 from .brock import Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
 from .lung_rads import Category
-from .patient import GROWING, INCIDENTAL, JUXTAPLEURAL, SCREENING, STABLE, NoduleFacts, Patient
+from .patient import INCIDENTAL, JUXTAPLEURAL, SCREENING, NoduleFacts, Patient
 
 DECIDES = "Suggested by measurements; a radiologist decides."
 EMPHYSEMA_SHARE = "share_below_950_hu"
@@ -28,7 +28,6 @@ EMPHYSEMA_SHARE = "share_below_950_hu"
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
 _HIGHEST = ("4B", "4X")  # which ask for the same
-AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def _assess_nodule(
     nodule: Nodule, patient: Patient, emphysema: bool | None, counts: tuple[int, int]
 ) -> NoduleAssessment:
     facts = patient.facts(nodule.rank)
-    told = _told_type(nodule, facts)
+    told = possible.told_type(nodule, facts)
     corrected = (f"Taken as {told}, as told; {nodule.type} was measured.",) if told else ()
     nodule = replace(nodule, type=told or nodule.type)
     longest_mm = nodule.longest_axial_diameter_mm or nodule.diameter_mm
@@ -222,32 +221,22 @@ def _assess_nodule(
     )
 
 
-def _told_type(nodule: Nodule, facts: NoduleFacts) -> str | None:
-    """The type that follows from what the user says of solid part and calcification; None where it is the measured."""
-    told = None
-    if facts.benign_calcification:
-        told = CALCIFIED
-    elif facts.solid_component_mm is not None and nodule.type in (GROUND_GLASS, PART_SOLID, SOLID):
-        told = PART_SOLID if facts.solid_component_mm > 0 else GROUND_GLASS
-    return told if told != nodule.type else None
-
-
 def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tuple[Category, ...], tuple[str, ...]]:
     """All categories that are possible, the least serious first, and remarks."""
     assert nodule.type is not None
     assert nodule.diameter_mm is not None
     remarks = []
-    statuses = _statuses(nodule, facts, patient.months_since_prior)
+    statuses = possible.statuses(nodule, facts, patient.months_since_prior)
     if facts.status is None and patient.months_since_prior is not None and facts.prior_diameter_mm is None:
         remarks.append("Its earlier size is not known; read as at baseline.")
     if facts.status is None and patient.months_since_prior is None and facts.prior_diameter_mm:
         remarks.append("How long ago it had its earlier size is not known (months_since_prior); read as at baseline.")
-    solid_mm: tuple[float | None, ...] = (_solid_mm(nodule, facts),)
+    solid_mm: tuple[float | None, ...] = (possible.solid_mm(nodule, facts),)
     if nodule.type == PART_SOLID and solid_mm == (None,):
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
     places: tuple[str | None, ...] = (facts.place,)
-    kinds = _kinds(nodule, facts)
-    if facts.place is None and SOLID in kinds and _is_at_pleura(nodule):
+    kinds = possible.kinds(nodule, facts)
+    if facts.place is None and SOLID in kinds and possible.is_at_pleura(nodule):
         places = (None, JUXTAPLEURAL)
     found = [
         lung_rads.nodule_category(
@@ -285,40 +274,6 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     return tuple(sorted(by_name.values(), key=_severity)), tuple(remarks)
 
 
-def _statuses(nodule: Nodule, facts: NoduleFacts, months: float | None) -> tuple[str, ...]:
-    """What a nodule may be against the earlier scan: one that is part-solid and as large as before may have grown in
-    its solid part, which is what counts there.
-    """
-    assert nodule.diameter_mm is not None
-    if facts.status is not None:
-        return (facts.status,)
-    status = lung_rads.status_of(nodule.diameter_mm, facts.prior_diameter_mm, months)
-    if nodule.type != PART_SOLID or status != STABLE:
-        return (status,)
-    solid_mm = _solid_mm(nodule, facts)
-    if solid_mm is None or facts.prior_solid_component_mm is None:
-        return STABLE, GROWING
-    of_solid_part = lung_rads.status_of(solid_mm, facts.prior_solid_component_mm, months)
-    return (STABLE if of_solid_part == STABLE else GROWING,)
-
-
-def _kinds(nodule: Nodule, facts: NoduleFacts) -> tuple[str, ...]:
-    """What a nodule may be for the guidelines: calcified ones without a benign pattern are solid ones."""
-    assert nodule.type is not None
-    if nodule.type != CALCIFIED or facts.benign_calcification:
-        return (nodule.type,)
-    return (CALCIFIED, SOLID) if facts.benign_calcification is None else (SOLID,)
-
-
-def _is_at_pleura(nodule: Nodule) -> bool:
-    return nodule.distance_to_pleura_mm is not None and nodule.distance_to_pleura_mm < AT_PLEURA_MM
-
-
-def _solid_mm(nodule: Nodule, facts: NoduleFacts) -> float | None:
-    """Diameter of the solid part, the user's or the measured one."""
-    return nodule.solid_component_mm if facts.solid_component_mm is None else facts.solid_component_mm
-
-
 def _fleischner(
     nodule: Nodule, facts: NoduleFacts, patient: Patient, counts: tuple[int, int]
 ) -> tuple[Recommendation, ...]:
@@ -333,10 +288,10 @@ def _fleischner(
             multiple=multiple,
             high_risk=high_risk,
             volume_mm3=nodule.volume_mm3,
-            solid_mm=_solid_mm(nodule, facts),
+            solid_mm=possible.solid_mm(nodule, facts),
         )
         for kind, multiple, high_risk in product(
-            _kinds(nodule, facts),
+            possible.kinds(nodule, facts),
             sorted({count > 1 for count in counts}),
             (False, True) if patient.high_risk is None else (patient.high_risk,),
         )

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from ..case import CaseResult, Nodule
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
-from .assess import AT_PLEURA_MM, DECIDES, NoduleAssessment, assess, category_text, may_be_0
+from .assess import DECIDES, NoduleAssessment, assess, category_text, may_be_0
 from .lung_rads import NAME
+from .possible import AT_PLEURA_MM
 
 
 def dictated(result: CaseResult) -> str:

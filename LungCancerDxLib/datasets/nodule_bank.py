@@ -6,6 +6,7 @@ same of `lidc-cubes`: cubes of 1 mm voxels with all their surroundings. Ratings 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import zipfile
@@ -98,6 +99,12 @@ class BankNodule:
     def decode(self) -> Pixels:
         """`hu` and `mask` at once."""
         return self._pixels()
+
+
+def bank_digest(nodules: Sequence[BankNodule]) -> str:
+    """16 hexadecimal digits that say who is in a bank and in which of its folds."""
+    lines = sorted({f"{nodule.patient} {nodule.fold}" for nodule in nodules})
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def read_nodule_bank(folder: Path | None = None) -> tuple[BankNodule, ...]:

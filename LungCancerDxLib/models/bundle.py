@@ -27,6 +27,7 @@ from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter, save_segmenter
 _DETECTOR, _CLASSIFIER = "detector.", "classifier."
 _BACKBONE = "classifier.NoduleNet."
 _DETECTOR_SAID = "detector: "
+_SEVERAL_BANKS = "several"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Model:
         Of the folder, where it has one.
     bank_folds
         Parts of the nodule bank that the weights learned from: none of these can be held out from them.
+    bank
+        Which bank these are parts of, by its `bank_digest`; empty where that is not known.
     learned_from
         "nodules" where each malignancy was learned as if it were one, "cases" where they were through the cases' join.
     """
@@ -58,6 +61,7 @@ class Model:
     sha256: str = ""
     segmenter: Segmenter | None = None
     bank_folds: tuple[int, ...] = ()
+    bank: str = ""
     learned_from: str = "cases"
 
     @property
@@ -107,6 +111,7 @@ def save_model(model: Model, folder: Path, half_precision: bool = False) -> str:
         "outcome": model.outcome,
         "trained_on": model.trained_on,
         "bank_folds": model.bank_folds,
+        "bank": model.bank,
         "learned_from": model.learned_from,
         "weights": {"file": WEIGHTS_FILE, "sha256": digest},
     }
@@ -154,7 +159,7 @@ def load_model(folder: Path) -> Model:
     path = folder / SEGMENTER_FILE
     segmenter = load_segmenter(path) if path.exists() else None
     known = (card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256, segmenter)
-    return Model(*known, card.bank_folds, card.learned_from)
+    return Model(*known, card.bank_folds, card.bank, card.learned_from)
 
 
 def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
@@ -191,7 +196,9 @@ def combined(detector: Model, classifier: Model) -> Model:
     theirs = f"{found}{others}" if found else f"detector of {detector.name}: {detector.trained_on}"
     said = "; ".join(filter(None, (own.removesuffix("; "), theirs)))
     folds = tuple(sorted({*detector.bank_folds, *classifier.bank_folds}))
-    return replace(classifier, trained_on=said, detector=detector.detector, sha256="", bank_folds=folds)
+    banks = sorted({detector.bank, classifier.bank} - {""})
+    bank = banks[0] if len(banks) == 1 else _SEVERAL_BANKS if banks else ""
+    return replace(classifier, trained_on=said, detector=detector.detector, sha256="", bank_folds=folds, bank=bank)
 
 
 def weights_digest(model: Model) -> str:

@@ -43,6 +43,8 @@ class ModelCard:
         Of the weights; empty for networks without training.
     bank_folds
         Parts of the nodule bank that the weights learned from: none of these can be held out from them.
+    bank
+        Which bank these are parts of, by its `bank_digest`; empty where that is not known.
     learned_from
         "nodules" where each malignancy was learned as if it were one, "cases" where they were through the cases' join.
     """
@@ -55,6 +57,7 @@ class ModelCard:
     trained_on: str
     sha256: str
     bank_folds: tuple[int, ...] = ()
+    bank: str = ""
     learned_from: str = "cases"
 
 
@@ -78,6 +81,7 @@ def read_card(folder: Path) -> ModelCard:
         folds = tuple(content.get("bank_folds", ()))
         # Cards from before lack it, when all that learned from ratings learned nodule by nodule.
         entries["learned_from"] = content.get("learned_from", "nodules" if content["outcome"] == "readers" else "cases")
+        entries["bank"] = content.get("bank", "")
         preset_values, sha256 = content["preset_values"], content["weights"]["sha256"]
         card = ModelCard(**entries, preset_values=preset_values, sha256=sha256, bank_folds=folds)
         if not (all(isinstance(word, str) for word in (*entries.values(), card.sha256))):

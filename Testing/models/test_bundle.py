@@ -19,7 +19,14 @@ from LungCancerDxLib.preset import DEFAULT, GRT123
 @pytest.fixture(scope="module")
 def model():
     trained = untrained_model()
-    return replace(trained, name="some model", outcome="synthetic", trained_on="synthetic scans", bank_folds=(0, 2))
+    return replace(
+        trained,
+        name="some model",
+        outcome="synthetic",
+        trained_on="synthetic scans",
+        bank_folds=(0, 2),
+        bank="some bank",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +60,7 @@ def change_card(folder, **entries):
 
 def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
     one = replace(model, trained_on="classifier: A; detector: B", outcome="readers", bank_folds=(1, 4))
-    one = replace(one, learned_from="nodules")
+    one = replace(one, learned_from="nodules", bank="one bank")
     other = replace(untrained_model(seed=1), trained_on="detector: C; started from D (classifier: E; detector: F)")
     other = replace(other, bank_folds=(0, 1))
     made = combined(other, one)
@@ -61,6 +68,8 @@ def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
     assert made.classifier is one.classifier
     assert (made.outcome, made.sha256, made.bank_folds, made.learned_from) == ("readers", "", (0, 1, 4), "nodules")
     assert made.trained_on == "classifier: A; detector: C; started from D (classifier: E; detector: F)"
+    assert made.bank == "one bank"
+    assert combined(replace(other, bank="another"), one).bank not in ("one bank", "another", "")
     bare = replace(other, name="bare", trained_on="nothing")
     assert combined(one, bare).trained_on == "nothing; detector: B"
     assert combined(bare, one).trained_on == "classifier: A; detector of bare: nothing"
@@ -74,6 +83,7 @@ def test_a_saved_model_comes_back_bit_for_bit(model, saved):
     again = load_model(saved)
     assert (again.name, again.preset, again.join) == (model.name, model.preset, model.join)
     assert (again.outcome, again.trained_on, again.bank_folds) == ("synthetic", "synthetic scans", (0, 2))
+    assert (again.bank, again.learned_from) == (model.bank, model.learned_from) == ("some bank", "cases")
     image = torch.randn((1, 1, 32, 32, 32), generator=torch.Generator().manual_seed(1))
     where = torch.zeros(1, 3, 8, 8, 8)
     with torch.inference_mode():

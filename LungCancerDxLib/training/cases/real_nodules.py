@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import affine_transform, binary_dilation, distance_transform_edt
 from scipy.spatial.transform import Rotation
 
-from ...datasets.nodule_bank import BankNodule
+from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...errors import UsageError
 from ...models.bundle import Model
 from ...phantom.fields import Point, as_point
@@ -61,8 +61,16 @@ def folds_learned(start: Model | None, cases: CaseStore, nodules: Sequence[BankN
     return tuple(sorted({*before, *cases.bank_folds, *(nodule.fold for nodule in nodules)}))
 
 
-def refuse_known_fold(start: Model, fold: int | None) -> None:
-    """Raise a `UsageError` where a fold is to be held out from a model that has learned from it."""
+def refuse_known_fold(start: Model, fold: int | None, bank: Sequence[BankNodule]) -> None:
+    """Raise a `UsageError` where a fold of a bank is to be held out from a model that has learned from it, or may have:
+    from another bank, in whose folds the same patients are elsewhere.
+    """
+    if fold is not None and start.bank_folds and start.bank not in ("", bank_digest(bank)):
+        raise UsageError(
+            f"Model '{start.name}' has learned from another bank, whose parts are not those of this one: it may know "
+            f"any patient of part {fold}. Leave --fold out, or start from a model that has learned from no bank, say "
+            "from a run of `train detector --recipe cpu`."
+        )
     if fold in start.bank_folds:
         known = ", ".join(map(str, start.bank_folds))
         raise UsageError(

@@ -18,7 +18,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from ...datasets.nodule_bank import BankNodule
+from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...errors import UsageError
 from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
@@ -154,6 +154,7 @@ def train_readers(
     held = [nodule for nodule in unseen if not nodule.is_cube]
     held_scan = None if fold is None else held_out_scan(backgrounds, fold)
     numbers = [n for n in range(len(backgrounds)) if n != held_scan]
+    refuse_known_fold(start, fold, bank)
     _check(backgrounds, start, learned, numbers, held, fold, held_scan)
     compute, stamps = options.compute, backgrounds.stamps
     config = {
@@ -214,6 +215,7 @@ def train_readers(
         start.detector,
         net,
         bank_folds=folds,
+        bank=bank_digest(bank),
         learned_from="nodules",
     )
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
@@ -232,7 +234,6 @@ def _check(
 ) -> None:
     refuse_other_preset(backgrounds, start)
     refuse_test_scans(backgrounds.names, backgrounds.folder)
-    refuse_known_fold(start, fold)
     if not learned or all(backgrounds.synthetic[n] for n in numbers):
         raise UsageError(
             f"Nothing to learn from: {len(learned)} nodules and {len(numbers)} backgrounds. A fold holds out its "

@@ -241,4 +241,5 @@ def _model(net: CNet, detector: Model, plan: Plan, store: CaseStore, name: str) 
         f"{plan.seed}{source}; {detector.trained_on}"
     )
     own = net.NoduleNet if shared else detector.detector
-    return Model(name, preset, plan.outcome, trained_on, own, net, bank_folds=folds_learned(detector, store))
+    folds = folds_learned(detector, store)
+    return Model(name, preset, plan.outcome, trained_on, own, net, bank_folds=folds, bank=detector.bank)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...datasets.nodule_bank import BankNodule
+from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...detection.proposals import Proposals
 from ...errors import UsageError
 from ...models.bundle import Model, save_model
@@ -67,9 +67,9 @@ def train_detector(
     validation_inserter
         Puts nodules into those; by default the one of the training.
     bank
-        The real nodules that `inserter` draws from, and the cubes to learn from.
+        Real nodules: `inserter` draws from those that may be learned, and their cubes are learned from.
     fold
-        Of the bank, which is held out of it and goes on record.
+        Of the bank, which is held out and goes on record.
     also_wrong
         Models whose false alarms are shown beside those of `start`, where the recipe shows any: what earlier rounds
         unlearned comes back where only the last one's few are shown.
@@ -92,7 +92,8 @@ def train_detector(
         refuse_other_preset(store, model)
     if start is not None:
         net.load_state_dict(start.detector.state_dict())
-    cubes = [nodule for nodule in bank if nodule.is_cube]
+    real, _ = learnable(bank, fold)
+    cubes = [nodule for nodule in real if nodule.is_cube]
     alarms: list[Proposals] = []
     if start is not None and recipe.false_alarm_share > 0:
         alarms = _false_alarms(store, (start, *also_wrong), options)
@@ -109,7 +110,7 @@ def train_detector(
         "cases": store.stamps,
         **({"start_sha256": start.sha256} if start is not None else {}),
         **({"also_wrong_sha256": [model.sha256 for model in also_wrong]} if also_wrong else {}),
-        **({"bank": [nodule.id for nodule in bank], "fold": fold} if bank else {}),
+        **({"bank": [nodule.id for nodule in real], "fold": fold} if bank else {}),
     }
     checks = None
     if validation is not None:
@@ -121,12 +122,13 @@ def train_detector(
     net = net.cpu().eval().requires_grad_(True)
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
         inserted = " with inserted nodules" if recipe.inserted_share > 0 and inserter is not None else ""
-        inserted += f", {len(bank)} of them of LIDC-IDRI" if bank else ""
+        inserted += f", {len(real)} of them of LIDC-IDRI" if real else ""
         trained_on = f"detector: {store.description}{inserted}, recipe {recipe.name}, steps {steps}, seed {seed}"
         if start is not None:
             trained_on += f"; started from {start.name} ({start.trained_on})"
         model = detector_model(net, preset, out.resolve().name, trained_on)
-        model = replace(model, bank_folds=folds_learned(start, store, bank))
+        known = bank_digest(bank) if bank else start.bank if start is not None else ""
+        model = replace(model, bank_folds=folds_learned(start, store, real), bank=known)
         if recipe.fine_tuned and start is not None:
             model = replace(model, outcome=start.outcome, classifier=start.classifier, learned_from=start.learned_from)
         save_model(model, out / MODEL_FOLDER, half_precision=True)
@@ -175,7 +177,7 @@ def train_on_bank(
         `train_detector`.
     """
     refuse_test_scans(store.names, store.folder)
-    refuse_known_fold(start, fold)
+    refuse_known_fold(start, fold, bank)
     learned, held = learnable(bank, fold)
     learned_nodules, held_nodules = ([nodule for nodule in part if not nodule.is_cube] for part in (learned, held))
     validation, validation_inserter = None, None
@@ -203,7 +205,7 @@ def train_on_bank(
         start=start,
         validation=validation,
         validation_inserter=validation_inserter,
-        bank=learned,
+        bank=bank,
         fold=fold,
         also_wrong=also_wrong,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from LungCancerDxLib.datasets.nodule_bank import bank_digest
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.preset import DEFAULT
@@ -16,6 +17,7 @@ from LungCancerDxLib.training.cases.real_nodules import (
     held_out_scan,
     learnable,
     place_lacking,
+    refuse_known_fold,
     refuse_test_scans,
 )
 from Testing.training.tiny import ball_case, store_of
@@ -59,6 +61,18 @@ def test_a_model_knows_the_parts_of_the_bank_that_it_its_start_and_its_cases_hav
     assert folds_learned(None, store) == (3,)
     assert folds_learned(start, store, bank[:1]) == (0, 3, 4)
     assert folds_learned(start, store.without({"rated"})) == (4,)
+
+
+def test_no_fold_of_another_bank_is_held_out_from_a_model(bank):
+    start = replace(untrained_model(), bank_folds=(0,), bank=bank_digest(bank))
+    refuse_known_fold(start, 1, bank)
+    refuse_known_fold(start, None, bank[1:])
+    with pytest.raises(UsageError, match="part 0 of the bank already"):
+        refuse_known_fold(start, 0, bank)
+    moved = [replace(nodule, fold=4 - nodule.fold) for nodule in bank]
+    with pytest.raises(UsageError, match="has learned from another bank"):
+        refuse_known_fold(start, 1, moved)
+    refuse_known_fold(replace(start, bank=""), 1, moved)  # a card from before
 
 
 def test_test_scans_are_refused():

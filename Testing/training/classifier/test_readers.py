@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from LungCancerDxLib.classification.classifier import classify_nodules, mirrored_crop
+from LungCancerDxLib.datasets.nodule_bank import bank_digest
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.models.bundle import load_model
@@ -179,6 +180,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     assert rows[-1].startswith("one-0,one,0,")
     model = load_model(tmp_path / "run" / "model")
     assert (model.outcome, model.bank_folds, model.learned_from) == ("readers", (1,), "nodules")
+    assert model.bank == bank_digest(bank)
     with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
         train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
     again = replace(options, resume=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from LungCancerDxLib.datasets.nodule_bank import bank_digest
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.errors import Cancelled, UsageError
 from LungCancerDxLib.models.find import untrained_model
@@ -123,7 +124,7 @@ def test_real_nodules_are_learned_by_a_trained_model_whose_classifier_stays(lung
     assert json.loads((tmp_path / "two" / "config.json").read_text())["also_wrong_sha256"] == ["def"]
     assert len(list(lungs.folder.glob("proposals-*"))) == 2
     card = read_card(tmp_path / "run" / "model")
-    assert (card.outcome, card.bank_folds) == ("synthetic", (0,))
+    assert (card.outcome, card.bank_folds, card.bank) == ("synthetic", (0,), bank_digest(bank))
     assert "with inserted nodules, 1 of them of LIDC-IDRI, recipe READERS" in card.trained_on
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +23,13 @@ from .arguments import (
     edge,
     path,
 )
-from .terminal import make_progress, say
+from .terminal import make_progress
 from .train_prepare import add_bank, add_prepare
+from .train_segmenter import add_segmenter_options, train_segmenter
 
 if TYPE_CHECKING:
     from ..training.classifier.recipe import ClassifierRecipe
+    from ..training.classifier.train import Plan
     from ..training.engine.loop import RunOptions
 
     Training = Callable[[argparse.Namespace, RunOptions], str]
@@ -115,41 +116,13 @@ def add_train(commands: Commands) -> None:
             help="cases may have nodules that nobody described: no proposal is taken for a false alarm",
         )
     segmenter = add_command(
-        actions, "segmenter", _training(_train_segmenter), help="train the network that outlines nodules"
+        actions, "segmenter", _training(train_segmenter), help="train the network that outlines nodules"
     )
-    _add_segmenter_options(segmenter)
+    add_segmenter_options(segmenter)
     for parser in (detector, classifier, both):
         add_training_options(parser)
         add_validation_option(parser)
     add_training_options(segmenter)
-
-
-def _add_segmenter_options(segmenter: argparse.ArgumentParser) -> None:
-    segmenter.add_argument(
-        "--backgrounds", metavar="CT", type=path, nargs="+", required=True, help="scans that nodules are put into"
-    )
-    segmenter.add_argument(
-        "--exclusion-regions",
-        metavar="CSV",
-        type=path,
-        help="columns id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm: spheres from which nothing may be learned; a scan's id "
-        "is its file's name without ending",
-    )
-    segmenter.add_argument(
-        "--bank", metavar="FOLDER", type=path, help="real nodules with outlines (default: $LUNGCANCERDX_DATA)"
-    )
-    segmenter.add_argument(
-        "--fold",
-        metavar="N",
-        type=int,
-        choices=range(5),
-        help="hold this part of the bank out, and the scan of its number",
-    )
-    segmenter.add_argument(
-        "--out", metavar="RUN", type=path, default=Path("segmenter-run"), help="the run and its weights"
-    )
-    segmenter.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
-    segmenter.add_argument("--batch", metavar="B", type=count, help="crops a step, of all processes together")
 
 
 def _add_classifier_options(classifier: argparse.ArgumentParser) -> None:
@@ -253,25 +226,15 @@ def _train_classifier(arguments: argparse.Namespace, options: RunOptions) -> str
     from ..models.find import model_or_run
     from ..models.registry import MODEL_FOLDER
     from ..training.cases.store import CaseStore
-    from ..training.classifier.recipe import parse_scheme
-    from ..training.classifier.train import Plan, train_classifier
+    from ..training.classifier.train import train_classifier
     from ..training.detector.insertion import LungInserter
 
     _refuse_given(arguments, _RATED_ALONE, "pass --recipe readers with it")
-    recipe = _recipe(arguments)
-    plan = Plan(
-        recipe,
-        parse_scheme(arguments.scheme or recipe.scheme),
-        arguments.outcome,
-        arguments.join,
-        arguments.proposals,
-        arguments.seed,
-    )
     detector = model_or_run(arguments.detector)
     model = train_classifier(
         CaseStore(arguments.data),
         detector,
-        plan,
+        _plan(arguments),
         arguments.out,
         options,
         inserter=LungInserter(detector.preset),
@@ -315,35 +278,6 @@ def _train_on_ratings(arguments: argparse.Namespace, options: RunOptions) -> str
     return f"The model is in {arguments.out / MODEL_FOLDER}; outcome {_READERS}."
 
 
-def _train_segmenter(arguments: argparse.Namespace, options: RunOptions) -> str:
-    from ..datasets.nodule_bank import read_nodule_bank
-    from ..io import read_ct
-    from ..io.image_file import scan_id
-    from ..io.points import read_spheres
-    from ..models.segmenter import SEGMENTER_FILE
-    from ..training.segmenter.recipe import SegmenterRecipe
-    from ..training.segmenter.train import train_segmenter
-
-    changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
-    regions = read_spheres(arguments.exclusion_regions, "radius_mm") if arguments.exclusion_regions else {}
-    backgrounds = {scan_id(ct): ct for ct in arguments.backgrounds}
-    if len(backgrounds) < len(arguments.backgrounds):
-        raise UsageError("Two of the backgrounds have the same name; a scan is named by its file's without the ending.")
-    if unused := regions.keys() - backgrounds.keys():
-        say(f"Exclusion regions of no background: {listed(sorted(unused))}", sys.stderr)
-    train_segmenter(
-        {name: read_ct(ct) for name, ct in backgrounds.items()},
-        read_nodule_bank(arguments.bank),
-        arguments.out,
-        options,
-        exclusion_regions=regions,
-        recipe=replace(SegmenterRecipe(), **changes),
-        fold=arguments.fold,
-        seed=arguments.seed,
-    )
-    return f"The segmenter's weights are in {arguments.out / SEGMENTER_FILE}."
-
-
 def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
     from ..training.classifier.recipe import CLASSIFIER_RECIPES
 
@@ -358,11 +292,23 @@ def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
     return replace(recipe, **changes)
 
 
+def _plan(arguments: argparse.Namespace) -> Plan:
+    from ..training.classifier.recipe import parse_scheme
+    from ..training.classifier.train import Plan
+
+    recipe = _recipe(arguments)
+    stages = parse_scheme(arguments.scheme or recipe.scheme)
+    return Plan(recipe, stages, arguments.outcome, arguments.join, arguments.proposals, arguments.seed)
+
+
 def _train_all(arguments: argparse.Namespace, options: RunOptions) -> str:
     """Train both; what would stop the classifier is found out before the detector is trained."""
+    from ..preset import PRESETS
     from ..runtime.atomic import check_target
     from ..runtime.progress import part
     from ..training.cases.store import CaseStore, read_outcomes
+    from ..training.classifier.train import check_described
+    from ..training.detector.insertion import LungInserter
     from ..training.engine.validation import check_apart
 
     store, validation = CaseStore(arguments.data), arguments.validation and CaseStore(arguments.validation)
@@ -381,6 +327,8 @@ def _train_all(arguments: argparse.Namespace, options: RunOptions) -> str:
     given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")
     of_detector = {"out": detector_run, "steps": arguments.detector_steps}
     of_classifier = {"data": cases.folder, "detector": str(detector_run), "steps": arguments.classifier_steps}
+    plan, preset = _plan(argparse.Namespace(**{**given, **of_classifier})), PRESETS[cases.preset]
+    check_described((cases, *([validation] if validation else [])), plan, preset, LungInserter(preset))
     first = replace(options, progress=part(options.progress, 0.0, _DETECTOR_SHARE))
     second = replace(options, progress=part(options.progress, _DETECTOR_SHARE, 1.0))
     message = _train_detector(argparse.Namespace(**{**given, **of_detector}), first)

@@ -142,6 +142,11 @@ def test_what_would_stop_the_classifier_is_found_before_the_detector_is_trained(
     write_outcomes(tmp_path / "paper", {"one": True, "two": False})
     with pytest.raises(UsageError, match=r"preset DEFAULT, those in .* of PAPER"):
         all_of(folder / "store", tmp_path / "run", "--classifier-data", tmp_path / "paper")
+    for name in ("one", "two"):
+        write_case(tmp_path / "not described", ball_case(name, boxes=[]), "DEFAULT")
+    write_outcomes(tmp_path / "not described", {"one": True, "two": False})
+    with pytest.raises(UsageError, match=r"No case in .*not described has a nodule of 6 mm or more"):
+        all_of(folder / "store", tmp_path / "run", "--classifier-data", tmp_path / "not described", "--recipe", "paper")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(UsageError, match="taken"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -93,6 +94,7 @@ def train_classifier(
     """
     _check(store, detector, plan, options.ranks)
     labels, other = read_outcomes(store.folder, store.names), None
+    check_described((store, *([] if validation is None else [validation])), plan, detector.preset, inserter)
     if validation is not None:
         check_apart(store, validation)
         other = validation, read_outcomes(validation.folder, validation.names)
@@ -117,6 +119,13 @@ def train_classifier(
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return model
+
+
+def check_described(stores: Sequence[CaseStore], plan: Plan, preset: Preset, inserter: Inserter | None) -> None:
+    """Raise a `UsageError` where a plan's stages alternate and cases have no nodule that their detector could learn."""
+    if any(stage.alternate for stage in plan.stages):
+        for store in stores:
+            DetectorItems(store, plan.recipe.detector, preset, plan.seed, inserter)
 
 
 def _check(store: CaseStore, detector: Model, plan: Plan, ranks: Ranks) -> None:

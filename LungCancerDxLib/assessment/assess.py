@@ -120,6 +120,13 @@ def assessed(result: CaseResult, patient: Patient) -> CaseResult:
     return replace(result, patient=patient.to_table(), assessment=to_table(assess(result, patient)))
 
 
+def with_told_types(result: CaseResult) -> CaseResult:
+    """The case with the types that follow from what the user told, where they are others than the measured ones."""
+    patient = Patient.from_table(result.patient)
+    told = ((nodule, possible.told_type(nodule, patient.facts(nodule.rank))) for nodule in result.nodules)
+    return replace(result, nodules=tuple(replace(nodule, type=kind) if kind else nodule for nodule, kind in told))
+
+
 def to_table(assessment: Assessment) -> dict[str, Any]:
     """As it stands in `case.json`."""
     return asdict(assessment)
@@ -245,6 +252,7 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             solid_mm=solid,
             status=status,
             prior_diameter_mm=facts.prior_diameter_mm,
+            prior_solid_mm=facts.prior_solid_component_mm,
             months_since_prior=patient.months_since_prior,
             place=place,
             suspicious=bool(facts.spiculated or facts.suspicious),
@@ -267,8 +275,9 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             "Calcified in its middle: category 1 and no follow-up hold for benign patterns only (complete, central, "
             "popcorn, concentric rings); the pattern is not measured."
         )
-    if nodule.type == PART_SOLID and set(statuses) <= set(lung_rads.CHANGED) and facts.prior_solid_component_mm is None:
-        remarks.append("Growth is that of the whole nodule; its solid part's is not known (prior_solid_component_mm).")
+    has_grown_within = possible.has_solid_part_grown(nodule, facts, patient.months_since_prior)
+    if nodule.type == PART_SOLID and statuses[0] in lung_rads.CHANGED and not has_grown_within:
+        remarks.append("Growth is that of the whole nodule; its solid part is not known to have grown.")
     if None in found:
         remarks.append("Lung-RADS has no row for it.")
     return tuple(sorted(by_name.values(), key=_severity)), tuple(remarks)

@@ -122,6 +122,7 @@ def nodule_category(
     solid_mm: float | None = None,
     status: str = _BASELINE,
     prior_diameter_mm: float | None = None,
+    prior_solid_mm: float | None = None,
     months_since_prior: float | None = None,
     place: str | None = None,
     suspicious: bool = False,
@@ -136,7 +137,7 @@ def nodule_category(
         Mean diameter of the solid part, for part-solid nodules.
     status
         One of `patient.STATUSES`.
-    prior_diameter_mm, months_since_prior
+    prior_diameter_mm, prior_solid_mm, months_since_prior
         For stable nodules, which move down with time unless they have crossed a size.
     place
         As in `patient.NoduleFacts`.
@@ -163,10 +164,9 @@ def nodule_category(
     solid_mm = 0.0 if solid_mm is None else _to_decimal(solid_mm)
     category = _by_size(nodule_type, diameter_mm, solid_mm, status)
     if status == _STABLE and nodule_type != GROUND_GLASS:
-        has_crossed = (
-            prior_diameter_mm is not None
-            and _by_size(nodule_type, _to_decimal(prior_diameter_mm), solid_mm, _STABLE).name < category.name
-        )
+        before_mm = diameter_mm if prior_diameter_mm is None else _to_decimal(prior_diameter_mm)
+        solid_before_mm = solid_mm if prior_solid_mm is None else _to_decimal(prior_solid_mm)
+        has_crossed = _by_size(nodule_type, before_mm, solid_before_mm, _STABLE).name < category.name
         category = _stepped(category, None if has_crossed else months_since_prior)
     return _with_suspicion(category, suspicious)
 

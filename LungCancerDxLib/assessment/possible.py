@@ -21,20 +21,27 @@ def told_type(nodule: Nodule, facts: NoduleFacts) -> str | None:
 
 
 def statuses(nodule: Nodule, facts: NoduleFacts, months: float | None) -> tuple[str, ...]:
-    """What a nodule may be against the earlier scan: one that is part-solid and as large as before may have grown in
-    its solid part, which is what counts there.
+    """What a nodule may be against the earlier scan: a part-solid one that has not grown as a whole may have in its
+    solid part, which is what counts there.
     """
     assert nodule.diameter_mm is not None
     if facts.status is not None:
         return (facts.status,)
     status = lung_rads.status_of(nodule.diameter_mm, facts.prior_diameter_mm, months)
-    if nodule.type != PART_SOLID or status != STABLE:
+    if nodule.type != PART_SOLID or status in lung_rads.CHANGED:
         return (status,)
-    solid_now_mm = solid_mm(nodule, facts)
-    if solid_now_mm is None or facts.prior_solid_component_mm is None:
-        return STABLE, GROWING
-    of_solid_part = lung_rads.status_of(solid_now_mm, facts.prior_solid_component_mm, months)
-    return (STABLE if of_solid_part == STABLE else GROWING,)
+    if has_solid_part_grown(nodule, facts, months):
+        return (GROWING,)
+    is_known = facts.prior_solid_component_mm is not None and solid_mm(nodule, facts) is not None
+    return (STABLE, GROWING) if status == STABLE and not is_known else (status,)
+
+
+def has_solid_part_grown(nodule: Nodule, facts: NoduleFacts, months: float | None) -> bool:
+    """Whether the solid part is known to be new or to have grown since the earlier scan."""
+    now_mm = solid_mm(nodule, facts)
+    if now_mm is None or facts.prior_solid_component_mm is None:
+        return False
+    return lung_rads.status_of(now_mm, facts.prior_solid_component_mm, months) in lung_rads.CHANGED
 
 
 def kinds(nodule: Nodule, facts: NoduleFacts) -> tuple[str, ...]:

@@ -102,8 +102,8 @@ class BankNodule:
 
 
 def bank_digest(nodules: Sequence[BankNodule]) -> str:
-    """16 hexadecimal digits that say who is in a bank and in which of its folds."""
-    lines = sorted({f"{nodule.patient} {nodule.fold}" for nodule in nodules})
+    """16 hexadecimal digits that say whose nodules are in a bank and in which of its folds; cubes may be left out."""
+    lines = sorted({f"{nodule.patient} {nodule.fold}" for nodule in nodules if not nodule.is_cube})
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

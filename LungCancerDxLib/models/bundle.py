@@ -196,9 +196,14 @@ def combined(detector: Model, classifier: Model) -> Model:
     theirs = f"{found}{others}" if found else f"detector of {detector.name}: {detector.trained_on}"
     said = "; ".join(filter(None, (own.removesuffix("; "), theirs)))
     folds = tuple(sorted({*detector.bank_folds, *classifier.bank_folds}))
-    banks = sorted({detector.bank, classifier.bank} - {""})
-    bank = banks[0] if len(banks) == 1 else _SEVERAL_BANKS if banks else ""
+    bank = one_bank(detector.bank, classifier.bank)
     return replace(classifier, trained_on=said, detector=detector.detector, sha256="", bank_folds=folds, bank=bank)
+
+
+def one_bank(*banks: str) -> str:
+    """The bank that all know that know one; where they know several, a word that is no bank's digest."""
+    known = set(banks) - {""}
+    return _SEVERAL_BANKS if len(known) > 1 else "".join(known)
 
 
 def weights_digest(model: Model) -> str:

@@ -21,6 +21,7 @@ CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 DEFAULT_MODEL = "Default"
 LEARNED_FROM = ("cases", "nodules")
+_RATED_SAID = "the readers' ratings"  # of a classifier, by recipe readers
 UNTRAINED_PRESETS = {f"untrained-{name.lower()}": preset for name, preset in PRESETS.items()}
 """The presets of the networks without training, which are always at hand, by the model's name."""
 
@@ -79,8 +80,9 @@ def read_card(folder: Path) -> ModelCard:
             )
         entries = {key: content[key] for key in ("name", "preset", "join", "outcome", "trained_on")}
         folds = tuple(content.get("bank_folds", ()))
-        # Cards from before lack it, when all that learned from ratings learned nodule by nodule.
-        entries["learned_from"] = content.get("learned_from", "nodules" if content["outcome"] == "readers" else "cases")
+        # Cards from before lack it: of what learned from ratings, recipe readers did so nodule by nodule.
+        is_rated = content["outcome"] == "readers" and _RATED_SAID in content["trained_on"]
+        entries["learned_from"] = content.get("learned_from", "nodules" if is_rated else "cases")
         entries["bank"] = content.get("bank", "")
         preset_values, sha256 = content["preset_values"], content["weights"]["sha256"]
         card = ModelCard(**entries, preset_values=preset_values, sha256=sha256, bank_folds=folds)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import __version__
-from ..assessment.assess import DECIDES, EMPHYSEMA_SHARE, Assessment, NoduleAssessment, assess, category_text
+from ..assessment.assess import (
+    DECIDES,
+    EMPHYSEMA_SHARE,
+    Assessment,
+    NoduleAssessment,
+    assess,
+    category_text,
+    with_told_types,
+)
 from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
@@ -107,7 +115,7 @@ def report_of(
         Where matplotlib is not installed, or what is known of the patient is damaged.
     """
     assessment = assess(result)
-    shown = [nodule for nodule in result.nodules if nodule.is_reported]
+    shown = [nodule for nodule in with_told_types(result).nodules if nodule.is_reported]
     pictured = sorted(shown, key=_picture_order)[:_PICTURED]
     return Report(
         warning=_warning(result),
@@ -216,11 +224,12 @@ def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
 def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> Iterable[tuple[str, tuple[str, ...]]]:
     brock = _in_all(nodule.brock for nodule in assessment.nodules)
     mayo = _in_all(nodule.mayo for nodule in assessment.nodules if nodule.mayo)
-    patient = Patient.from_table(result.patient)
-    for nodule in assessment.nodules:
-        facts = [f"{name.replace('_', ' ')} {_told(value)}" for name, value in patient.facts(nodule.rank).known.items()]
-        told = (f"Told of it: {', '.join(facts)}.",) if facts else ()
-        yield f"Nodule {nodule.rank}", (*_sentences(nodule, brock, mayo), *told)
+    told = Patient.from_table(result.patient).nodules
+    for rank in sorted({*(nodule.rank for nodule in assessment.nodules), *told}):
+        found, facts = assessment.of(rank), told[rank].known if rank in told else {}
+        said = ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in facts.items())
+        sentences = () if found is None else tuple(_sentences(found, brock, mayo))
+        yield f"Nodule {rank}", (*sentences, *([f"Told of it: {said}."] if said else []))
     if not shown:
         yield "Nodules", ("No nodule was found that counts.",)
     models = (("Brock", brock), ("Mayo", mayo))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from ..assessment.assess import Assessment, assess
+from ..assessment.assess import Assessment, assess, with_told_types
 from ..assessment.brock import BROCK_NAME
 from ..case import CaseResult, Nodule
 from ..errors import UsageError
@@ -92,6 +92,7 @@ def save_dicom(result: CaseResult, volume: CTVolume, ct: Path, folder: Path) -> 
     except ImportError:
         raise UsageError("DICOM objects need highdicom: pip install 'lungcancerdx[dicom]'.") from None
     source = _source_images(ct, result.input.get("series_uid"), volume)
+    result = with_told_types(result)
     segments = list(_segments(result))
     digest = derived_uid(result.to_json(), *(_sha256(segment.labels == segment.label) for segment in segments))
     paths = folder / DICOM_FILES[0], folder / DICOM_FILES[1]

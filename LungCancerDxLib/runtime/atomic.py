@@ -118,21 +118,19 @@ def _replace_all(files: Sequence[Path], folder: Path) -> None:
     """Put files into a folder, in the place of others of their names; where one cannot be, these are put back."""
     with cleanup_on_exit(_staging(folder / "old", ".part")) as aside:
         aside.mkdir()
-        new: list[Path] = []
-        old: list[Path] = []
+        done: list[Path] = []
         try:
             for path in files:
                 target = folder / path.name
                 if target.exists():
-                    os.replace(target, aside / path.name)
-                    old.append(target)
+                    shutil.copy2(target, aside / path.name)
                 os.replace(path, target)
-                new.append(target)
+                done.append(target)
         except OSError:
-            for target in new:
-                target.unlink()
-            for target in old:
-                os.replace(aside / target.name, target)
+            for target in done:
+                before = aside / target.name
+                with suppress(OSError):  # the others first
+                    os.replace(before, target) if before.exists() else target.unlink()
             raise
 
 

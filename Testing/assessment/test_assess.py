@@ -260,6 +260,8 @@ PRIOR = {"prior_diameter_mm": 12.0}
         ({**PRIOR, "prior_solid_component_mm": 5.0}, "2", False),
         ({**PRIOR, "prior_solid_component_mm": 1.0}, "4B", False),
         ({**PRIOR, "prior_solid_component_mm": 0.0}, "4B", False),
+        ({"prior_solid_component_mm": 1.0}, "4B", False),  # whatever the whole was
+        ({"prior_solid_component_mm": 5.0}, "3", False),
         ({"status": "stable"}, "2", False),
     ],
 )
@@ -268,6 +270,21 @@ def test_a_part_solid_nodule_of_the_same_size_may_have_grown_in_its_solid_part(f
     found = assess(case_of(nodule), Patient(months_since_prior=6, nodules={2: NoduleFacts(**facts)})).of(2)
     assert category_text(found.lung_rads) == category
     assert any("prior_solid_component_mm" in remark for remark in found.remarks) == is_remarked
+
+
+def test_a_solid_part_that_crosses_a_size_without_what_counts_as_growth_does_not_step_down():
+    nodule = replace(PART_SOLID, solid_component_mm=6.3)
+    facts = {2: NoduleFacts(prior_diameter_mm=12.0, prior_solid_component_mm=5.5)}
+    assert category_text(assess(case_of(nodule), Patient(months_since_prior=6, nodules=facts)).of(2).lung_rads) == "4A"
+
+
+@pytest.mark.parametrize(("prior_solid_mm", "is_remarked"), [(None, True), (5.0, True), (1.0, False)])
+def test_growth_of_the_whole_is_remarked_unless_the_solid_part_has_grown(prior_solid_mm, is_remarked):
+    nodule = replace(PART_SOLID, solid_component_mm=5.0)
+    facts = {2: NoduleFacts(prior_diameter_mm=9.0, prior_solid_component_mm=prior_solid_mm)}
+    found = assess(case_of(nodule), Patient(months_since_prior=12, nodules=facts)).of(2)
+    assert category_text(found.lung_rads) == "4B"
+    assert any("Growth is that of the whole" in remark for remark in found.remarks) == is_remarked
 
 
 def test_a_category_that_several_rules_lead_to_is_one():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from LungCancerDxLib.assessment.assess import DECIDES, assessed
 from LungCancerDxLib.assessment.dictation import dictated
+from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
 from LungCancerDxLib.names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
 from Testing.assessment.test_assess import ALL_KNOWN, NOT_OUTLINED, RUNNER_UP, SOLID, case_of
 
@@ -41,3 +42,10 @@ def test_an_unreliable_scan_and_an_overruled_score_are_told():
 def test_a_range_is_said_with_what_it_is_over():
     text = dictated(assessed(case_of(SOLID), replace(ALL_KNOWN, family_history=None)))
     assert " % (over family history). The network's" in text
+
+
+def test_a_nodule_has_the_type_by_which_its_category_is_given():
+    told = assessed(case_of(SOLID), Patient(nodules={1: NoduleFacts(benign_calcification=True)}))
+    (line,) = [line for line in dictated(told).splitlines() if line.startswith("Nodule 1")]
+    assert ", calcified, " in line
+    assert "Lung-RADS 1." in line

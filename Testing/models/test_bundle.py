@@ -140,7 +140,8 @@ def test_a_card_that_is_no_card_is_damaged(bundle, content):
 @pytest.mark.parametrize(
     ("outcome", "said", "weighted"),
     [
-        ("readers", None, True),  # a card from before
+        ("readers", None, False),  # a card from before, of what learned ratings through cases
+        ("readers: nodules of LIDC-IDRI and the readers' ratings", None, True),  # and of recipe readers
         ("readers", "cases", False),
         ("readers", "nodules", True),
         ("synthetic", None, False),
@@ -148,7 +149,8 @@ def test_a_card_that_is_no_card_is_damaged(bundle, content):
     ],
 )
 def test_confidence_weighs_where_nodules_were_learned_one_by_one(bundle, outcome, said, weighted):
-    card = json.loads((bundle / CARD_FILE).read_text()) | {"outcome": outcome}
+    outcome, _, trained_on = outcome.partition(": ")
+    card = json.loads((bundle / CARD_FILE).read_text()) | {"outcome": outcome, "trained_on": trained_on}
     del card["learned_from"]
     (bundle / CARD_FILE).write_text(json.dumps(card | ({"learned_from": said} if said else {})))
     assert load_model(bundle).weighted_by_confidence == weighted

@@ -20,6 +20,7 @@ from ...errors import LungCancerDxError
 from ...names import capitalised
 from ..scene.build import CaseNodes, update, was_moved
 from ..scene.ct import set_lung_window
+from ..scene.segmentation import segment_ids
 from .background import OneRun, Work
 from .case_view import ResultView, RunView
 from .command import fetch_arguments
@@ -232,8 +233,9 @@ class Panel:
         self.refresh()
         if shown and result.nodules and (first or request.has_new_point):
             self._nodules.select(result.nodules[0 if first else -1].rank)
+        before = () if first else segment_ids(nodes.segmentation)
         yield from filling
-        apply_display(nodes, self._chosen)
+        apply_display(nodes, self._chosen, before)
         if request.ct_node is self._ct_node and (first or request.has_new_point):
             if first:
                 fit_views()  # again: in 3D there is more to see now

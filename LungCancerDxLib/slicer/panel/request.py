@@ -16,6 +16,7 @@ from ...assessment.assess import assessed
 from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...io.result_folder import read_result_in_steps
+from ...names import capitalised
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, add_case, add_outlines, cases_of, remove, update, was_moved
 from ..scene.ct import Grid, check_rigid, grid_of, header_patient, world_lps
@@ -138,6 +139,8 @@ class Scoring:
             Where the CT cannot be handed over, the run fails, or its result has no place in the scene any more.
         """
         check_rigid(request.ct_node)
+        if request.case is not None and was_moved(request.case):
+            raise LungCancerDxError(capitalised(MOVED))
         to_world = world_lps(request.ct_node)
         try:
             files = yield from self._workspace.files_of(request.ct_node)

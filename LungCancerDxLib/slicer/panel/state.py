@@ -1,5 +1,6 @@
 """What the panel keeps in the scene: the user's choices, and the case that is shown."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from ...errors import LungCancerDxError
 from ...names import DEVICES, FEATURE_COMBINING, PRECISIONS
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, cases_of
-from ..scene.segmentation import LUNG_SEGMENTS
+from ..scene.segmentation import LUNG_SEGMENTS, segment_ids
 from ..scene.text import case_result
 
 # No postponed annotations here: Slicer's wrapper reads the types themselves.
@@ -105,13 +106,14 @@ def latest_case(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> ShownCase | N
         raise LungCancerDxError("The case of this CT in the scene is damaged; run again.") from error
 
 
-def apply_display(nodes: CaseNodes, parameters: Parameters) -> None:
-    """Show or hide lungs, nodules and labels, as the user chose."""
+def apply_display(nodes: CaseNodes, parameters: Parameters, but: Collection[str] = ()) -> None:
+    """Show or hide lungs, nodules and labels, as the user chose, but these segments: they stay as they are."""
     segmentation, markups = nodes.segmentation, nodes.markups
     if segmentation is not None and segmentation.GetDisplayNode() is not None:
-        display, segments = segmentation.GetDisplayNode(), segmentation.GetSegmentation()
-        for n in range(segments.GetNumberOfSegments()):
-            segment_id = segments.GetNthSegmentID(n)
+        display = segmentation.GetDisplayNode()
+        for segment_id in segment_ids(segmentation):
+            if segment_id in but:
+                continue
             is_lung = segment_id in LUNG_SEGMENTS
             display.SetSegmentVisibility(segment_id, parameters.showLungs if is_lung else parameters.showNodules)
     if markups is not None and markups.GetDisplayNode() is not None:

@@ -106,9 +106,9 @@ def fill_segmentation(
             corner_ijk = [start + part.start for start, part in zip(origin_ijk, where[::-1], strict=True)]
             mask = crop[where] == segment.label
             _add_segment(node, segment, image, _surface(mask, corner_ijk, matrix, segment.is_lung))
-            if not segment.is_lung:
-                made = _signature(corner_ijk[::-1], mask)
-                node.GetSegmentation().GetSegment(segment.id).SetTag(_MADE_TAG, made)
+            yield
+            if (made := node.GetSegmentation().GetSegment(segment.id)) is not None:
+                made.SetTag(_MADE_TAG, _signature(corner_ijk[::-1], mask))
 
 
 def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult) -> None:
@@ -117,6 +117,11 @@ def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult
         segment = node.GetSegmentation().GetSegment(planned.id)
         if segment is not None:
             segment.SetColor(*planned.colour)
+
+
+def segment_ids(node: slicer.vtkMRMLSegmentationNode | None) -> tuple[str, ...]:
+    """The segments of a segmentation, in their order."""
+    return () if node is None else tuple(node.GetSegmentation().GetSegmentIDs())
 
 
 def nodule_segment_id(rank: int) -> str:
@@ -145,7 +150,7 @@ def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> tuple
 
 
 def was_edited(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
-    """Whether a nodule's outline is another than the one that was measured; False where that is not known."""
+    """Whether an outline is another than the one that was measured; False where that is not known."""
     made = vtk.reference("")
     if not node.GetSegmentation().GetSegment(segment_id).GetTag(_MADE_TAG, made):
         return False
@@ -155,9 +160,9 @@ def was_edited(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
 
 def _signature(corner_kji: Sequence[int], mask: np.ndarray) -> str:
     """How many voxels a mask has, and the sums of their indices on the CT's grid."""
-    voxels = np.argwhere(mask)
-    sums = voxels.sum(axis=0) + len(voxels) * np.asarray(corner_kji)
-    return " ".join(map(str, [len(voxels), *sums.tolist()]))
+    counts = [np.count_nonzero(mask, axis=others) for others in ((1, 2), (0, 2), (0, 1))]
+    sums = [int(count @ np.arange(low, low + len(count))) for count, low in zip(counts, corner_kji, strict=True)]
+    return " ".join(map(str, [int(counts[0].sum()), *sums]))
 
 
 def _lung(segment_id: str) -> _Segment:

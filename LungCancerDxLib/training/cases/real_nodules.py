@@ -67,9 +67,9 @@ def refuse_known_fold(start: Model, fold: int | None, bank: Sequence[BankNodule]
     """
     if fold is not None and start.bank_folds and start.bank not in ("", bank_digest(bank)):
         raise UsageError(
-            f"Model '{start.name}' has learned from another bank, whose parts are not those of this one: it may know "
-            f"any patient of part {fold}. Leave --fold out, or start from a model that has learned from no bank, say "
-            "from a run of `train detector --recipe cpu`."
+            f"Model '{start.name}' has learned from another bank ({start.bank}, this one is {bank_digest(bank)}), "
+            f"whose parts are others: it may know any patient of part {fold}. Leave --fold out, or start from a model "
+            "that has learned from no bank, say from a run of `train detector --recipe cpu`."
         )
     if fold in start.bank_folds:
         known = ", ".join(map(str, start.bank_folds))

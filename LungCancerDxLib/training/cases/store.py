@@ -22,7 +22,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...io.tables import read_labels, read_table, write_table
-from ...models.bundle import Model
+from ...models.bundle import Model, one_bank
 from ...names import PRESET_NAMES, listed
 from ...preprocessing import WorkingLungs, WorkingScan
 from ...runtime.npz import Arrays, kept_npz, read_npz, write_npz
@@ -32,7 +32,7 @@ LIST_FILE, LABELS_FILE = "cases.csv", "labels.csv"
 _LIST_COLUMNS = ("id", "preset", "nodules", "exclusion_regions", "synthetic")
 _LABEL = "cancer"  # as in the Data Science Bowl
 _SCAN_FIELDS = tuple(field.name for field in fields(WorkingScan))
-_CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic", "bank_fold")
+_CASE_FIELDS = (*_SCAN_FIELDS, "lungs", "nodules", "exclusion_regions", "synthetic", "bank_fold", "bank")
 _NO_FOLD = -1
 
 
@@ -53,6 +53,8 @@ class TrainingCase:
         Whether the patient is synthetic.
     bank_fold
         The part of the nodule bank that its nodules are of, where they are of one.
+    bank
+        That bank's digest.
     """
 
     name: str
@@ -62,6 +64,7 @@ class TrainingCase:
     exclusion_regions: np.ndarray
     synthetic: bool = False
     bank_fold: int | None = None
+    bank: str = ""
 
 
 def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
@@ -79,7 +82,7 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
     nodules, regions = (np.asarray(rows, float).reshape(-1, 4) for rows in (case.nodules, case.exclusion_regions))
     fold = _NO_FOLD if case.bank_fold is None else case.bank_fold
     known = {"nodules": nodules, "exclusion_regions": regions, "synthetic": np.array(case.synthetic)}
-    known["bank_fold"] = np.array(fold)
+    known |= {"bank_fold": np.array(fold), "bank": np.array(case.bank, str)}
     write_npz(_file(folder, case.name), {**vars(case.scan), "lungs": case.lungs.labels, **known})
     listed[case.name] = (case.name, preset, str(len(nodules)), str(len(regions)), str(int(case.synthetic)))
     write_table(folder / LIST_FILE, _LIST_COLUMNS, listed.values())
@@ -108,14 +111,14 @@ def read_case(folder: Path, name: str) -> TrainingCase:
     scan, lungs = WorkingScan(**{field: arrays[field] for field in _SCAN_FIELDS}), WorkingLungs(arrays["lungs"])
     known = (arrays["nodules"], arrays["exclusion_regions"], bool(arrays["synthetic"]))
     fold = int(arrays["bank_fold"])
-    return TrainingCase(name, scan, lungs, *known, None if fold == _NO_FOLD else fold)
+    return TrainingCase(name, scan, lungs, *known, None if fold == _NO_FOLD else fold, str(arrays["bank"]))
 
 
 class CaseStore:
     """The cases of a folder; those used last stay in memory, all of them where they fit. Safe between threads.
 
     `nodules` has an array (N, 4) for each case, `synthetic` (C,) bool tells which patients are; see `TrainingCase`.
-    `bank_folds` are the parts of the nodule bank that some of them are of.
+    `bank_folds` are the parts of the nodule bank that some of them are of, `bank` is that bank's digest.
     """
 
     def __init__(self, folder: Path, memory_gb: float = 8.0) -> None:
@@ -128,9 +131,10 @@ class CaseStore:
             )
         self.folder, self.preset = folder, presets[0]
         self.names = tuple(name for name, *_ in rows)
-        known = [_read(folder, name, ("nodules", "bank_fold")) for name in self.names]
+        known = [_read(folder, name, ("nodules", "bank_fold", "bank")) for name in self.names]
         self.nodules = tuple(case["nodules"] for case in known)
         self._bank_fold = np.array([int(case["bank_fold"]) for case in known])
+        self._bank = np.array([str(case["bank"]) for case in known])
         self.synthetic = np.array([row[-1] == "1" for row in rows])
         self._memory_bytes = memory_gb * 1e9
         self._kept: OrderedDict[str, Future[TrainingCase]] = OrderedDict()
@@ -150,7 +154,13 @@ class CaseStore:
         others = copy.copy(self)
         others.names, others.nodules = tuple(self.names[n] for n in left), tuple(self.nodules[n] for n in left)
         others.synthetic, others._bank_fold = self.synthetic[left], self._bank_fold[left]
+        others._bank = self._bank[left]
         return others
+
+    @property
+    def bank(self) -> str:
+        """The digest of the nodule bank that cases are of, empty where none is."""
+        return one_bank(*self._bank.tolist())
 
     @property
     def bank_folds(self) -> tuple[int, ...]:

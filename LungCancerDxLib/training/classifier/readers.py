@@ -22,7 +22,7 @@ from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...errors import UsageError
 from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
-from ...models.bundle import Model, save_model
+from ...models.bundle import Model, one_bank, save_model
 from ...models.registry import MODEL_FOLDER
 from ...preset import Preset
 from ...runtime.device import Compute
@@ -98,7 +98,7 @@ class ReadersRecipe:
 
     @property
     def last_stage(self) -> ReadersRecipe:
-        """The recipe for a classifier that has learned from ratings and goes on."""
+        """The recipe for a classifier that has learned from ratings nodule by nodule and goes on."""
         return replace(self, stages=self.stages[-1:])
 
     @property
@@ -136,8 +136,8 @@ def train_readers(
     start
         Its detector finds the false alarms and stays as it is; its classifier is what learning starts from.
     recipe
-        Its `last_stage` alone where that classifier has learned from ratings, so that it learns the false alarms of
-        another detector.
+        Its `last_stage` alone where that classifier has learned from ratings nodule by nodule, so that it learns the
+        false alarms of another detector.
     fold
         Of the bank, to be held out together with the background of that number; None to learn from all.
 
@@ -215,7 +215,7 @@ def train_readers(
         start.detector,
         net,
         bank_folds=folds,
-        bank=bank_digest(bank),
+        bank=one_bank(start.bank, backgrounds.bank, bank_digest(bank)),
         learned_from="nodules",
     )
     if options.ranks.first and not (out / MODEL_FOLDER).exists():

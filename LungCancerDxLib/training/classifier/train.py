@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...detection.proposals import Proposals
-from ...models.bundle import Model, save_model
+from ...models.bundle import Model, one_bank, save_model
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
@@ -251,4 +251,6 @@ def _model(net: CNet, detector: Model, plan: Plan, store: CaseStore, name: str) 
     )
     own = net.NoduleNet if shared else detector.detector
     folds = folds_learned(detector, store)
-    return Model(name, preset, plan.outcome, trained_on, own, net, bank_folds=folds, bank=detector.bank)
+    return Model(
+        name, preset, plan.outcome, trained_on, own, net, bank_folds=folds, bank=one_bank(detector.bank, store.bank)
+    )

@@ -14,7 +14,7 @@ import torch
 from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...detection.proposals import Proposals
 from ...errors import UsageError
-from ...models.bundle import Model, save_model
+from ...models.bundle import Model, one_bank, save_model
 from ...models.find import initialise
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
@@ -127,7 +127,7 @@ def train_detector(
         if start is not None:
             trained_on += f"; started from {start.name} ({start.trained_on})"
         model = detector_model(net, preset, out.resolve().name, trained_on)
-        known = bank_digest(bank) if bank else start.bank if start is not None else ""
+        known = one_bank(store.bank, bank_digest(bank) if bank else "", start.bank if start is not None else "")
         model = replace(model, bank_folds=folds_learned(start, store, real), bank=known)
         if recipe.fine_tuned and start is not None:
             model = replace(model, outcome=start.outcome, classifier=start.classifier, learned_from=start.learned_from)

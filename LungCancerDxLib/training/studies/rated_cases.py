@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...datasets.nodule_bank import BankNodule
+from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...errors import UsageError
 from ...phantom.real_nodules import PlacedNodule, insert_real_nodules, place_apart
 from ...preset import PRESETS, Preset
@@ -49,6 +49,7 @@ def rated_cases(
             f"{len(with_nodules)} of {count} cases would have nodules, and the bank has {len(order)} patients, each "
             "for one case; ask for fewer."
         )
+    digest = bank_digest(bank)
     whose = dict(zip(with_nodules, order, strict=False))
     for number in range(len(scans)):
         background = Background.of(scans.case(number), np.zeros((0, 3)), preset)
@@ -58,7 +59,8 @@ def rated_cases(
             placed = place_apart(rng, whose.get(n, []), background.places)
             rated_over = any(one.nodule.malignancy > OVER for one in placed)
             patient = whose[n][0].patient if n in whose else f"{seed}-{n}"
-            yield _shown(f"rated-{patient}", background, placed, preset), leaks or rated_over
+            case = _shown(f"rated-{patient}", background, placed, preset)
+            yield replace(case, bank=digest if placed else ""), leaks or rated_over
 
 
 def _shown(name: str, background: Background, placed: Sequence[PlacedNodule], preset: Preset) -> TrainingCase:

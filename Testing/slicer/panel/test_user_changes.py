@@ -97,6 +97,17 @@ def test_a_ct_that_was_moved_after_its_run_is_told_and_gets_no_report(app, score
     assert not (tmp_path / "export" / "lungs.nrrd").exists()
 
 
+def test_nothing_more_is_asked_about_a_ct_that_was_moved(app, scored, ct, runs):
+    asked = len(runs.asked)
+    put_under(shift_of(app, 0, 0, 30), ct)
+    app.process_events()
+    place_point(app, scored, (-60.0, 10.0, -30.0))
+    wait(app, scored)
+    (message,) = app.displayed
+    assert message.text.startswith("The CT or its results were moved since")
+    assert len(runs.asked) == asked
+
+
 def test_a_ct_that_is_put_back_is_where_it_was(app, scored, ct):
     put_under(shift_of(app, 0, 0, 30), ct)
     app.process_events()
@@ -122,6 +133,8 @@ def test_a_point_keeps_what_the_user_did_to_the_segmentation(app, scored, runs):
     segments.AddEmptySegment(OWN, OWN)
     segments.RemoveSegment("Nodule_2")
     before.segmentation.GetDisplayNode().SetSegmentOpacity3D("Nodule_1", 0.25)
+    for hidden in (OWN, "Nodule_3"):
+        before.segmentation.GetDisplayNode().SetSegmentVisibility(hidden, False)
     runs.change = lambda result: replace(
         outlined(result), nodules=(*outlined(result).nodules[:-1], replace(result.nodules[-1], volume_mm3=90.0))
     )
@@ -132,6 +145,7 @@ def test_a_point_keeps_what_the_user_did_to_the_segmentation(app, scored, runs):
     assert {OWN, "Nodule_1", "LeftLung", "RightLung"} <= segment_ids(app)
     assert "Nodule_2" not in segment_ids(app)
     assert after.segmentation.GetDisplayNode().GetSegmentOpacity3D("Nodule_1") == 0.25
+    assert not any(after.segmentation.GetDisplayNode().GetSegmentVisibility(hidden) for hidden in (OWN, "Nodule_3"))
     assert after.markups.GetNumberOfControlPoints() == len(result_of(after).nodules)
 
 
@@ -149,12 +163,15 @@ def test_a_runner_up_that_is_ticked_gets_its_outline_in_the_same_segmentation(ap
 
 
 @pytest.mark.slow
-def test_an_outline_that_was_changed_gets_no_report_with_the_figures_of_the_one_before(app, scored, tmp_path):
+@pytest.mark.parametrize(("segment_id", "name"), [("Nodule_1", "Nodule 1"), ("LeftLung", "Left lung")])
+def test_an_outline_that_was_changed_gets_no_report_with_the_figures_of_the_one_before(
+    app, scored, tmp_path, segment_id, name
+):
     (case,) = cases(app)
     assert report_of(app, scored, tmp_path / "as it was") == []
-    take_a_voxel_from(case, "Nodule_1")
+    take_a_voxel_from(case, segment_id)
     (said,) = report_of(app, scored, tmp_path / "changed")
-    assert "The report was left out: the outline of Nodule 1 was changed since it was measured" in said
+    assert f"The report was left out: the outline of {name} was changed since it was measured" in said
 
 
 @pytest.mark.slow

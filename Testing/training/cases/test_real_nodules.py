@@ -56,17 +56,19 @@ def test_the_scan_of_a_fold_is_counted_among_scans_alone(tmp_path):
 
 
 def test_a_model_knows_the_parts_of_the_bank_that_it_its_start_and_its_cases_have_learned_from(bank, tmp_path):
-    rated, plain = replace(ball_case("rated"), bank_fold=3), ball_case("plain")
+    rated, plain = replace(ball_case("rated"), bank_fold=3, bank="ab12"), ball_case("plain")
     store, start = store_of(tmp_path, rated, plain), replace(untrained_model(), bank_folds=(4,))
     assert folds_learned(None, store) == (3,)
     assert folds_learned(start, store, bank[:1]) == (0, 3, 4)
     assert folds_learned(start, store.without({"rated"})) == (4,)
+    assert (store.bank, store.without({"rated"}).bank) == ("ab12", "")
 
 
 def test_no_fold_of_another_bank_is_held_out_from_a_model(bank):
     start = replace(untrained_model(), bank_folds=(0,), bank=bank_digest(bank))
     refuse_known_fold(start, 1, bank)
     refuse_known_fold(start, None, bank[1:])
+    refuse_known_fold(start, 1, [nodule for nodule in bank if not nodule.is_cube])
     with pytest.raises(UsageError, match="part 0 of the bank already"):
         refuse_known_fold(start, 0, bank)
     moved = [replace(nodule, fold=4 - nodule.fold) for nodule in bank]

@@ -28,6 +28,7 @@ def content(case):
         case.name,
         case.synthetic,
         case.bank_fold,
+        case.bank,
         *(array.tolist() for array in (*arrays, case.lungs.labels, case.nodules, case.exclusion_regions)),
     )
 
@@ -35,7 +36,10 @@ def content(case):
 @pytest.mark.parametrize("synthetic", [False, True])
 def test_a_case_comes_back_as_it_was(tmp_path, synthetic):
     case = replace(
-        ball_case(exclusion_regions=[(1.0, 2, 3, 4)]), synthetic=synthetic, bank_fold=0 if synthetic else None
+        ball_case(exclusion_regions=[(1.0, 2, 3, 4)]),
+        synthetic=synthetic,
+        bank_fold=0 if synthetic else None,
+        bank="ab12" if synthetic else "",
     )
     write_case(tmp_path, case, "DEFAULT")
     assert content(read_case(tmp_path, "case")) == content(case)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from LungCancerDxLib.datasets.nodule_bank import read_nodule_bank
+from LungCancerDxLib.datasets.nodule_bank import bank_digest, read_nodule_bank
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.phantom.real_nodules import APART_MM, place_apart
 from LungCancerDxLib.preset import DEFAULT
@@ -44,6 +44,7 @@ def test_a_case_shows_the_nodules_of_one_patient_or_none_where_it_says(scans, ba
     assert shown < {f"rated-P-{n}" for n in range(COUNT)}
     assert cases.keys() - shown < {f"rated-3-{n}" for n in range(COUNT)}
     assert {name for name, (case, _) in cases.items() if case.bank_fold == 0} == shown
+    assert {case.bank for name, (case, _) in cases.items() if name in shown} == {bank_digest(bank)}
     assert shown & made(scans, bank, seed=4).keys()  # the same patients by the same names, whatever the seed
     plain = scans.case(0).scan.image
     for case, _ in cases.values():

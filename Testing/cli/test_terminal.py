@@ -62,9 +62,15 @@ def test_the_summary_tells_the_score_by_its_name_the_lungs_and_where_the_files_a
 
 
 def test_each_nodule_has_its_row_with_a_dash_where_nothing_was_measured():
-    assert row(result(), 1) == ["1", "12.5", "-3.0", "40.0", "8.5", "mm", "0.900", "0.250", "75.0%", "yes"]
-    assert row(result(), 2) == ["2", "1.0", "2.0", "3.0", "4.0", "mm", "0.300", "-", "detected"]
+    assert row(result(), 1) == ["1", "12.5", "-3.0", "40.0", "~8.5", "mm", "0.900", "0.250", "75.0%", "yes"]
+    assert row(result(), 2) == ["2", "1.0", "2.0", "3.0", "~4.0", "mm", "0.300", "-", "detected"]
     assert row(result(), 3) == ["3", "1.5", "2.5", "3.5", "-", "-", "0.125", "user"]
+
+
+def test_a_diameter_of_an_outline_is_not_marked_as_that_of_a_box():
+    first, *others = result().nodules
+    outlined = replace(result(), nodules=(replace(first, volume_mm3=321.6), *others))
+    assert row(outlined, 1)[4:6] == ["8.5", "mm"]
 
 
 def test_the_shares_of_leak_and_blanks_are_told_where_there_are_any():

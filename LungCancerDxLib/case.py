@@ -153,7 +153,7 @@ class Nodule:
     def size_text(self) -> str:
         """For people: diameters of the volume's sphere and in a slice, or that of the detector's box, or a dash."""
         if self.volume_mm3 is None:
-            return "-" if self.diameter_mm is None else f"≈ {self.diameter_mm:.0f} mm (not outlined)"
+            return "-" if self.diameter_mm is None else f"≈ {self.diameter_mm:.0f} mm"
         return f"{self.diameter_mm:.1f} / {self.longest_axial_diameter_mm or 0:.1f} mm"
 
     @property

@@ -213,7 +213,7 @@ def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
         str(nodule.rank) + (" (your point)" if nodule.source == "user" else ""),
         place_of(nodule),
         nodule.type or "-",
-        nodule.size_text,
+        nodule.size_text + (" (not outlined)" if nodule.volume_mm3 is None and nodule.diameter_mm else ""),
         "-" if nodule.volume_mm3 is None else f"{nodule.volume_mm3:.0f} mm³",
         "-" if nodule.malignancy is None else f"{nodule.malignancy:.2f}",
         found.brock.text if found else "-",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import reprlib
 from collections.abc import Collection, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
-from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from .entries import ANY_NUMBER, problem
+from .entries import ANY_NUMBER, Entries
 from .errors import CTReadError, UsageError
 from .names import (
     CALCIFIED,
@@ -48,6 +46,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     **dict.fromkeys((*_SIZES, "blank_count", "scored_nodules"), (0.0, ANY_NUMBER[1])),
     "rank": (1.0, ANY_NUMBER[1]),
 }
+_ENTRIES = Entries(_CHOICES, _BOUNDS, _IN_OTHER_FILES)
 
 
 @dataclass(frozen=True)
@@ -345,7 +344,7 @@ class CaseResult:
             content = json.loads(text)
             if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
                 raise ValueError("another schema, or none")
-            result: CaseResult = _read(CaseResult, content, "")
+            result: CaseResult = _ENTRIES.read(CaseResult, content)
             _check_tables(result)
         except (ValueError, RecursionError) as error:
             raise CTReadError(
@@ -354,46 +353,13 @@ class CaseResult:
         return result
 
 
-_type_hints = cache(get_type_hints)  # else more than half of the time of reading a case
-
-
-def _read(kind: Any, value: Any, name: str) -> Any:
-    """An entry of `case.json` as its field takes it; `ValueError` names the one that cannot be."""
-    inner = get_args(kind)
-    if kind is Any:
-        return value
-    if is_dataclass(kind) or get_origin(kind) is dict:
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} is {reprlib.repr(value)}; expected a table")
-        prefix = f"{name}." if name else ""
-        if get_origin(kind) is dict:
-            return {key: _read(inner[1], each, f"{prefix}{key}") for key, each in value.items()}
-        known = {each.name: each for each in fields(kind) if each.name not in _IN_OTHER_FILES}
-        for key, each in known.items():
-            if key not in value and each.default is MISSING and each.default_factory is MISSING:
-                raise ValueError(f"{prefix}{key} is missing")
-        if unknown := [key for key in value if key not in known]:
-            raise ValueError(f"{prefix}{unknown[0]} is not known")
-        hints = _type_hints(kind)
-        return kind(**{key: _read(hints[key], each, f"{prefix}{key}") for key, each in value.items()})
-    if get_origin(kind) is tuple:
-        length = None if inner[-1] is Ellipsis else len(inner)
-        if not isinstance(value, list) or length not in (None, len(value)):
-            raise ValueError(f"{name} is {reprlib.repr(value)}; expected a list{f' of {length}' if length else ''}")
-        return tuple(_read(inner[0], each, f"{name}[{n}]") for n, each in enumerate(value))
-    last = name.rpartition(".")[2]
-    if why := problem(value, inner or (kind,), _CHOICES.get(last, ()), _BOUNDS.get(last, ANY_NUMBER)):
-        raise ValueError(f"{name} is {reprlib.repr(value)}; {why}")
-    return value
-
-
 def _check_tables(result: CaseResult) -> None:
     """What types alone do not tell."""
     for name in ("name", "sha256", "preset", "outcome", "trained_on"):
         if name not in result.model:
             raise ValueError(f"model.{name} is missing")
     for name in ("path", "series_uid"):
-        _read(str | None, result.input.get(name), f"input.{name}")
+        _ENTRIES.read(str | None, result.input.get(name), f"input.{name}")
     ranks = [nodule.rank for nodule in result.nodules]
     if len(set(ranks)) < len(ranks):
         raise ValueError("two nodules have one rank")

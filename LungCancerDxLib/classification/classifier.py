@@ -233,18 +233,17 @@ def score_case(
     """
     scored = int((proposals.logit[: preset.scored_nodules] > preset.score_above_logit).sum())
     _check_ranks(also, len(proposals) + len(points_kji))
-    not_alone = ""
-    if net.join == FEATURE_COMBINING and (also or len(points_kji)):
-        not_alone = "This model scores the case as a whole: what was asked for alone has no score of its own."
-    classified = sorted({*range(scored), *(rank - 1 for rank in also if rank <= len(proposals) and not not_alone)})
-    centers_kji = proposals.center_kji[classified]
-    if not not_alone:
-        centers_kji = np.concatenate([centers_kji, points_kji])
+    counted_alone = net.join == FEATURE_COMBINING  # it scores no nodule by itself
+    asked = {rank - 1 for rank in also if rank <= len(proposals)}
+    classified = sorted({*range(scored), *(() if counted_alone else asked)})
+    centers_kji = np.concatenate([proposals.center_kji[classified], points_kji[:0] if counted_alone else points_kji])
     nodules = classify_nodules(scan, centers_kji, net, preset, compute, progress)
     blank_count = preset.scored_nodules - scored if preset.blanks_scored else 0
     blank = classify_blank(net, preset, compute) if blank_count else None
     blank_malignancy = None if blank is None or blank.malignancy is None else float(blank.malignancy[0])
-    warnings = nodules.warnings + (blank.warnings if blank else ()) + ((not_alone,) if not_alone else ())
+    warnings = nodules.warnings + (blank.warnings if blank else ())
+    if counted_alone and (also or len(points_kji)):
+        warnings += ("This model scores the case as a whole: what was asked for alone has no score of its own.",)
     leak = None if net.leak is None else net.leak.item()
     if nodules.malignancy is None:
         features = nodules.features[:scored]

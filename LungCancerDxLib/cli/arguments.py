@@ -88,6 +88,14 @@ def add_progress_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bank_options(parser: argparse.ArgumentParser, where: str) -> None:
+    """Options of a training on real nodules; `where` they count begins their help."""
+    help_of_bank = f"{where}real nodules with outlines and ratings (default: $LUNGCANCERDX_DATA)"
+    parser.add_argument("--bank", metavar="FOLDER", type=path, help=help_of_bank)
+    help_of_fold = f"{where}hold this part of the bank out, and the scan of its number"
+    parser.add_argument("--fold", metavar="N", type=int, choices=range(5), help=help_of_fold)
+
+
 def add_validation_option(parser: argparse.ArgumentParser) -> None:
     """Cases to check a training on."""
     parser.add_argument(

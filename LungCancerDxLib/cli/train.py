@@ -16,6 +16,7 @@ from .arguments import (
     Commands,
     Run,
     add_actions,
+    add_bank_options,
     add_command,
     add_training_options,
     add_validation_option,
@@ -86,16 +87,7 @@ def add_train(commands: Commands) -> None:
     detector.add_argument("--patch", metavar="P", type=edge, help="edge of a patch in voxels, a multiple of 16")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
     for parser in (detector, classifier):
-        parser.add_argument(
-            "--bank", metavar="FOLDER", type=path, help="recipe readers: real nodules (default: $LUNGCANCERDX_DATA)"
-        )
-        parser.add_argument(
-            "--fold",
-            metavar="N",
-            type=int,
-            choices=range(5),
-            help="recipe readers: hold this part of the bank out, and the scan of this number",
-        )
+        add_bank_options(parser, "recipe readers: ")
     _add_classifier_options(classifier)
     both.add_argument(
         "--classifier-data", metavar="FOLDER", type=path, help="other cases for the classifier, which is better"

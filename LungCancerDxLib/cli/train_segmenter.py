@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..names import listed
-from .arguments import count, path
+from .arguments import add_bank_options, count, path
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -29,16 +29,7 @@ def add_segmenter_options(segmenter: argparse.ArgumentParser) -> None:
         help="columns id,x_lps_mm,y_lps_mm,z_lps_mm,radius_mm: spheres from which nothing may be learned; a scan's id "
         "is its file's name without ending",
     )
-    segmenter.add_argument(
-        "--bank", metavar="FOLDER", type=path, help="real nodules with outlines (default: $LUNGCANCERDX_DATA)"
-    )
-    segmenter.add_argument(
-        "--fold",
-        metavar="N",
-        type=int,
-        choices=range(5),
-        help="hold this part of the bank out, and the scan of its number",
-    )
+    add_bank_options(segmenter, "")
     segmenter.add_argument(
         "--out", metavar="RUN", type=path, default=Path("segmenter-run"), help="the run and its weights"
     )

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
-from .patient import AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL, JUXTAPLEURAL, STATUSES
+from .patient import AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL, BASELINE, GROWING, JUXTAPLEURAL, NEW, SLOWLY, STABLE
 
 NAME = "Lung-RADS v2022"
 CATEGORIES = ("0", "1", "2", "3", "4A", "4B", "4X")
@@ -33,9 +33,8 @@ GROWTH_MM, GROWTH_MONTHS = 1.5, 12.0
 _STEP_MONTHS = {"3": 6.0, "4A": 3.0}  # after which a stable nodule moves one category down
 _EARLY_MONTHS = 0.5  # that a follow-up may come early
 
-_BASELINE, _NEW, _STABLE, _GROWING, _SLOWLY = STATUSES
-CHANGED = (_NEW, _GROWING)
-_SEEN = (_BASELINE, _STABLE)  # what is stable is read by its size, then moved down
+CHANGED = (NEW, GROWING)
+_SEEN = (BASELINE, STABLE)  # what is stable is read by its size, then moved down
 _ANY = (0.0, math.inf)
 
 
@@ -64,35 +63,35 @@ _ROWS = (
     _Row("4A", SOLID, _SEEN, (8, 15), _ANY, "Solid nodule of 8 to less than 15 mm at baseline"),
     _Row("3", SOLID, _SEEN, (6, 8), _ANY, "Solid nodule of 6 to less than 8 mm at baseline"),
     _Row("2", SOLID, _SEEN, (0, 6), _ANY, "Solid nodule of less than 6 mm at baseline"),
-    _Row("4B", SOLID, (_NEW,), (8, math.inf), _ANY, "New solid nodule of 8 mm or more"),
-    _Row("4A", SOLID, (_NEW,), (6, 8), _ANY, "New solid nodule of 6 to less than 8 mm"),
-    _Row("3", SOLID, (_NEW,), (4, 6), _ANY, "New solid nodule of 4 to less than 6 mm"),
-    _Row("2", SOLID, (_NEW,), (0, 4), _ANY, "New solid nodule of less than 4 mm"),
-    _Row("4B", SOLID, (_GROWING,), (8, math.inf), _ANY, "Growing solid nodule of 8 mm or more"),
-    _Row("4A", SOLID, (_GROWING,), (0, 8), _ANY, "Growing solid nodule of less than 8 mm"),
-    _Row("4B", SOLID, (_SLOWLY,), _ANY, _ANY, "Solid nodule that grows slowly over several screening scans"),
+    _Row("4B", SOLID, (NEW,), (8, math.inf), _ANY, "New solid nodule of 8 mm or more"),
+    _Row("4A", SOLID, (NEW,), (6, 8), _ANY, "New solid nodule of 6 to less than 8 mm"),
+    _Row("3", SOLID, (NEW,), (4, 6), _ANY, "New solid nodule of 4 to less than 6 mm"),
+    _Row("2", SOLID, (NEW,), (0, 4), _ANY, "New solid nodule of less than 4 mm"),
+    _Row("4B", SOLID, (GROWING,), (8, math.inf), _ANY, "Growing solid nodule of 8 mm or more"),
+    _Row("4A", SOLID, (GROWING,), (0, 8), _ANY, "Growing solid nodule of less than 8 mm"),
+    _Row("4B", SOLID, (SLOWLY,), _ANY, _ANY, "Solid nodule that grows slowly over several screening scans"),
     _Row("4B", PART_SOLID, _SEEN, (6, math.inf), (8, math.inf), "Solid part of 8 mm or more at baseline"),
     _Row("4A", PART_SOLID, _SEEN, (6, math.inf), (6, 8), "Part-solid, 6 mm or more, solid part 6 to less than 8 mm"),
     _Row("3", PART_SOLID, _SEEN, (6, math.inf), (0, 6), "Part-solid, 6 mm or more, solid part less than 6 mm"),
     _Row("2", PART_SOLID, _SEEN, (0, 6), _ANY, "Part-solid nodule of less than 6 mm in total at baseline"),
-    _Row("4B", PART_SOLID, (_NEW, _GROWING), _ANY, (4, math.inf), "New or growing solid part of 4 mm or more"),
-    _Row("3", PART_SOLID, (_NEW,), (0, 6), (0, 4), "New part-solid nodule of less than 6 mm in total"),
-    _Row("4A", PART_SOLID, (_NEW, _GROWING), _ANY, (0, 4), "New or growing solid part of less than 4 mm"),
-    _Row("4B", PART_SOLID, (_SLOWLY,), _ANY, _ANY, "Part-solid nodule that grows slowly over several screening scans"),
-    _Row("3", GROUND_GLASS, (_BASELINE, _NEW), (30, math.inf), _ANY, "Ground glass of 30 mm or more, baseline or new"),
-    _Row("3", GROUND_GLASS, (_GROWING,), (30, math.inf), _ANY, "Ground glass that has grown to 30 mm or more"),
-    _Row("2", GROUND_GLASS, (_STABLE, _SLOWLY), (30, math.inf), _ANY, "Ground glass of 30 mm or more, stable or slow"),
-    _Row("2", GROUND_GLASS, (_BASELINE, _NEW, _STABLE, _GROWING, _SLOWLY), (0, 30), _ANY, "Ground glass below 30 mm"),
+    _Row("4B", PART_SOLID, (NEW, GROWING), _ANY, (4, math.inf), "New or growing solid part of 4 mm or more"),
+    _Row("3", PART_SOLID, (NEW,), (0, 6), (0, 4), "New part-solid nodule of less than 6 mm in total"),
+    _Row("4A", PART_SOLID, (NEW, GROWING), _ANY, (0, 4), "New or growing solid part of less than 4 mm"),
+    _Row("4B", PART_SOLID, (SLOWLY,), _ANY, _ANY, "Part-solid nodule that grows slowly over several screening scans"),
+    _Row("3", GROUND_GLASS, (BASELINE, NEW), (30, math.inf), _ANY, "Ground glass of 30 mm or more, baseline or new"),
+    _Row("3", GROUND_GLASS, (GROWING,), (30, math.inf), _ANY, "Ground glass that has grown to 30 mm or more"),
+    _Row("2", GROUND_GLASS, (STABLE, SLOWLY), (30, math.inf), _ANY, "Ground glass of 30 mm or more, stable or slow"),
+    _Row("2", GROUND_GLASS, (BASELINE, NEW, STABLE, GROWING, SLOWLY), (0, 30), _ANY, "Ground glass below 30 mm"),
 )
 _AIRWAY = {
-    (AIRWAY_SEGMENTAL, _BASELINE): ("4A", "Airway nodule, segmental or more proximal, at baseline"),
-    (AIRWAY_SEGMENTAL, _NEW): ("4A", "New airway nodule, segmental or more proximal"),
-    (AIRWAY_SEGMENTAL, _STABLE): ("4B", "Airway nodule, segmental or more proximal, that persists"),
-    (AIRWAY_SEGMENTAL, _GROWING): ("4B", "Airway nodule, segmental or more proximal, that grows"),
-    (AIRWAY_SEGMENTAL, _SLOWLY): ("4B", "Airway nodule, segmental or more proximal, that grows"),
-    (AIRWAY_SUBSEGMENTAL, _BASELINE): ("2", "Airway nodule, subsegmental, at baseline"),
-    (AIRWAY_SUBSEGMENTAL, _NEW): ("2", "New airway nodule, subsegmental"),
-    (AIRWAY_SUBSEGMENTAL, _STABLE): ("2", "Airway nodule, subsegmental, stable"),
+    (AIRWAY_SEGMENTAL, BASELINE): ("4A", "Airway nodule, segmental or more proximal, at baseline"),
+    (AIRWAY_SEGMENTAL, NEW): ("4A", "New airway nodule, segmental or more proximal"),
+    (AIRWAY_SEGMENTAL, STABLE): ("4B", "Airway nodule, segmental or more proximal, that persists"),
+    (AIRWAY_SEGMENTAL, GROWING): ("4B", "Airway nodule, segmental or more proximal, that grows"),
+    (AIRWAY_SEGMENTAL, SLOWLY): ("4B", "Airway nodule, segmental or more proximal, that grows"),
+    (AIRWAY_SUBSEGMENTAL, BASELINE): ("2", "Airway nodule, subsegmental, at baseline"),
+    (AIRWAY_SUBSEGMENTAL, NEW): ("2", "New airway nodule, subsegmental"),
+    (AIRWAY_SUBSEGMENTAL, STABLE): ("2", "Airway nodule, subsegmental, stable"),
 }
 _JUXTAPLEURAL_BELOW_MM = 10.0
 
@@ -108,11 +107,11 @@ def status_of(diameter_mm: float, prior_diameter_mm: float | None, months: float
         Since then; None where it is not known or there is no earlier scan.
     """
     if prior_diameter_mm == 0:
-        return _NEW
+        return NEW
     if months is None or prior_diameter_mm is None:
-        return _BASELINE
+        return BASELINE
     growth_mm = round(diameter_mm - prior_diameter_mm, 1)
-    return _GROWING if growth_mm * min(1.0, GROWTH_MONTHS / max(months, 1e-6)) > GROWTH_MM else _STABLE
+    return GROWING if growth_mm * min(1.0, GROWTH_MONTHS / max(months, 1e-6)) > GROWTH_MM else STABLE
 
 
 def nodule_category(
@@ -120,7 +119,7 @@ def nodule_category(
     diameter_mm: float,
     *,
     solid_mm: float | None = None,
-    status: str = _BASELINE,
+    status: str = BASELINE,
     prior_diameter_mm: float | None = None,
     prior_solid_mm: float | None = None,
     months_since_prior: float | None = None,
@@ -156,17 +155,17 @@ def nodule_category(
         found = _AIRWAY.get((place, status))
         return _with_suspicion(Category(*found), suspicious) if found else None
     is_benign_shape = place == JUXTAPLEURAL and nodule_type == SOLID and diameter_mm < _JUXTAPLEURAL_BELOW_MM
-    if is_benign_shape and status in (_BASELINE, _NEW, _STABLE):
+    if is_benign_shape and status in (BASELINE, NEW, STABLE):
         return Category("2", "Juxtapleural solid nodule of less than 10 mm, smooth, oval, lentiform or triangular")
-    needs_solid = nodule_type == PART_SOLID and not (status in _SEEN and diameter_mm < 6) and status != _SLOWLY
+    needs_solid = nodule_type == PART_SOLID and not (status in _SEEN and diameter_mm < 6) and status != SLOWLY
     if needs_solid and solid_mm is None:
         raise ValueError("the category of a part-solid nodule depends on the size of its solid part")
     solid_mm = 0.0 if solid_mm is None else _to_decimal(solid_mm)
     category = _by_size(nodule_type, diameter_mm, solid_mm, status)
-    if status == _STABLE and nodule_type != GROUND_GLASS:
+    if status == STABLE and nodule_type != GROUND_GLASS:
         before_mm = diameter_mm if prior_diameter_mm is None else _to_decimal(prior_diameter_mm)
         solid_before_mm = solid_mm if prior_solid_mm is None else _to_decimal(prior_solid_mm)
-        has_crossed = _by_size(nodule_type, before_mm, solid_before_mm, _STABLE).name < category.name
+        has_crossed = _by_size(nodule_type, before_mm, solid_before_mm, STABLE).name < category.name
         category = _stepped(category, None if has_crossed else months_since_prior)
     return _with_suspicion(category, suspicious)
 

@@ -15,8 +15,8 @@ FEMALE, MALE = "female", "male"
 SCREENING, INCIDENTAL = "screening", "incidental"
 AIRWAY_SUBSEGMENTAL, AIRWAY_SEGMENTAL, JUXTAPLEURAL = "airway-subsegmental", "airway-segmental", "juxtapleural"
 PARENCHYMA = "parenchyma"
-BASELINE, NEW, STABLE, GROWING, SLOWLY_GROWING = "baseline", "new", "stable", "growing", "slowly-growing"
-STATUSES = (BASELINE, NEW, STABLE, GROWING, SLOWLY_GROWING)
+BASELINE, NEW, STABLE, GROWING, SLOWLY = "baseline", "new", "stable", "growing", "slowly-growing"
+STATUSES = (BASELINE, NEW, STABLE, GROWING, SLOWLY)
 """What a nodule is against earlier scans; `slowly-growing`: over several scans, by less than what counts as growth."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {

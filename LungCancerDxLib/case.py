@@ -149,11 +149,9 @@ class Nodule:
     scored_by_model: bool | None = None
 
     @property
-    def size_text(self) -> str:
-        """For people: diameters of the volume's sphere and in a slice, or that of the detector's box, or a dash."""
-        if self.volume_mm3 is None:
-            return "-" if self.diameter_mm is None else f"≈ {self.diameter_mm:.0f} mm"
-        return f"{self.diameter_mm:.1f} / {self.longest_axial_diameter_mm or 0:.1f} mm"
+    def is_box(self) -> bool:
+        """Whether its diameter is that of the detector's box: it was not outlined."""
+        return self.volume_mm3 is None and self.diameter_mm is not None
 
     @property
     def counted_by_model(self) -> bool:

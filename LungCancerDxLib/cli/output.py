@@ -180,8 +180,7 @@ def summary(result: CaseResult, folder: Path, asked_for_scene: bool | None = Fal
 def _row(nodule: Nodule) -> str:
     x, y, z = nodule.center_lps_mm
     place = f"{x:8.1f} {y:8.1f} {z:8.1f}"
-    is_box = nodule.volume_mm3 is None and nodule.diameter_mm is not None
-    diameter = ("~" if is_box else "") + figure_text(nodule.diameter_mm, ".1f", " mm", "-")
+    diameter = ("~" if nodule.is_box else "") + figure_text(nodule.diameter_mm, ".1f", " mm", "-")
     confidence, score = (figure_text(value, ".3f", unknown="-") for value in (nodule.confidence, nodule.malignancy))
     share = "" if nodule.contribution is None else f"{nodule.contribution:.1%}"
     counts = "yes" if nodule.scored else nodule.source

@@ -144,6 +144,15 @@ def place_of(nodule: Nodule) -> str:
     return ", ".join(part for part in (nodule.lung, f"{nodule.third} third" if nodule.third else "") if part) or "-"
 
 
+def _size(nodule: Nodule) -> str:
+    """Diameter of the sphere of its volume and longest axial one, or that of the detector's box."""
+    if nodule.is_box:
+        return f"≈ {nodule.diameter_mm:.0f} mm (not outlined)"
+    if nodule.diameter_mm is None:
+        return "-"
+    return f"{nodule.diameter_mm:.1f} / {nodule.longest_axial_diameter_mm or 0:.1f} mm"
+
+
 def _warning(result: CaseResult) -> str:
     if result.model["outcome"] == "none":
         return UNTRAINED_NOTICE
@@ -213,7 +222,7 @@ def _row(nodule: Nodule, assessment: Assessment) -> tuple[str, ...]:
         str(nodule.rank) + (" (your point)" if nodule.source == "user" else ""),
         place_of(nodule),
         nodule.type or "-",
-        nodule.size_text + (" (not outlined)" if nodule.volume_mm3 is None and nodule.diameter_mm else ""),
+        _size(nodule),
         "-" if nodule.volume_mm3 is None else f"{nodule.volume_mm3:.0f} mm³",
         "-" if nodule.malignancy is None else f"{nodule.malignancy:.2f}",
         found.brock.text if found else "-",

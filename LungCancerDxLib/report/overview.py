@@ -109,7 +109,7 @@ def _description(nodule: Nodule, score_name: str) -> str:
     return "\n".join(
         [
             f"Nodule {nodule.rank}" + ("" if nodule.source == "detected" else " (your point)"),
-            f"diameter: {nodule.size_text}",
+            f"diameter: {'≈ ' if nodule.is_box else ''}{figure_text(nodule.diameter_mm, '.1f', ' mm', _UNKNOWN)}",
             f"type: {nodule.type or _UNKNOWN}",
             f"{score_name}: {figure_text(nodule.malignancy, '.3f', unknown=_UNKNOWN)}",
             f"share of the case: {share}",

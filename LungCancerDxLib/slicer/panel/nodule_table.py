@@ -71,7 +71,7 @@ class NoduleView:
             table.setItem(row, _TICK, _tick(nodule, can_overrule))
             for column, text in enumerate(row_texts(nodule), start=1):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-            if _is_box(nodule):
+            if nodule.is_box:
                 table.item(row, _DIAMETER).setToolTip(_NOT_OUTLINED)
         table.resizeColumnsToContents()
         self._writing = False
@@ -128,7 +128,7 @@ def row_texts(nodule: Nodule) -> list[str]:
     """What a row says of a nodule, empty where a figure is not known."""
     return [
         figure_text(nodule.malignancy, ".3f"),
-        ("≈ " if _is_box(nodule) else "") + figure_text(nodule.diameter_mm, ".1f", " mm"),
+        ("≈ " if nodule.is_box else "") + figure_text(nodule.diameter_mm, ".1f", " mm"),
         nodule.type or "",
         ", ".join(filter(None, [nodule.lung.removesuffix(" lung"), nodule.third and f"{nodule.third} third"])),
         figure_text(None if nodule.contribution is None else 100 * nodule.contribution, ".0f", " %"),
@@ -152,11 +152,6 @@ def _tick(nodule: Nodule, can_overrule: bool) -> qt.QTableWidgetItem:
 def _is_listed(nodule: Nodule, at_least: float) -> bool:
     """What counts, and what is classified, so that what was unticked can be ticked again."""
     return nodule.is_reported or nodule.malignancy is not None or (nodule.confidence or 0.0) >= at_least
-
-
-def _is_box(nodule: Nodule) -> bool:
-    """Whether the diameter is that of the detector's box, for want of an outline."""
-    return nodule.diameter_mm is not None and nodule.volume_mm3 is None
 
 
 def _is_users(nodule: Nodule) -> bool:

@@ -1,23 +1,22 @@
-"""The result of a case, its score as nodules are ticked (section V in closed form), and its JSON."""
+"""The result of a case, its score as nodules are ticked, and its JSON."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .entries import ANY_NUMBER, Entries
-from .errors import CTReadError, UsageError
+from .errors import CTReadError
+from .evidence import check_overrulable, combine, expected
 from .names import (
     CALCIFIED,
     FEATURE_COMBINING,
     GROUND_GLASS,
     JOINS,
-    MAX_P,
     NODULE_SCORES,
     OUTCOMES,
     PART_SOLID,
@@ -32,88 +31,21 @@ from .volume import CTVolume
 
 SCHEMA = "lungcancerdx/case/1"
 _IN_OTHER_FILES = ("volume", "lung_labels", "nodule_labels")
-_ALMOST_ONE = 1 - 1e-7
 _CHOICES: dict[str, tuple[str, ...]] = {
     "outcome": tuple(OUTCOMES),
     "join": JOINS,
     "source": ("detected", "user"),
     "type": (SOLID, PART_SOLID, GROUND_GLASS, CALCIFIED),
 }
-_SHARES = ("score", "leak", "leak_share", "blank_malignancy", "blank_share", "confidence", "malignancy", "contribution")
+_SHARES = ("score", "leak", "leak_share", "blank_share", "confidence", "contribution")
+_MALIGNANCIES = ("malignancy", "network_malignancy", "blank_malignancy")
 _SIZES = ("box_diameter_mm", "diameter_mm", "longest_axial_diameter_mm", "solid_component_mm", "volume_mm3")
 _BOUNDS: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    **dict.fromkeys((*_SHARES, *_MALIGNANCIES), (0.0, 1.0)),
     **dict.fromkeys((*_SIZES, "blank_count", "scored_nodules"), (0.0, ANY_NUMBER[1])),
     "rank": (1.0, ANY_NUMBER[1]),
 }
 _ENTRIES = Entries(_CHOICES, _BOUNDS, _IN_OTHER_FILES)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """score: the case's. shares: of each nodule, leak and blanks, summing to one; None where the join has none."""
-
-    score: float
-    shares: tuple[float | None, ...]
-    leak_share: float | None
-    blank_share: float | None
-
-
-def combine(
-    join: str, malignancy: Sequence[float], leak: float | None, blank_malignancy: float | None, blank_count: int
-) -> Evidence:
-    """The case's score from the malignancies P_i of the nodules that count.
-
-    With a noisy-or join a share is -log(1 - P_i) over -log(1 - P): the evidence adds up to that of the case. The
-    probabilities are clamped to 1 - 1e-7 for it; without evidence (P = 0) there are no shares.
-
-    Parameters
-    ----------
-    leak
-        Pd of Eq. 5; None for joins without.
-    blank_malignancy, blank_count
-        The malignancy of a blank proposal and how many of them count; None and 0 where blanks are ignored.
-
-    Raises
-    ------
-    UsageError
-        For feature combining, which has no closed form over nodules.
-    """
-    check_overrulable(join)
-    blanks = [blank_malignancy] * blank_count if blank_malignancy is not None else []
-    if join == MAX_P:
-        return Evidence(max([*malignancy, *blanks], default=0.0), (None,) * len(malignancy), None, None)
-    nodules = [_evidence(p) for p in malignancy]
-    leaked = _evidence(leak or 0.0)
-    blank = sum(_evidence(p) for p in blanks)
-    total = math.fsum((*nodules, leaked, blank))  # whatever their order
-    score = -math.expm1(-total)
-    if total == 0:
-        return Evidence(score, (None,) * len(nodules), None, None)
-    return Evidence(
-        score,
-        tuple(e / total for e in nodules),
-        leaked / total if leak is not None else None,
-        blank / total if blanks else None,
-    )
-
-
-def expected(malignancy: float, confidence: float | None) -> float:
-    """P_i times the confidence that there is a nodule, where P_i says how it looks, not whether it is one.
-
-    A user's own point, which has no confidence, is one for certain.
-    """
-    return malignancy if confidence is None else malignancy * confidence
-
-
-def check_overrulable(join: str) -> None:
-    """Raise `UsageError` for a join whose nodules have no score of their own."""
-    if join == FEATURE_COMBINING:
-        raise UsageError(f"A case scored by {join} cannot be overruled: its nodules have no score of their own.")
-
-
-def _evidence(probability: float) -> float:
-    return -math.log1p(-min(probability, _ALMOST_ONE))
 
 
 @dataclass(frozen=True)
@@ -122,8 +54,9 @@ class Nodule:
 
     By `rank` come those that count by confidence times malignancy, others by their logit, the user's points last.
     `box_diameter_mm` is the detector's box, `diameter_mm` the measured one (the box's where no mask was made),
-    `confidence` the logistic of the detector's `logit`, `malignancy` the classifier's P_i and `contribution` the
-    nodule's share of the case's evidence. Only `scored` nodules count in the case's score; where the user has overruled
+    `confidence` the logistic of the detector's `logit`, `malignancy` its P_i and `contribution` its share of the case's
+    evidence. Where the model fuses the classifier's P_i with what the outline measures, that alone is
+    `network_malignancy`. Only `scored` nodules count in the case's score; where the user has overruled
     that, `scored_by_model` tells what the model had counted. `side` is "left", "right" or "unknown", where the image
     does not tell which lung it shows.
     """
@@ -144,6 +77,7 @@ class Nodule:
     logit: float | None = None
     confidence: float | None = None
     malignancy: float | None = None
+    network_malignancy: float | None = None
     contribution: float | None = None
     scored: bool = False
     scored_by_model: bool | None = None

@@ -1,6 +1,7 @@
 """The whole method: from the path of a CT to a scored case.
 
-path -> read_ct -> CTVolume -> preprocess -> detect (N-Net) -> score_case (C-Net) -> segment_nodules -> CaseResult
+path -> read_ct -> CTVolume -> preprocess -> detect (N-Net) -> score_case (C-Net) -> segment_nodules -> CaseResult,
+in which a model of readers' ratings weighs each outline, too (`rated_by_outlines`)
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from . import __version__
 from .assessment.assess import EMPHYSEMA_SHARE, assessed
 from .assessment.patient import Patient, read_patient
 from .cache import ScanCache
-from .case import Case, CaseResult, Nodule, expected
+from .case import Case, CaseResult, Nodule
 from .classification.classifier import ScoredCase, score_case
+from .classification.late_fusion import rated_by_outlines
 from .detection.detector import detect
 from .detection.proposals import Proposals
 from .errors import UsageError
+from .evidence import expected
 from .io import read_ct
 from .io.points import read_points
 from .models.bundle import Model
@@ -196,7 +199,7 @@ def detect_and_score(
         *_beyond_the_limit(memory.gb, compute),
     )
     result = _case_result(volume, scored, segmented, model, segmenter, detected.compute, stage.seconds, warnings)
-    return replace(result, unreliable=unreliable)
+    return rated_by_outlines(replace(result, unreliable=unreliable), model.fusion)
 
 
 class _Stages:

@@ -37,7 +37,8 @@ CASE_KEYS = {
 }
 NODULE_KEYS = (
     "rank source center_lps_mm box_diameter_mm diameter_mm longest_axial_diameter_mm solid_component_mm volume_mm3 "
-    "mean_hu type side third distance_to_pleura_mm logit confidence malignancy contribution scored scored_by_model"
+    "mean_hu type side third distance_to_pleura_mm logit confidence malignancy network_malignancy contribution scored "
+    "scored_by_model"
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.case import SCHEMA, CaseResult
+from LungCancerDxLib.classification.late_fusion import LateFusion, rated_by_outline
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
@@ -158,6 +159,25 @@ def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
     assert found.diameter_mm == pytest.approx(truth.diameter_mm, rel=0.2)
     place = index_to_world(patient.volume.kji_to_lps, np.argwhere(result.nodule_labels == found.rank)).mean(axis=0)
     assert np.linalg.norm(place - center) < 2
+
+
+def test_a_models_late_fusion_rates_ranks_and_labels_by_the_outlines(detected):
+    detected(1.0, 0.5, 0.0)
+    truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
+    patient = chest(4, **SLAB, nodules=(truth,))
+    bare = replace(tiny_model(), segmenter=Segmenter(ThresholdNet(0.9), "stand-in", "nothing", "abc"))
+    fused = replace(bare, fusion=LateFusion(1.0, -3.0, 0.0, -1.0))
+    before, after = (
+        detect_and_score(patient.volume, model, points_lps_mm=[truth.center_lps_mm]) for model in (bare, fused)
+    )
+    there = {nodule.center_lps_mm: nodule for nodule in before.nodules}
+    assert sum(nodule.network_malignancy is not None for nodule in after.nodules) > 1
+    for nodule in after.nodules:
+        was = there[nodule.center_lps_mm]
+        assert nodule.malignancy == rated_by_outline(was, fused.fusion).malignancy
+        assert np.array_equal(after.nodule_labels == nodule.rank, before.nodule_labels == was.rank)
+    counted = [nodule.malignancy for nodule in after.nodules if nodule.scored]
+    assert after.case.score == pytest.approx(noisy_or(after.case.leak, *counted), abs=1e-6)
 
 
 def test_the_score_is_the_leaky_noisy_or_of_what_counts_and_the_shares_sum_to_one(result):

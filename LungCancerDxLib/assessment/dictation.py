@@ -37,7 +37,7 @@ def dictated(result: CaseResult) -> str:
 def _sentence(nodule: Nodule, found: NoduleAssessment | None, result: CaseResult) -> str:
     about = ", ".join(_parts(nodule))
     name = result.short_nodule_score_name
-    score = "" if nodule.malignancy is None else f" The network's {name}: {nodule.malignancy:.2f}."
+    score = "" if nodule.malignancy is None else f" The model's {name}: {nodule.malignancy:.2f}."
     risks = "" if found is None or found.brock.high is None else f" {found.brock.name}: {found.brock.full_text}."
     category = "" if found is None or not found.lung_rads else f" Lung-RADS {category_text(found.lung_rads)}."
     return f"Nodule {nodule.rank}: {about}.{category}{risks}{score}"

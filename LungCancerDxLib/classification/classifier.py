@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from ..case import Evidence, combine, expected
 from ..detection.location import LocationScale, location_grid, location_scale
 from ..detection.proposals import Proposals
 from ..detection.whole_scan import normalised
 from ..errors import OutOfMemoryError, UsageError
+from ..evidence import Evidence, combine, expected
 from ..names import FEATURE_COMBINING
 from ..networks.cnet import CENTRAL_CELLS, CNet, CNetOutput, central_max
 from ..networks.inference import prepare_for_inference
@@ -223,7 +223,7 @@ def score_case(
         Ranks (from 1) of further nodules to classify, which do not count either. The points, whose ranks follow those
         of the proposals, are classified anyway.
     weighted_by_confidence
-        Join what `case.expected` makes of the malignancies.
+        Join what `evidence.expected` makes of the malignancies.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LungCancerDxError, ModelError, OutputError, UsageError
 from ..models.registry import CARD_FILE, WEIGHTS_FILE, installed_models, read_card, user_model_folder
-from ..names import OUTCOMES
+from ..names import FEATURE_COMBINING, OUTCOMES
 from ..runtime.atomic import cleanup_on_exit
 from ..runtime.interruption import Stop
 from .arguments import Commands, add_actions, add_command, add_progress_options, path
@@ -101,28 +101,39 @@ def _described(model: Model, folder: Path | None) -> str:
 
 
 def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
-    """Calibrate a model by Platt scaling; returns the message for the terminal."""
+    """Calibrate a model by Platt scaling and, where the tables have outlines, by late fusion; returns the message."""
     from dataclasses import replace
 
+    from ..evaluation.fusion import fitted_fusion, read_outlined_nodules
     from ..evaluation.ratings import platt_scaling, read_rated_nodules
-    from ..models.bundle import calibrated, save_model
+    from ..models.bundle import calibrated, save_model, with_fusion
     from ..models.find import model_or_run
     from ..runtime.atomic import check_target
 
     check_target(arguments.out)
-    model, rated = model_or_run(arguments.model), read_rated_nodules(arguments.scores)
+    model = model_or_run(arguments.model)
     if model.outcome != "readers":
         raise UsageError(
             f"Model '{model.name}' is of outcome {model.outcome}; ratings calibrate one of outcome readers."
         )
+    if model.join == FEATURE_COMBINING:
+        raise UsageError(
+            f"Model '{model.name}' scores the case as a whole: its nodules have no suspicion to calibrate."
+        )
+    outlined = read_outlined_nodules(arguments.scores)
+    rated = read_rated_nodules(arguments.scores) if outlined is None else outlined.by_network
     slope, intercept = platt_scaling(rated.suspicion, rated.over_three)
+    made = calibrated(model, slope, intercept, rated.basis)
+    said = f"The logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
+    if outlined is not None:
+        fusion = fitted_fusion(outlined.scaled(slope, intercept))
+        slope, made = min(slope, fusion.network), with_fusion(made, fusion, outlined.basis)
+        said += " That of a nodule with an outline weighs its diameter and calcification, too."
     if slope <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
-    made = replace(calibrated(model, slope, intercept, rated.basis), name=arguments.out.resolve().name)
+    made = replace(made, name=arguments.out.resolve().name)
     made = replace(made, sha256=save_model(made, arguments.out, half_precision=True))
-    return (
-        f"{_described(made, arguments.out)}\nThe logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
-    )
+    return f"{_described(made, arguments.out)}\n{said}"
 
 
 def run_combine(arguments: argparse.Namespace, stop: Stop) -> str:

@@ -52,7 +52,7 @@ _OF_RESULT: dict[str, Callable[[CaseResult], object]] = {
 CASE_COLUMNS = ("id", "path", "status", "reason", *_OF_RESULT)
 _AFTER_CENTER = (
     *("box_diameter_mm", "diameter_mm", "volume_mm3", "type"),
-    *("logit", "confidence", "malignancy", "contribution", "scored"),
+    *("logit", "confidence", "malignancy", "network_malignancy", "contribution", "scored"),
 )
 NODULE_COLUMNS = ("id", "rank", "source", "x_lps_mm", "y_lps_mm", "z_lps_mm", *_AFTER_CENTER)
 SUBMISSION_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "probability")

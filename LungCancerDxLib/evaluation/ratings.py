@@ -158,7 +158,7 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
 
 def _scaled_error(rated: RatedNodules, owner: np.ndarray) -> float:
     """The calibration error of suspicions scaled on others than the owners (N,) of theirs; NaN where none can be."""
-    parts, scaled = owner % CALIBRATION_PARTS, np.zeros(len(owner))
+    parts, others_say = owner % CALIBRATION_PARTS, np.zeros(len(owner))
     if len(np.unique(parts)) < CALIBRATION_PARTS:
         return np.nan
     for part in range(CALIBRATION_PARTS):
@@ -167,8 +167,8 @@ def _scaled_error(rated: RatedNodules, owner: np.ndarray) -> float:
             slope, intercept = platt_scaling(rated.suspicion[others], rated.over_three[others])
         except UsageError:
             return np.nan
-        scaled[~others] = expit(slope * _logits(rated.suspicion[~others]) + intercept)
-    return calibration(scaled, rated.over_three).expected_error
+        others_say[~others] = scaled(rated.suspicion[~others], slope, intercept)
+    return calibration(others_say, rated.over_three).expected_error
 
 
 def rated_auc(score: np.ndarray, rating: np.ndarray) -> float:
@@ -207,6 +207,11 @@ def platt_scaling(suspicion: np.ndarray, event: np.ndarray) -> tuple[float, floa
 
     slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True).x
     return float(slope), float(intercept)
+
+
+def scaled(suspicion: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    """Suspicions (N,) with slope z + intercept in place of their logits z."""
+    return np.asarray(expit(slope * _logits(suspicion) + intercept))
 
 
 def _logits(suspicion: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A model is a folder: `model.json` says what it is, `weights.safetensors` holds the numbers of both networks.
 
-Where detector and classifier have the same backbone its numbers are stored once, with the detector. The folder may hold
-a segmenter, too, in a file of its own; a model without uses the default model's.
+Where detector and classifier have the same backbone its numbers are stored once, with the detector; those of a late
+fusion are there, too. The folder may hold a segmenter in a file of its own; a model without uses the default model's.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
 
+from ..classification.late_fusion import LateFusion
 from ..errors import ModelError
 from ..names import FEATURE_COMBINING, JOINS
 from ..networks.cnet import CNet
@@ -26,7 +27,9 @@ from .segmenter import SEGMENTER_FILE, Segmenter, load_segmenter, save_segmenter
 
 _DETECTOR, _CLASSIFIER = "detector.", "classifier."
 _BACKBONE = "classifier.NoduleNet."
+_FUSION = "fusion"
 _DETECTOR_SAID = "detector: "
+_FUSION_SAID = "suspicion of outlined nodules fitted to "
 _SEVERAL_BANKS = "several"
 
 
@@ -50,6 +53,8 @@ class Model:
         Which bank these are parts of, by its `bank_digest`; empty where that is not known.
     learned_from
         "nodules" where each malignancy was learned as if it were one, "cases" where they were through the cases' join.
+    fusion
+        What makes a nodule's malignancy of the classifier's and of its outline, where the model has it.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Model:
     bank_folds: tuple[int, ...] = ()
     bank: str = ""
     learned_from: str = "cases"
+    fusion: LateFusion | None = None
 
     @property
     def join(self) -> str:
@@ -158,12 +164,27 @@ def load_model(folder: Path) -> Model:
             ) from error
     path = folder / SEGMENTER_FILE
     segmenter = load_segmenter(path) if path.exists() else None
+    fusion = _fusion(tensors, folder)
     known = (card.name, preset, card.outcome, card.trained_on, detector, classifier, card.sha256, segmenter)
-    return Model(*known, card.bank_folds, card.bank, card.learned_from)
+    return Model(*known, card.bank_folds, card.bank, card.learned_from, fusion)
+
+
+def _fusion(tensors: dict[str, torch.Tensor], folder: Path) -> LateFusion | None:
+    if _FUSION not in tensors:
+        return None
+    try:
+        return LateFusion(*tensors[_FUSION].tolist())
+    except TypeError as error:
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE} has a late fusion of other weights than this version's; use the version of "
+            "LungCancerDx that made it."
+        ) from error
 
 
 def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
     """The model with every nodule's logit z replaced by slope z + intercept (Platt scaling), in its last layer.
+
+    A late fusion, which was fitted to the logits before, is dropped.
 
     Parameters
     ----------
@@ -174,8 +195,27 @@ def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
     with torch.no_grad():
         classifier.fc2.weight.mul_(slope)
         classifier.fc2.bias.mul_(slope).add_(intercept)
-    said = f"suspicion calibrated on {on}: {slope:.3f} z {intercept:+.3f}; {model.trained_on}"
-    return replace(model, trained_on=said, classifier=classifier, sha256="")
+    said = f"suspicion calibrated on {on}: {slope:.3f} z {intercept:+.3f}; {_said_before(model)}"
+    return replace(model, trained_on=said, classifier=classifier, sha256="", fusion=None)
+
+
+def with_fusion(model: Model, fusion: LateFusion, on: str) -> Model:
+    """The model with a late fusion in place of any it had.
+
+    Parameters
+    ----------
+    on
+        What it was fitted to, for the card.
+    """
+    weights = f"{fusion.network:.3f} z {fusion.doubling:+.3f} log2(d / 8 mm) {fusion.calcified:+.3f} if calcified"
+    said = f"{_FUSION_SAID}{on}: {weights} {fusion.intercept:+.3f}; {_said_before(model)}"
+    return replace(model, trained_on=said, fusion=fusion, sha256="")
+
+
+def _said_before(model: Model) -> str:
+    """What a model was trained on, without its late fusion."""
+    said = model.trained_on
+    return said.partition("; ")[2] if said.startswith(_FUSION_SAID) else said
 
 
 def combined(detector: Model, classifier: Model) -> Model:
@@ -224,6 +264,8 @@ def _tensors(model: Model) -> dict[str, torch.Tensor]:
     if all(torch.equal(tensors[key], tensors[same]) for key, same in backbone.items()):
         for key in backbone:
             del tensors[key]
+    if model.fusion is not None:
+        tensors[_FUSION] = torch.tensor(astuple(model.fusion))
     return tensors
 
 

@@ -20,7 +20,8 @@ from ..assessment.assess import (
 from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
-from ..case import CaseResult, Nodule, expected
+from ..case import CaseResult, Nodule
+from ..evidence import expected
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
 from ..volume import CTVolume
 from .key_images import key_images, lung_map
@@ -244,6 +245,9 @@ def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> I
     models = (("Brock", brock), ("Mayo", mayo))
     ranges = tuple(f"{name} risks are ranges over {', '.join(common)}." for name, common in models if common)
     scores = f"Score: {result.nodule_score_name}. The case's: {result.joining[0].lower()}{result.joining[1:]}."
+    by_network = [f"{n.rank}: {n.network_malignancy:.2f}" for n in shown if n.network_malignancy is not None]
+    if by_network:
+        scores += f" Outlined diameter and calcification weigh in it; by the network alone {', '.join(by_network)}."
     yield "All", (scores, *ranges, *assessment.remarks)
 
 

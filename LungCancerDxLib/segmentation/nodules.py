@@ -78,9 +78,13 @@ def segment_nodules(
         found = _outlined(nodules, lambda nodule: outline(scan, nodule, net, device, lungs), labels, progress)
     progress("drawing the lungs", 0.9)
     drawn = draw_lungs(scan, order.apply(lungs.labels), labels)
-    measured = tuple(_measured(scan, nodule, found.get(n), drawn) for n, nodule in enumerate(nodules))
+    known = []
+    for n, nodule in enumerate(nodules):
+        masks = found.get(n)
+        sized = measured(scan, nodule, masks) if masks else replace(nodule, diameter_mm=nodule.box_diameter_mm)
+        known.append(_placed(scan, sized, masks, drawn))
     progress("nodules outlined", 1.0)
-    return SegmentedNodules(order.undo(labels), measured, CTLungs(order.undo(drawn.labels), volume.kji_to_lps))
+    return SegmentedNodules(order.undo(labels), tuple(known), CTLungs(order.undo(drawn.labels), volume.kji_to_lps))
 
 
 def _outlined(
@@ -172,34 +176,34 @@ def _onto_scan(shares: np.ndarray, mask: np.ndarray, crop: Crop, scan: CTVolume)
     return Masks((k, j, i), whole, core & whole) if whole.any() else None
 
 
-def _measured(scan: CTVolume, nodule: Nodule, masks: Masks | None, lungs: DrawnLungs) -> Nodule:
-    """The nodule with its place in the lung and what its masks tell; without one its diameter is the box's.
+def measured(scan: CTVolume, nodule: Nodule, masks: Masks) -> Nodule:
+    """The nodule with what its masks tell of its size, density and type."""
+    hu, spacing = scan.voxels[masks.box].astype(np.float32), scan.spacing_mm_kji
+    core, core_mm = measure.solid_core(hu, masks.core, float(np.prod(spacing)))
+    kind = measure.nodule_type(hu, masks.whole, core, spacing)
+    volume_mm3 = measure.volume_mm3(hu, masks.whole, spacing, is_solid=kind == SOLID)
+    return replace(
+        nodule,
+        volume_mm3=volume_mm3,
+        diameter_mm=measure.equivalent_diameter_mm(volume_mm3),
+        longest_axial_diameter_mm=measure.longest_axial_diameter_mm(masks.whole, spacing[1:]),
+        solid_component_mm=core_mm,
+        mean_hu=float(hu[masks.whole].mean()),
+        type=kind,
+    )
 
-    Distances to the pleura are from the nodule's surface, without a mask from its centre.
-    """
+
+def _placed(scan: CTVolume, nodule: Nodule, masks: Masks | None, lungs: DrawnLungs) -> Nodule:
+    """The nodule with its place in the lung; distances to the pleura are its surface's, without a mask its centre's."""
     center = np.array(nodule.center_lps_mm, dtype=float)
-    points = center[None]
-    measured = replace(nodule, diameter_mm=nodule.box_diameter_mm)
-    if masks is not None:
-        hu, mask, spacing = scan.voxels[masks.box].astype(np.float32), masks.whole, scan.spacing_mm_kji
-        points = index_to_world(scan.kji_to_lps, np.argwhere(mask) + [side.start for side in masks.box])
-        core, core_mm = measure.solid_core(hu, masks.core, float(np.prod(spacing)))
-        kind = measure.nodule_type(hu, mask, core, spacing)
-        volume_mm3 = measure.volume_mm3(hu, mask, spacing, is_solid=kind == SOLID)
-        measured = replace(
-            measured,
-            volume_mm3=volume_mm3,
-            diameter_mm=measure.equivalent_diameter_mm(volume_mm3),
-            longest_axial_diameter_mm=measure.longest_axial_diameter_mm(mask, spacing[1:]),
-            solid_component_mm=core_mm,
-            mean_hu=float(hu[mask].mean()),
-            type=kind,
-        )
     label = lungs.lung_at(center)
     if label is None:
-        return measured
+        return nodule
+    points = center[None]
+    if masks is not None:
+        points = index_to_world(scan.kji_to_lps, np.argwhere(masks.whole) + [side.start for side in masks.box])
     return replace(
-        measured,
+        nodule,
         side=SIDES[label],
         third=lungs.third(label, center),
         distance_to_pleura_mm=float(max(lungs.depth_mm(label, points).min(), 0.0)),

@@ -26,22 +26,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
+from LungCancerDxLib.case import Nodule
 from LungCancerDxLib.classification.classifier import classify_nodules
+from LungCancerDxLib.classification.late_fusion import rated_by_outline
 from LungCancerDxLib.datasets.nodule_bank import BankNodule, read_nodule_bank
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.detection.proposals import Proposals
-from LungCancerDxLib.evaluation.ratings import COLUMNS, RatedNodules, ratings_report
+from LungCancerDxLib.evaluation import fusion
+from LungCancerDxLib.evaluation.ratings import COLUMNS, NOT_A_NODULE, ratings_report, read_rated_nodules
 from LungCancerDxLib.evaluation.report import Row, markdown, row, write_rows
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
-from LungCancerDxLib.models.find import model_or_run
+from LungCancerDxLib.models.find import model_or_run, segmenter_of
+from LungCancerDxLib.names import CALCIFIED
 from LungCancerDxLib.phantom.real_nodules import insert_real_nodules, place_apart
 from LungCancerDxLib.preprocessing import WorkingScan
+from LungCancerDxLib.preprocessing.working_grid import from_grey
 from LungCancerDxLib.runtime.device import Compute, choose_compute
+from LungCancerDxLib.segmentation.nodules import measured, outline
 from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, learnable
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
-from LungCancerDxLib.volume import index_to_world, world_to_index
+from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
 
 SMALLEST_MM = 4.0
 PER_SCAN = 20
@@ -50,6 +56,7 @@ WITHIN_MM = 4.0  # a mark this near to a centre, or within the radius, is right:
 NEITHER_MM = 5.0  # from a nodule's surface: other marks this near are neither right nor wrong
 MOST_MARKS = 200  # of a scan: with so many nodules the preset's 20 would not do
 CUBE_IMAGE = 64
+SUSPICIONS = (COLUMNS[-1], *fusion.COLUMNS)
 PLAIN_FALSE_POSITIVES, PLAIN_SCANS = "false positives of scans as they are", "scans as they are"
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -146,7 +153,14 @@ def in_scan(model: Model, compute: Compute, background: Background, job: Job) ->
 def in_scan_as_it_is(model: Model, compute: Compute, background: Background, job: Job) -> Rows:
     """What is marked in a scan without any nodule put into it."""
     rows = in_scan(model, compute, background, job)
-    return {PLAIN_FALSE_POSITIVES: rows["false positives"], PLAIN_SCANS: rows["scans"]}
+    scan, wrong = background.case.scan, rows["false positives"]
+    for number, mark in enumerate(wrong):
+        mark |= dict.fromkeys(SUSPICIONS)
+        if number < model.preset.listed_nodules:
+            center = world_to_index(scan.kji_to_lps, np.array([[mark[f"{axis}_lps_mm"] for axis in "xyz"]]))
+            row = [mark["logit"], *center[0], mark["diameter_mm"] / scan.spacing_mm]
+            mark |= suspicion_of(model, compute, scan, Proposals.from_rows(np.array([row])))
+    return {PLAIN_FALSE_POSITIVES: wrong, PLAIN_SCANS: rows["scans"]}
 
 
 def of_cube(model: Model, compute: Compute, background: Background, job: Job) -> Rows:
@@ -189,17 +203,32 @@ def found_rows(
     rows: list[dict[str, Any]] = []
     for n, nodule in enumerate(nodules):
         right = np.flatnonzero(away_mm[:, n] <= max(nodule.diameter_mm / 2, WITHIN_MM))
-        known: dict[str, Any] = {"logit": None, "away_mm": None, "box_diameter_mm": None, "suspicion": None}
+        known: dict[str, Any] = dict.fromkeys(("logit", "away_mm", "box_diameter_mm", *SUSPICIONS))
         if len(right):
             best = right[:1]
             known["logit"], known["away_mm"] = float(marks.logit[best[0]]), float(away_mm[best[0], n])
             known["box_diameter_mm"] = float(marks.diameter[best[0]] * scan.spacing_mm)
             if known["logit"] > ABOVE_LOGIT:
-                scores = classify_nodules(scan, marks.center_kji[best], model.classifier, model.preset, compute)
-                known["suspicion"] = None if scores.malignancy is None else float(scores.malignancy[0])
+                known |= suspicion_of(model, compute, scan, marks[best])
         what = {key: getattr(nodule, key) for key in ("id", "patient", "malignancy", "diameter_mm", "texture")}
         rows.append({**what, "attached": nodule.is_attached, "scan": name, **known})
     return rows
+
+
+def suspicion_of(model: Model, compute: Compute, scan: WorkingScan, mark: Proposals) -> dict[str, Any]:
+    """What the pipeline says of one mark, outlined in the working scan: its suspicion, and what that is made of."""
+    segmenter = segmenter_of(model)
+    scores = classify_nodules(scan, mark.center_kji, model.classifier, model.preset, compute)
+    if scores.malignancy is None or segmenter is None:
+        raise SystemExit("A model whose nodules have scores and outlines is needed.")
+    ct = CTVolume(from_grey(scan.image, model.preset).round().astype(np.int16), scan.kji_to_lps)
+    center = tuple(index_to_world(scan.kji_to_lps, mark.center_kji)[0].tolist())
+    box_mm = float(mark.diameter[0] * scan.spacing_mm)
+    nodule = Nodule(1, "detected", center, box_diameter_mm=box_mm, malignancy=float(scores.malignancy[0]))
+    masks = outline(ct, nodule, segmenter.net, compute.device)
+    nodule = rated_by_outline(nodule if masks is None else measured(ct, nodule, masks), model.fusion)
+    known = (nodule.malignancy, float(scores.malignancy[0]), nodule.diameter_mm, int(nodule.type == CALCIFIED))
+    return dict(zip(SUSPICIONS, known, strict=True))
 
 
 def write_report(out: Path, name: str, parts: Sequence[Rows]) -> None:
@@ -233,10 +262,15 @@ def write_report(out: Path, name: str, parts: Sequence[Rows]) -> None:
         f"{len(left)} nodules found no place in their scan and are left out.",
     ]
     rated = [row for row in nodules if row["suspicion"] is not None]
-    write_table(out / "ratings.csv", COLUMNS, [tuple(row[column] for column in COLUMNS) for row in rated])
+    alarms = [
+        mark | {"id": f"{mark['scan']}-{n}", "patient": mark["scan"], "malignancy": NOT_A_NODULE, "diameter_mm": 0.0}
+        for n, mark in enumerate(plain_wrong)
+        if mark["suspicion"] is not None
+    ]
+    columns = (*COLUMNS, *fusion.COLUMNS)
+    write_table(out / "ratings.csv", columns, [tuple(row[name] for name in columns) for row in (*rated, *alarms)])
     if {1, 2} & {row["malignancy"] for row in rated} and {4, 5} & {row["malignancy"] for row in rated}:
-        patients, *numbers = (np.array([row[column] for row in rated]) for column in COLUMNS[1:])
-        figures += ratings_report(RatedNodules(patients, *numbers), np.random.default_rng(0)).rows
+        figures += ratings_report(read_rated_nodules([out / "ratings.csv"]), np.random.default_rng(0)).rows
     write_rows(figures, out / "summary.csv")
     text = markdown(f"Inserted real nodules: {name}", figures, remarks)
     write_text(out / "summary.md", text)

@@ -16,7 +16,7 @@ def test_a_sentence_a_nodule_and_the_category():
         "Nodule 1: left lung, upper third, solid, 9.0 mm (longest axial diameter 10.0 mm), 382 mm³, "
     )
     assert "12 mm from the pleura. Lung-RADS 4A. Brock risk (clinical outcomes, screening population): " in first
-    assert first.endswith(" The network's suspicion: 0.70.")
+    assert first.endswith(" The model's suspicion: 0.70.")
     assert second.startswith("Nodule 3: left lung, upper third, about 9 mm, not outlined.")
     assert category == "Lung-RADS v2022, suggested for a screening CT: category at least 4A."
     assert notice == [DECIDES, OUTCOME_REMARKS["readers"], RESEARCH_USE_ONLY]
@@ -41,7 +41,7 @@ def test_an_unreliable_scan_and_an_overruled_score_are_told():
 
 def test_a_range_is_said_with_what_it_is_over():
     text = dictated(assessed(case_of(SOLID), replace(ALL_KNOWN, family_history=None)))
-    assert " % (over family history). The network's" in text
+    assert " % (over family history). The model's" in text
 
 
 def test_a_nodule_has_the_type_by_which_its_category_is_given():

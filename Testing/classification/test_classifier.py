@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from LungCancerDxLib.case import combine
 from LungCancerDxLib.classification import classifier
 from LungCancerDxLib.classification.classifier import case_probability, classify_blank, classify_nodules
 from LungCancerDxLib.errors import Cancelled, OutOfMemoryError
+from LungCancerDxLib.evidence import combine
 from LungCancerDxLib.names import JOINS
 from LungCancerDxLib.networks.cnet import CNet
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER

@@ -35,7 +35,7 @@ def test_the_tables_have_the_columns_that_are_promised(run):
     ]
     assert list(rows(run, "nodules.csv")[0]) == [
         *("id", "rank", "source", "x_lps_mm", "y_lps_mm", "z_lps_mm", "box_diameter_mm", "diameter_mm", "volume_mm3"),
-        *("type", "logit", "confidence", "malignancy", "contribution", "scored"),
+        *("type", "logit", "confidence", "malignancy", "network_malignancy", "contribution", "scored"),
     ]
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save, save_file
 
+from LungCancerDxLib.classification.late_fusion import LateFusion
 from LungCancerDxLib.errors import ModelError, UsageError
-from LungCancerDxLib.models.bundle import combined, load_model, save_model, weights_digest
+from LungCancerDxLib.models.bundle import calibrated, combined, load_model, save_model, weights_digest, with_fusion
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.registry import CARD_FILE, WEIGHTS_FILE
 from LungCancerDxLib.preset import DEFAULT, GRT123
@@ -76,6 +77,35 @@ def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
     assert combined(other, replace(one, trained_on="detector: B")).trained_on == other.trained_on
     with pytest.raises(ModelError, match="different presets"):
         combined(replace(other, preset=GRT123), one)
+
+
+def test_a_late_fusion_is_part_of_the_weights_and_goes_with_the_classifier(model, tmp_path):
+    fusion = LateFusion(0.5, 1.25, -2.0, -0.75)
+    fused = with_fusion(model, fusion, "12 nodules")
+    said = (
+        "suspicion of outlined nodules fitted to 12 nodules: 0.500 z +1.250 log2(d / 8 mm) -2.000 if calcified -0.750"
+    )
+    assert fused.trained_on == f"{said}; synthetic scans"
+    sha256 = save_model(fused, tmp_path / "fused", half_precision=True)
+    assert load_model(tmp_path / "fused").fusion == fusion
+    assert weights_digest(fused) != weights_digest(model)
+    assert sha256 != save_model(model, tmp_path / "bare", half_precision=True)
+    assert load_model(tmp_path / "bare").fusion is None
+    assert combined(model, fused).fusion == fusion
+    assert combined(fused, model).fusion is None
+    again = with_fusion(fused, replace(fusion, network=1.0), "13 nodules")
+    assert again.trained_on.startswith("suspicion of outlined nodules fitted to 13 nodules: 1.000 z")
+    assert again.trained_on.endswith("-0.750; synthetic scans")
+    scaled = calibrated(fused, 2.0, -1.0, "14 nodules")
+    assert scaled.fusion is None  # it was fitted to other logits
+    assert scaled.trained_on == "suspicion calibrated on 14 nodules: 2.000 z -1.000; synthetic scans"
+
+
+def test_a_fusion_of_other_weights_is_refused(bundle):
+    tensors = load_file(bundle / WEIGHTS_FILE)
+    replace_weights(bundle, save({**tensors, "fusion": torch.ones(5)}))
+    with pytest.raises(ModelError, match="late fusion of other weights"):
+        load_model(bundle)
 
 
 @pytest.mark.slow

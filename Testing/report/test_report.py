@@ -135,6 +135,13 @@ def test_an_overruled_score_is_said_to_be_and_how_a_score_is_made(volume, labels
     assert "The case's: joined from 2 of 2 listed nodules by leaky-noisy-or." in text
 
 
+def test_what_outlines_made_of_the_networks_scores_is_said(volume, labels):
+    result = case_of(nodule(1, network_malignancy=0.35), nodule(2, malignancy=0.2))
+    said = "Outlined diameter and calcification weigh in it; by the network alone 1: 0.35."
+    assert said in text_of(to_html(report_of(result, volume, labels)))
+    assert "by the network alone" not in text_of(to_html(report_of(case_of(nodule(1)), volume, labels)))
+
+
 def test_what_risks_range_over_is_said_and_why_there_is_none(volume, labels):
     known = replace(PATIENT, smoker=True, earlier_cancer=False, nodules={2: NoduleFacts(upper_lobe=True)})
     large = nodule(2, diameter_mm=33.0, longest_axial_diameter_mm=34.0)

@@ -20,9 +20,8 @@ from scipy.special import expit
 
 from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...errors import UsageError
-from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
-from ...io.tables import write_table
 from ...models.bundle import Model, one_bank, save_model
+from ...models.find import segmenter_of
 from ...models.registry import MODEL_FOLDER
 from ...preset import Preset
 from ...runtime.device import Compute
@@ -34,7 +33,8 @@ from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
-from .rated_crops import Background, CropAugmentation, HeldOut, RatedCrops, held_out, without_nodule
+from .held_out_scores import SCORES_FILE, write_scores
+from .rated_crops import Background, CropAugmentation, RatedCrops, held_out, without_nodule
 from .rated_network import RatedNodules, measured, suspicions
 
 FALSE_ALARM_ABOVE_LOGIT = -2.5
@@ -43,7 +43,6 @@ FOUND_SHARES = ((6.0, 0.6), (np.inf, 0.98))  # how many nodules below a diameter
 NO_NODULES_SHARE = 0.3  # of the cases
 CASES = 20_000
 LEAK_LOGITS = (-9.0, 0.0)
-SCORES_FILE = "held-out.csv"
 _FOUND_SHARE = 0.1  # of the progress
 _AUGMENTATION = CropAugmentation()
 _OPTIMIZER = OptimizerConfig("adamw", 6e-4, 0.01, cosine=True, warm_up_steps=150, clip_norm=1.0)
@@ -199,7 +198,9 @@ def train_readers(
         _learn_leak(module, [scan for scan in scans if not scan.case.synthetic], alone, preset, recipe, compute, seed)
     if held_scan is not None and options.ranks.first:
         with autocast(next(module.parameters()).device, compute.dtype):
-            _write_scores(out / SCORES_FILE, module, held_out(background(held_scan), held, preset, seed, 0), recipe)
+            unlearned, segmenter = held_out(background(held_scan), held, preset, seed, 0), segmenter_of(start)
+            net_of_outlines = None if segmenter is None else segmenter.net
+            write_scores(out / SCORES_FILE, module, unlearned, recipe.batch, net_of_outlines)
     net = module.net.cpu().eval().requires_grad_(True)
     trained_on = (
         f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into "
@@ -279,17 +280,6 @@ def _learn_leak(
     )
     with torch.no_grad():
         module.net.baseline.fill_(float(np.log(leak / (1 - leak))))
-
-
-def _write_scores(path: Path, module: RatedNodules, others: HeldOut, recipe: ReadersRecipe) -> None:
-    """The suspicion of every nodule and false alarm held out, by its crop and, where the preset mirrors, the
-    mirrored one: for calibration and figures.
-    """
-    module.eval()
-    scores = suspicions(module, others.crops + others.alarms, recipe.batch)
-    shown = [(n.id, n.patient, n.malignancy, n.diameter_mm) for n in others.nodules]
-    shown += [(f"{others.scan}-{n}", others.scan, NOT_A_NODULE, 0.0) for n in range(len(others.alarms))]
-    write_table(path, COLUMNS, [(*row, score) for row, score in zip(shown, scores, strict=True)])
 
 
 def learned_leak(

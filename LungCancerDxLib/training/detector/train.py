@@ -130,7 +130,8 @@ def train_detector(
         known = one_bank(store.bank, bank_digest(bank) if bank else "", start.bank if start is not None else "")
         model = replace(model, bank_folds=folds_learned(start, store, real), bank=known)
         if recipe.fine_tuned and start is not None:
-            model = replace(model, outcome=start.outcome, classifier=start.classifier, learned_from=start.learned_from)
+            kept = {name: getattr(start, name) for name in ("outcome", "classifier", "learned_from", "fusion")}
+            model = replace(model, **kept)
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return net
 

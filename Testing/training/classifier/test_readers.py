@@ -11,11 +11,13 @@ from LungCancerDxLib.classification.classifier import classify_nodules, mirrored
 from LungCancerDxLib.datasets.nodule_bank import bank_digest
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
+from LungCancerDxLib.training.classifier.held_out_scores import write_scores
 from LungCancerDxLib.training.classifier.rated_crops import (
     NO_NODULE,
     Background,
@@ -30,6 +32,7 @@ from LungCancerDxLib.training.classifier.rated_crops import (
 from LungCancerDxLib.training.classifier.rated_network import RatedNodules, measured, suspicions
 from LungCancerDxLib.training.classifier.readers import READERS, Stage, train_readers
 from LungCancerDxLib.training.engine.loop import RunOptions
+from Testing.segmentation.stand_in import ThresholdNet
 from Testing.training.tiny import TINY, ball_case
 
 PRESET = replace(TINY, crop_size=32, shifted_crops=False)
@@ -160,6 +163,22 @@ def test_a_check_compares_with_the_diameter_on_the_same_nodules(background, bank
 
 
 @pytest.mark.slow
+def test_what_is_held_out_is_outlined_where_it_lies(background, bank, tmp_path):
+    module = RatedNodules(untrained_model(PRESET).classifier, PRESET)
+    others, path = held_out(background, bank[:1], PRESET, 0, 0), tmp_path / "held-out.csv"
+    write_scores(path, module, others, 2, ThresholdNet())
+    table = read_table(path)
+    assert table.texts("id") == [bank[0].id, "lung-0"]
+    outlined, alarm = table.numbers("outlined_mm", empty_allowed=True)
+    assert outlined == pytest.approx(bank[0].diameter_mm, rel=0.3)
+    assert np.isnan(alarm)  # plain lung
+    assert table.numbers("calcified").tolist() == [0, 0]
+    assert np.array_equal(table.numbers("network_suspicion"), table.numbers("suspicion"))
+    write_scores(path, module, others, 2, None)
+    assert not read_table(path).has("outlined_mm")
+
+
+@pytest.mark.slow
 def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, bank, monkeypatch):
     for name in ("one", "two"):
         write_case(tmp_path / "cases", replace(case, name=name), "DEFAULT")
@@ -176,6 +195,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     for folder, checks in (("crops-32", 2), ("crops-36", 3)):
         assert (tmp_path / "run" / folder / "validation.csv").read_text().count("\n") == 1 + checks
     rows = (tmp_path / "run" / "held-out.csv").read_text().splitlines()
+    assert rows[0] == "id,patient,malignancy,diameter_mm,suspicion,network_suspicion,outlined_mm,calcified"
     assert rows[1].startswith("a-1,P-1,2,")
     assert rows[-1].startswith("one-0,one,0,")
     model = load_model(tmp_path / "run" / "model")

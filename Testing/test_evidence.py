@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from LungCancerDxLib.case import combine
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.evidence import combine
 
 NOISY = pytest.mark.parametrize("join", ["noisy-or", "leaky-noisy-or"])
 

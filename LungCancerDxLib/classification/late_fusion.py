@@ -1,0 +1,70 @@
+"""The suspicion of a nodule from what the network says and what its outline measures (late fusion; ours).
+
+Readers rate a nodule by its size and its calcification before all else, and a mask measures both better than a crop of
+fixed size shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import expit, logit
+
+from ..case import CaseResult, Nodule
+from ..evidence import expected
+from ..names import CALCIFIED
+
+REFERENCE_MM = 8.0
+DIAMETERS_MM = (4.0, 32.0)  # between which diameters tell nodules apart: few that were learned from lie outside
+_CLIP = 1e-6  # malignancies are kept this far from 0 and 1 before their logit is taken
+
+
+@dataclass(frozen=True)
+class LateFusion:
+    """A logistic regression on a nodule's malignancy by the network, its diameter, and whether it is calcified.
+
+    logit P = network logit P_network + doubling log2(diameter / 8 mm) + calcified [is calcified] + intercept
+    """
+
+    network: float
+    doubling: float
+    calcified: float
+    intercept: float
+
+    def malignancy(self, network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
+        """P (N,) of nodules from the network's P (N,), their measured diameters and whether they are calcified."""
+        weights = np.array([self.network, self.doubling, self.calcified])
+        return np.asarray(expit(fusion_features(network, diameter_mm, is_calcified) @ weights + self.intercept))
+
+
+def fusion_features(network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
+    """What is weighed, (N, 3): the logit of the network's P, doublings of the diameter of 8 mm, calcified or not."""
+    doublings = np.log2(np.clip(diameter_mm, *DIAMETERS_MM) / REFERENCE_MM)
+    return np.stack([logit(np.clip(network, _CLIP, 1 - _CLIP)), doublings, is_calcified], axis=-1).astype(float)
+
+
+def rated_by_outline(nodule: Nodule, fusion: LateFusion | None) -> Nodule:
+    """The nodule with the malignancy that its outline gives it, where the model fuses, and it has both."""
+    if fusion is None or nodule.malignancy is None or nodule.diameter_mm is None or nodule.is_box:
+        return nodule
+    known = (nodule.malignancy, nodule.diameter_mm, nodule.type == CALCIFIED)
+    (fused,) = fusion.malignancy(*(np.array([value]) for value in known)).tolist()
+    return replace(nodule, malignancy=fused, network_malignancy=nodule.malignancy)
+
+
+def rated_by_outlines(result: CaseResult, fusion: LateFusion | None) -> CaseResult:
+    """The case with its nodules rated by their outlines: those that count in their new order, the score joined anew.
+
+    Which ones count stays as it is.
+    """
+    if fusion is None:
+        return result
+    nodules = [rated_by_outline(nodule, fusion) for nodule in result.nodules]
+    counted = [nodule for nodule in nodules if nodule.scored]
+    counted.sort(key=lambda nodule: -expected(nodule.malignancy or 0.0, nodule.confidence))
+    label_of = np.arange(np.iinfo(np.uint8).max + 1, dtype=np.uint8)
+    label_of[[nodule.rank for nodule in counted]] = range(1, len(counted) + 1)
+    ranked = [replace(nodule, rank=int(label_of[nodule.rank])) for nodule in (*counted, *nodules[len(counted) :])]
+    labels = None if result.nodule_labels is None else label_of[result.nodule_labels]
+    return replace(result, nodules=tuple(ranked), nodule_labels=labels).rescored(range(1, len(counted) + 1))

@@ -50,7 +50,7 @@ def add_evaluate(commands: Commands) -> None:
     ratings.add_argument(
         "--cross-fit",
         action="store_true",
-        help="the late fusion of network_suspicion, outlined_mm and calcified, fitted on other patients in five parts",
+        help="the late fusion of network_suspicion and outlined_mm, fitted on other patients in five parts",
     )
     segmentation = add_command(
         actions, "segmentation", run_segmentation, help="Dice, surface distance, volume and diameter error of masks"

@@ -128,7 +128,7 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     if outlined is not None:
         fusion = fitted_fusion(outlined.scaled(slope, intercept))
         slope, made = min(slope, fusion.network), with_fusion(made, fusion, outlined.basis)
-        said += " That of a nodule with an outline weighs its diameter and calcification, too."
+        said += " That of a nodule with an outline weighs its diameter, too."
     if slope <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
     made = replace(made, name=arguments.out.resolve().name)

@@ -1,8 +1,7 @@
 """A case as DICOM objects that refer to the series it was made from: a segmentation, and a measurement report.
 
 By highdicom. Segments are coded by SNOMED CT (lungs by side, nodules with the lung they lie in); thirds of a lung, for
-which it has no codes, stand in the labels. Measurements follow TID 1500; what no standard names has codes of our own
-(99LCDX), whose meanings say what it is.
+which it has no codes, stand in the labels. Measurements follow TID 1500.
 """
 
 from __future__ import annotations
@@ -17,22 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from ..assessment.assess import Assessment, assess, with_told_types
-from ..assessment.brock import BROCK_NAME
+from ..assessment.assess import assess, with_told_types
 from ..case import CaseResult, Nodule
 from ..errors import UsageError
 from ..io.dicom.source import source_datasets
 from ..io.dicom.writer import derived_uid
 from ..io.result_folder import DICOM_FILES
-from ..names import LEFT, RESEARCH_USE_ONLY, RIGHT, SIDES, UNKNOWN_SIDE
 from ..runtime.atomic import atomic_file
 from ..volume import CTVolume, index_to_world
+from .dicom_content import CATEGORY_CODES, LUNG_CODES, NODULE_CODE, case_group, evaluations, measurements, sct, site
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MAKER = "LungCancerDx"
-_OWN = "99LCDX"
 _SEGMENTATION_SERIES, _REPORT_SERIES = 7101, 7102
 _MAY_LACK = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
@@ -40,21 +37,6 @@ _MAY_LACK = (
 )
 """What the headers of anonymised series often lack, and objects that refer to them have to hold, if empty."""
 _CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
-
-_LUNG_CODES = {
-    LEFT: ("44029006", "Left lung"),
-    RIGHT: ("3341006", "Right lung"),
-    UNKNOWN_SIDE: ("39607008", "Lung"),
-}
-_NODULE_CODE = ("27925004", "Nodule")
-_SCORE_CODES = {"clinical": "CLINICAL", "readers": "READERS", "synthetic": "SIMULATED", "none": "UNTRAINED"}
-"""A score by what the model was trained on: whoever goes by codes does not take a suspicion for a probability."""
-
-_CATEGORY_CODES = {
-    False: ("91723000", "Anatomical Structure"),
-    True: ("49755003", "Morphologically Abnormal Structure"),
-}
-"""Of lungs and of nodules."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +121,7 @@ def _shown(result: CaseResult) -> list[Nodule]:
 def _segments(result: CaseResult) -> Iterator[_Segment]:
     """Lungs and nodules that have voxels."""
     if result.lung_labels is not None:
-        for label, (_, name) in _LUNG_CODES.items():
+        for label, (_, name) in LUNG_CODES.items():
             if (result.lung_labels == label).any():
                 yield _Segment(name, result.lung_labels, label, None)
     if result.nodule_labels is not None:
@@ -161,13 +143,13 @@ def _segmentation(source: Sequence[Dataset], volume: CTVolume, segments: Sequenc
         hd.seg.SegmentDescription(
             segment_number=number,
             segment_label=segment.name,
-            segmented_property_category=_sct(*_CATEGORY_CODES[segment.nodule is not None]),
-            segmented_property_type=_sct(*(_NODULE_CODE if segment.nodule else _LUNG_CODES[segment.label])),
+            segmented_property_category=sct(*CATEGORY_CODES[segment.nodule is not None]),
+            segmented_property_type=sct(*(NODULE_CODE if segment.nodule else LUNG_CODES[segment.label])),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
             tracking_uid=_tracking_uid(source, segment),
             tracking_id=segment.name.partition(":")[0],
-            anatomic_regions=None if segment.nodule is None else [_site(segment.nodule)],
+            anatomic_regions=None if segment.nodule is None else [site(segment.nodule)],
         )
         for number, segment in enumerate(segments, start=1)
     ]
@@ -218,14 +200,15 @@ def _measurement_report(
 
     assessment = assess(result)
     number_of = {segment.nodule.rank: n for n, segment in enumerate(segments, start=1) if segment.nodule is not None}
-    groups: list[Any] = [_case_group(source, result, assessment)]
+    case_uid = derived_uid(source[0].SeriesInstanceUID, "case")
+    groups: list[Any] = [case_group(case_uid, result, assessment)]
     for nodule in _shown(result):
         about = {
             "tracking_identifier": hd.sr.TrackingIdentifier(_nodule_uid(source, nodule), f"Nodule {nodule.rank}"),
-            "finding_type": _sct(*_NODULE_CODE),
-            "finding_sites": [hd.sr.FindingSite(anatomic_location=_site(nodule))],
-            "measurements": [each for each in _measurements(nodule, result, assessment) if each is not None],
-            "qualitative_evaluations": list(_evaluations(nodule, assessment)),
+            "finding_type": sct(*NODULE_CODE),
+            "finding_sites": [hd.sr.FindingSite(anatomic_location=site(nodule))],
+            "measurements": [each for each in measurements(nodule, result, assessment) if each is not None],
+            "qualitative_evaluations": list(evaluations(nodule, assessment)),
         }
         number = number_of.get(nodule.rank)
         if number is None:
@@ -259,112 +242,6 @@ def _measurement_report(
         institution_name=None,
         series_description="Lung nodule measurements (LungCancerDx, research use only)",
     )
-
-
-def _case_group(source: Sequence[Dataset], result: CaseResult, assessment: Assessment) -> Any:
-    """The case's score, the model's own beside it where the user overruled that, and the scan's category."""
-    import highdicom as hd
-
-    uid, outcome = derived_uid(source[0].SeriesInstanceUID, "case"), result.model["outcome"]
-    score = _own(f"CASE_{_SCORE_CODES[outcome]}", f"Case, by an AI model: {result.case.score_name}")
-    by_model, own_choice = result.by_model, _own("CASE_BY_MODEL", "Case, of the nodules that the model counted")
-    intended = hd.sr.QualitativeEvaluation(_own("INTENDED_USE", "Intended use"), _own("RESEARCH", RESEARCH_USE_ONLY))
-    chosen = _own("COUNTED", "Which nodules count"), _own("OVERRULED", "Chosen by the user, not by the model")
-    reliable = _own("RELIABLE", "Reliability of the score"), _own("NOT_RELIABLE", "Not reliable on this scan")
-    return hd.sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=hd.sr.TrackingIdentifier(uid, "Case"),
-        finding_type=_sct(*_LUNG_CODES[UNKNOWN_SIDE]),
-        measurements=[
-            _measurement(score, result.case.score, "1", "no units"),
-            *([_measurement(own_choice, by_model.case.score, "1", "no units")] if by_model else []),
-        ],
-        qualitative_evaluations=[
-            intended,
-            *([hd.sr.QualitativeEvaluation(*reliable)] if result.unreliable else []),
-            *([hd.sr.QualitativeEvaluation(*chosen)] if by_model else []),
-            *_categories(assessment.lung_rads, assessment.is_open),
-        ],
-    )
-
-
-def _measurements(nodule: Nodule, result: CaseResult, assessment: Assessment) -> Iterator[Any]:
-    from pydicom.sr.codedict import codes
-
-    if nodule.volume_mm3 is not None:
-        yield _measurement(codes.SCT.Volume, nodule.volume_mm3, "mm3", "cubic millimeter")
-        yield _measurement(_own("MEAN_DIAMETER", "Diameter of the ball of this volume"), nodule.diameter_mm, "mm", "mm")
-        yield _measurement(_own("BOX_DIAMETER", "Diameter of the detector's box"), nodule.box_diameter_mm, "mm", "mm")
-    else:
-        yield _measurement(_own("BOX_DIAMETER", "Diameter of the detector's box"), nodule.diameter_mm, "mm", "mm")
-    yield _measurement(_own("LONGEST_AXIAL", "Longest axial diameter"), nodule.longest_axial_diameter_mm, "mm", "mm")
-    yield _measurement(_own("MEAN_HU", "Mean attenuation"), nodule.mean_hu, "[hnsf'U]", "Hounsfield unit")
-    yield _measurement(_own("DETECTION", "Confidence of detection"), nodule.confidence, "1", "no units")
-    score = _own(
-        f"NODULE_{_SCORE_CODES[result.model['outcome']]}", f"Nodule, by an AI model: {result.nodule_score_name}"
-    )
-    yield _measurement(score, nodule.malignancy, "1", "no units")
-    found = assessment.of(nodule.rank)
-    if found is not None and found.brock.low is not None and found.brock.high is not None:
-        for code, which, value in (("LOW", "least", found.brock.low), ("HIGH", "most", found.brock.high)):
-            yield _measurement(_own(f"BROCK_{code}", f"{BROCK_NAME}, at {which}"), 100 * value, "%", "percent")
-
-
-def _evaluations(nodule: Nodule, assessment: Assessment) -> Iterator[Any]:
-    import highdicom as hd
-
-    if nodule.type:
-        value = _own(nodule.type.upper().replace("-", "_"), nodule.type)
-        yield hd.sr.QualitativeEvaluation(_own("NODULE_TYPE", "Type of nodule by attenuation"), value)
-    if nodule.third:
-        value = _own(f"{nodule.third.upper()}_THIRD", f"{nodule.third} third")
-        yield hd.sr.QualitativeEvaluation(_own("LUNG_THIRD", "Third of the lung's height"), value)
-    found = assessment.of(nodule.rank)
-    if found is not None:
-        yield from _categories(found.lung_rads)
-
-
-def _categories(categories: Sequence[Any], is_open: bool = False) -> Iterator[Any]:
-    """The categories that are possible, the least and, unless there may be a higher one, the most."""
-    import highdicom as hd
-
-    names = [category.name for category in categories]
-    if names and names[0] == names[-1] and not is_open:
-        name = _own("LUNG_RADS", "Lung-RADS v2022 category suggested by measurements")
-        yield hd.sr.QualitativeEvaluation(name, _category(names[0]))
-        return
-    bounds = list(zip(("LEAST", "MOST"), names[:1] + names[-1:], strict=False))
-    for which, value in bounds[:1] if is_open else bounds:
-        name = _own(f"LUNG_RADS_{which}", f"Lung-RADS v2022 category, at {which.lower()}, suggested by measurements")
-        yield hd.sr.QualitativeEvaluation(name, _category(value))
-
-
-def _measurement(name: Any, value: float | None, unit: str, meaning: str) -> Any:
-    """A measurement; None where there is no value."""
-    import highdicom as hd
-    from pydicom.sr.coding import Code
-
-    return None if value is None else hd.sr.Measurement(name, float(f"{value:.6g}"), Code(unit, "UCUM", meaning))
-
-
-def _category(name: str) -> Any:
-    return _own(f"LUNG_RADS_{name}", f"Lung-RADS {name}")
-
-
-def _site(nodule: Nodule) -> Any:
-    label = next((label for label, side in SIDES.items() if side == nodule.side), UNKNOWN_SIDE)
-    return _sct(*_LUNG_CODES[label])
-
-
-def _sct(value: str, meaning: str) -> Any:
-    from pydicom.sr.coding import Code
-
-    return Code(value, "SCT", meaning)
-
-
-def _own(value: str, meaning: str) -> Any:
-    from pydicom.sr.coding import Code
-
-    return Code(value[:16], _OWN, meaning[:64])
 
 
 def _nodule_uid(source: Sequence[Dataset], nodule: Nodule) -> str:

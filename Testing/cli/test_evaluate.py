@@ -142,7 +142,7 @@ def test_a_late_fusion_is_evaluated_on_patients_that_it_was_not_fitted_to(tmp_pa
     rng, scores = np.random.default_rng(0), tmp_path / "ratings.csv"
     mm = rng.uniform(4, 30, 200)
     rating = np.where(rng.random(200) < 1 / (1 + np.exp(8 - mm / 2)), 5, 1)  # by size alone
-    rows = [(n, n, rating[n], mm[n], 0.5, 0.5, mm[n], 0) for n in range(200)]
+    rows = [(n, n, rating[n], mm[n], 0.5, 0.5, mm[n]) for n in range(200)]
     write_table(scores, (*COLUMNS, *FUSION_COLUMNS), rows)
     evaluate("ratings", scores, "--bootstrap", 20, "--out", tmp_path / "as-it-is")
     evaluate("ratings", scores, "--cross-fit", "--bootstrap", 20, "--out", tmp_path / "fused")

@@ -246,11 +246,11 @@ def test_tables_with_outlines_give_a_model_a_late_fusion(tmp_path, capsys):
     save_model(replace(untrained_model(), outcome="readers"), tmp_path / "model", half_precision=True)
     rng, table = np.random.default_rng(0), tmp_path / "ratings.csv"
     network, mm = rng.uniform(0.05, 0.95, 2000), rng.uniform(4, 30, 2000)
-    rating = np.where(rng.random(2000) < LateFusion(0.5, 1.5, 0.0, -1.0).malignancy(network, mm, np.zeros(2000)), 5, 2)
-    rows = [(n, n, rating[n], 8.0, 0.5, network[n], mm[n], 0) for n in range(2000)]
+    rating = np.where(rng.random(2000) < LateFusion(0.5, 1.5, -1.0).malignancy(network, mm), 5, 2)
+    rows = [(n, n, rating[n], 8.0, 0.5, network[n], mm[n]) for n in range(2000)]
     write_table(table, (*COLUMNS, *FUSION_COLUMNS), rows)
     assert main(["models", "calibrate", str(tmp_path / "model"), str(table), "--out", str(tmp_path / "fused")]) == 0
-    assert "weighs its diameter and calcification, too" in capsys.readouterr().out
+    assert "weighs its diameter, too" in capsys.readouterr().out
     made, before = find_model(str(tmp_path / "fused")), find_model(str(tmp_path / "model"))
     assert made.fusion is not None
     slope = (made.classifier.fc2.weight / before.classifier.fc2.weight).median().item()

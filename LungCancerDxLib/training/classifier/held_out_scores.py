@@ -12,13 +12,13 @@ from ...case import Nodule
 from ...evaluation import fusion
 from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
-from ...names import CALCIFIED
 from ...networks.segmenter import SegmenterNet
 from ...preprocessing.working_grid import from_grey
 from ...preset import Preset
 from ...segmentation.nodules import measured, outline
 from ...volume import CTVolume
-from .rated_crops import HeldOut, Rated
+from .held_out import HeldOut
+from .rated_crops import Rated
 from .rated_network import RatedNodules, suspicions
 
 SCORES_FILE = "held-out.csv"
@@ -37,19 +37,15 @@ def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, 
         write_table(path, COLUMNS, list(zip(*columns, strict=True)))
         return
     boxes = [nodule.diameter_mm for nodule in others.nodules] + [None] * len(others.alarms)
-    outlines = [_outlined(crop, box, segmenter, module.preset) for crop, box in zip(crops, boxes, strict=True)]
-    columns += [scores, *zip(*outlines, strict=True)]
+    columns += [scores, [_outlined_mm(*one, segmenter, module.preset) for one in zip(crops, boxes, strict=True)]]
     write_table(path, (*COLUMNS, *fusion.COLUMNS), list(zip(*columns, strict=True)))
 
 
-def _outlined(crop: Rated, box_mm: float | None, segmenter: SegmenterNet, preset: Preset) -> tuple[float | None, int]:
-    """Diameter in mm, None without an outline, and whether it is calcified, of what lies in the middle of a crop."""
+def _outlined_mm(crop: Rated, box_mm: float | None, segmenter: SegmenterNet, preset: Preset) -> float | None:
+    """The diameter of what lies in the middle of a crop; None without an outline."""
     affine = np.diag([*(preset.working_spacing_mm,) * 3, 1.0])[[2, 1, 0, 3]]
     ct = CTVolume(np.rint(from_grey(crop.image, preset)).astype(np.int16), affine)
     middle = float((preset.crop_size - 1) / 2 * preset.working_spacing_mm)
     nodule = Nodule(1, "detected", (middle,) * 3, box_diameter_mm=box_mm)
     masks = outline(ct, nodule, segmenter, torch.device("cpu"))
-    if masks is None:
-        return None, 0
-    known = measured(ct, nodule, masks)
-    return known.diameter_mm, int(known.type == CALCIFIED)
+    return None if masks is None else measured(ct, nodule, masks).diameter_mm

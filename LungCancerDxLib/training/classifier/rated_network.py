@@ -18,8 +18,9 @@ from ...networks.cnet import CENTRAL_CELLS, HIDDEN, CNet, central_max
 from ...networks.nnet import FEATURE_CHANNELS
 from ...preset import Preset
 from ..detector.loss import Losses
+from .held_out import HeldOut
 from .network import seen
-from .rated_crops import UNKNOWN_TRAITS, HeldOut, Rated, collate
+from .rated_crops import UNKNOWN_TRAITS, Rated, collate
 
 TRAITS_WEIGHT = 0.5  # of the loss of what is learned beside the suspicion
 

@@ -33,8 +33,9 @@ from ..engine.loop import Run, RunOptions, Task, train
 from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
+from .held_out import held_out
 from .held_out_scores import SCORES_FILE, write_scores
-from .rated_crops import Background, CropAugmentation, RatedCrops, held_out, without_nodule
+from .rated_crops import Background, CropAugmentation, RatedCrops, without_nodule
 from .rated_network import RatedNodules, measured, suspicions
 
 FALSE_ALARM_ABOVE_LOGIT = -2.5

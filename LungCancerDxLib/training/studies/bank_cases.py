@@ -26,7 +26,8 @@ from ..cases.proposals import find_proposals
 from ..cases.real_nodules import learnable, refuse_test_scans
 from ..cases.store import CaseCache, CaseStore, refuse_other_preset
 from ..classifier.features import CaseFeatures, blank_feature, central_feature
-from ..classifier.rated_crops import Background, Rated, draw_voxel, held_out, without_nodule
+from ..classifier.held_out import held_out
+from ..classifier.rated_crops import Background, Rated, draw_voxel, without_nodule
 from ..classifier.readers import FALSE_ALARM_ABOVE_LOGIT
 
 PLAIN_LUNG = 20  # crops of each scan

@@ -17,13 +17,13 @@ from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
+from LungCancerDxLib.training.classifier.held_out import held_out
 from LungCancerDxLib.training.classifier.held_out_scores import write_scores
 from LungCancerDxLib.training.classifier.rated_crops import (
     NO_NODULE,
     Background,
     CropAugmentation,
     RatedCrops,
-    held_out,
     resampled,
     target_of,
     traits_of,
@@ -172,7 +172,6 @@ def test_what_is_held_out_is_outlined_where_it_lies(background, bank, tmp_path):
     outlined, alarm = table.numbers("outlined_mm", empty_allowed=True)
     assert outlined == pytest.approx(bank[0].diameter_mm, rel=0.3)
     assert np.isnan(alarm)  # plain lung
-    assert table.numbers("calcified").tolist() == [0, 0]
     assert np.array_equal(table.numbers("network_suspicion"), table.numbers("suspicion"))
     write_scores(path, module, others, 2, None)
     assert not read_table(path).has("outlined_mm")
@@ -195,7 +194,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     for folder, checks in (("crops-32", 2), ("crops-36", 3)):
         assert (tmp_path / "run" / folder / "validation.csv").read_text().count("\n") == 1 + checks
     rows = (tmp_path / "run" / "held-out.csv").read_text().splitlines()
-    assert rows[0] == "id,patient,malignancy,diameter_mm,suspicion,network_suspicion,outlined_mm,calcified"
+    assert rows[0] == "id,patient,malignancy,diameter_mm,suspicion,network_suspicion,outlined_mm"
     assert rows[1].startswith("a-1,P-1,2,")
     assert rows[-1].startswith("one-0,one,0,")
     model = load_model(tmp_path / "run" / "model")

@@ -166,7 +166,7 @@ def test_a_models_late_fusion_rates_ranks_and_labels_by_the_outlines(detected):
     truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
     patient = chest(4, **SLAB, nodules=(truth,))
     bare = replace(tiny_model(), segmenter=Segmenter(ThresholdNet(0.9), "stand-in", "nothing", "abc"))
-    fused = replace(bare, fusion=LateFusion(1.0, -3.0, -1.0))
+    fused = replace(bare, fusion=LateFusion(1.0, -3.0, 0.0, -1.0))
     before, after = (
         detect_and_score(patient.volume, model, points_lps_mm=[truth.center_lps_mm]) for model in (bare, fused)
     )

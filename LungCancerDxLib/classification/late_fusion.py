@@ -1,6 +1,7 @@
-"""The suspicion of a nodule from what the network says and how large its outline is (late fusion; ours).
+"""The suspicion of a nodule from what the network says and what its outline measures (late fusion; ours).
 
-Readers rate a nodule by its size before all else, and a mask measures it better than a crop of fixed size shows it.
+Readers rate a nodule by its size and its calcification before all else, and a mask measures both better than a crop of
+fixed size shows them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from scipy.special import expit, logit
 
 from ..case import CaseResult, Nodule
 from ..evidence import expected
+from ..names import CALCIFIED
 
 REFERENCE_MM = 8.0
 DIAMETERS_MM = (4.0, 32.0)  # between which diameters tell nodules apart: few that were learned from lie outside
@@ -20,32 +22,34 @@ _CLIP = 1e-6  # malignancies are kept this far from 0 and 1 before their logit i
 
 @dataclass(frozen=True)
 class LateFusion:
-    """A logistic regression on a nodule's malignancy by the network and the diameter of its outline.
+    """The mean of two logits, the network's and one by the outline's diameter and calcification, scaled.
 
-    logit P = network logit P_network + doubling log2(diameter / 8 mm) + intercept
+    logit P = network logit P_network + doubling log2(diameter / 8 mm) + calcified [is calcified] + intercept
     """
 
     network: float
     doubling: float
+    calcified: float
     intercept: float
 
-    def malignancy(self, network: np.ndarray, diameter_mm: np.ndarray) -> np.ndarray:
-        """P (N,) of nodules from the network's P (N,) and their measured diameters (N,)."""
-        weights = np.array([self.network, self.doubling])
-        return np.asarray(expit(fusion_features(network, diameter_mm) @ weights + self.intercept))
+    def malignancy(self, network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
+        """P (N,) of nodules from the network's P (N,), their measured diameters and whether they are calcified."""
+        weights = np.array([self.network, self.doubling, self.calcified])
+        return np.asarray(expit(fusion_features(network, diameter_mm, is_calcified) @ weights + self.intercept))
 
 
-def fusion_features(network: np.ndarray, diameter_mm: np.ndarray) -> np.ndarray:
-    """What is weighed, (N, 2): the logit of the network's P, and how often the diameter is 8 mm doubled."""
+def fusion_features(network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
+    """What is weighed, (N, 3): the logit of the network's P, doublings of the diameter of 8 mm, calcified or not."""
     doublings = np.log2(np.clip(diameter_mm, *DIAMETERS_MM) / REFERENCE_MM)
-    return np.stack([logit(np.clip(network, _CLIP, 1 - _CLIP)), doublings], axis=-1)
+    return np.stack([logit(np.clip(network, _CLIP, 1 - _CLIP)), doublings, is_calcified], axis=-1).astype(float)
 
 
 def rated_by_outline(nodule: Nodule, fusion: LateFusion | None) -> Nodule:
     """The nodule with the malignancy that its outline gives it, where the model fuses, and it has both."""
     if fusion is None or nodule.malignancy is None or nodule.diameter_mm is None or nodule.is_box:
         return nodule
-    (fused,) = fusion.malignancy(np.array([nodule.malignancy]), np.array([nodule.diameter_mm])).tolist()
+    known = (nodule.malignancy, nodule.diameter_mm, nodule.type == CALCIFIED)
+    (fused,) = fusion.malignancy(*(np.array([value]) for value in known)).tolist()
     return replace(nodule, malignancy=fused, network_malignancy=nodule.malignancy)
 
 

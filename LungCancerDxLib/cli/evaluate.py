@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import UsageError
 from ..runtime.interruption import Stop
 from .arguments import Commands, add_actions, add_command, count, path, seed
 
@@ -46,11 +45,6 @@ def add_evaluate(commands: Commands) -> None:
         type=path,
         nargs="+",
         help="held-out.csv of trainings with --fold, one each: id,patient,malignancy,diameter_mm,suspicion",
-    )
-    ratings.add_argument(
-        "--cross-fit",
-        action="store_true",
-        help="the late fusion of network_suspicion and outlined_mm, fitted on other patients in five parts",
     )
     segmentation = add_command(
         actions, "segmentation", run_segmentation, help="Dice, surface distance, volume and diameter error of masks"
@@ -134,20 +128,13 @@ def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
     import numpy as np
 
     from ..evaluation.figures import save_reliability_figure
-    from ..evaluation.fusion import COLUMNS as FUSION_COLUMNS
-    from ..evaluation.fusion import cross_fitted, read_outlined_nodules
     from ..evaluation.ratings import ratings_report, read_rated_nodules
     from ..evaluation.report import markdown, write_rows
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = RATING_FILES if arguments.overwrite else ()
     check_target(arguments.out, RATING_FILES, arguments.overwrite)
-    if not arguments.cross_fit:
-        rated = read_rated_nodules(arguments.scores)
-    elif outlined := read_outlined_nodules(arguments.scores):
-        rated = cross_fitted(outlined)
-    else:
-        raise UsageError(f"--cross-fit needs tables with the columns {', '.join(FUSION_COLUMNS)}.")
+    rated = read_rated_nodules(arguments.scores)
     report = ratings_report(rated, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Suspicion of nodules", report.rows, report.remarks)
     with atomic_folder(arguments.out, replaceable) as staging:

@@ -47,6 +47,9 @@ def add_models(commands: Commands) -> None:
     )
     calibrate.add_argument("model", metavar="MODEL|RUN", help="of outcome readers")
     calibrate.add_argument("scores", metavar="CSV", type=path, nargs="+", help="held-out.csv of trainings with --fold")
+    calibrate.add_argument(
+        "--outlines", metavar="CSV", type=path, help="outlines.csv of a training: weigh what outlines measure, too"
+    )
     calibrate.add_argument("--out", metavar="DIR", type=path, required=True, help="the new model, called as its folder")
     combine = add_command(actions, "combine", run_combine, help="one model's detector and another's classifier")
     combine.add_argument("detector", metavar="DETECTOR", help="a model or run")
@@ -101,10 +104,10 @@ def _described(model: Model, folder: Path | None) -> str:
 
 
 def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
-    """Calibrate a model by Platt scaling and, where the tables have outlines, by late fusion; returns the message."""
+    """Calibrate a model by Platt scaling and, with other nodules' outlines, late fusion; returns the message."""
     from dataclasses import replace
 
-    from ..evaluation.fusion import fitted_fusion, read_outlined_nodules
+    from ..evaluation.fusion import fitted_fusion, read_outlined_nodules, read_outlines, with_network_scaled
     from ..evaluation.ratings import platt_scaling, read_rated_nodules
     from ..models.bundle import calibrated, save_model, with_fusion
     from ..models.find import model_or_run
@@ -121,14 +124,18 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
             f"Model '{model.name}' scores the case as a whole: its nodules have no suspicion to calibrate."
         )
     outlined = read_outlined_nodules(arguments.scores)
-    rated = read_rated_nodules(arguments.scores) if outlined is None else outlined.by_network
+    rated = read_rated_nodules(arguments.scores) if outlined is None else outlined.rated
     slope, intercept = platt_scaling(rated.suspicion, rated.over_three)
     made = calibrated(model, slope, intercept, rated.basis)
     said = f"The logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
-    if outlined is not None:
-        fusion = fitted_fusion(outlined.scaled(slope, intercept))
-        slope, made = min(slope, fusion.network), with_fusion(made, fusion, outlined.basis)
-        said += " That of a nodule with an outline weighs its diameter, too."
+    if arguments.outlines is not None:
+        if outlined is None:
+            raise UsageError(f"{arguments.scores[0]} has no outlines, which --outlines needs there, too.")
+        others = read_outlines([arguments.outlines])
+        fusion = fitted_fusion(with_network_scaled(outlined, slope, intercept), others)
+        slope, on = min(slope, fusion.network), f"{rated.basis}, by outlines of {others.there.sum()} others"
+        made = with_fusion(made, fusion, on)
+        said += " That of a nodule with an outline weighs its diameter and calcification, too."
     if slope <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
     made = replace(made, name=arguments.out.resolve().name)

@@ -1,4 +1,4 @@
-"""Fitting the late fusion of a nodule's suspicion with its outline's diameter, and how good it is on others."""
+"""Fitting the late fusion of a nodule's suspicion with what its outline measures."""
 
 from __future__ import annotations
 
@@ -7,52 +7,71 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from ..classification.late_fusion import LateFusion, fusion_features
 from ..errors import UsageError
-from ..io.tables import read_table
-from .ratings import CALIBRATION_PARTS, FEWEST_SCALED, RatedNodules, read_rated_nodules, scaled
+from ..io.tables import Table, read_table
+from .ratings import FEWEST_SCALED, RatedNodules, platt_scaling, read_rated_nodules, scaled
 
-COLUMNS = ("network_suspicion", "outlined_mm")
-INVERSE_PENALTY = 0.25  # of squared weights, in nodules: of 0.04 to 9 the best on patients not fitted to
+OUTLINE_COLUMNS = ("id", "patient", "malignancy", "outlined_mm", "calcified")
+COLUMNS = ("network_suspicion", *OUTLINE_COLUMNS[-2:])  # beside those of `ratings`
+NETWORK_SHARE = 0.5  # of the mean of both logits: either alone is worse, and no weight is fitted to so few nodules
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Nodules and false alarms with a rating and an outline.
+
+    Parameters
+    ----------
+    patients
+        (N,) whose they are.
+    rating
+        (N,) the readers' malignancy, 1 to 5; 0 for false alarms.
+    outlined_mm
+        (N,) diameter by the outline; NaN where there is none.
+    is_calcified
+        (N,) bool.
+    """
+
+    patients: np.ndarray
+    rating: np.ndarray
+    outlined_mm: np.ndarray
+    is_calcified: np.ndarray
+
+    @property
+    def there(self) -> np.ndarray:
+        """(N,) bool, whether there is an outline."""
+        found: np.ndarray = np.isfinite(self.outlined_mm)
+        return found
 
 
 @dataclass(frozen=True)
 class OutlinedNodules:
-    """Rated nodules and false alarms, and what a late fusion weighs of each.
+    """Rated nodules and false alarms that a network did not learn from.
 
     Parameters
     ----------
-    network
-        (N,) the network's own suspicion.
-    outlined_mm
-        (N,) diameter by the outline; NaN where there is none.
+    rated
+        With the network's own suspicion.
+    outlines
+        Of the same, in the same order.
     """
 
     rated: RatedNodules
-    network: np.ndarray
-    outlined_mm: np.ndarray
+    outlines: Outlines
 
-    @property
-    def by_network(self) -> RatedNodules:
-        """All with the network's own suspicion."""
-        return replace(self.rated, suspicion=self.network)
 
-    def scaled(self, slope: float, intercept: float) -> OutlinedNodules:
-        """The same with the logits of the network scaled (Platt scaling)."""
-        return replace(self, network=scaled(self.network, slope, intercept))
+def read_outlines(paths: Sequence[Path]) -> Outlines:
+    """The rows of tables with `OUTLINE_COLUMNS`.
 
-    @property
-    def outlined(self) -> np.ndarray:
-        """(N,) bool, the ones that a fusion can say something of."""
-        there: np.ndarray = np.isfinite(self.outlined_mm)
-        return there
-
-    @property
-    def basis(self) -> str:
-        """What a fit to the outlined ones rests on."""
-        kept = self.outlined
-        return RatedNodules(*(values[kept] for values in vars(self.rated).values())).basis
+    Raises
+    ------
+    UsageError
+        Where a table cannot be read or lacks a column, or a number is out of its range.
+    """
+    return _outlines([read_table(path, OUTLINE_COLUMNS) for path in paths])
 
 
 def read_outlined_nodules(paths: Sequence[Path]) -> OutlinedNodules | None:
@@ -61,58 +80,66 @@ def read_outlined_nodules(paths: Sequence[Path]) -> OutlinedNodules | None:
     Raises
     ------
     UsageError
-        As `read_rated_nodules`; where one table lacks a column, or a number is out of its range.
+        As `read_rated_nodules` and `read_outlines`.
     """
     rated, tables = read_rated_nodules(paths), [read_table(path) for path in paths]
     if not any(table.has(name) for table in tables for name in COLUMNS):
         return None
-    for table in tables:
-        for name, high in zip(COLUMNS, (1.0, np.inf), strict=True):
-            for line, value in zip(table.lines, table.numbers(name, empty_allowed=name == COLUMNS[1]), strict=True):
-                if not (np.isnan(value) or 0 <= value <= high):
-                    raise table.complaint(line, f"{value:g} is not within 0 to {high:g}.", name)
-    network, outlined_mm = (
-        np.concatenate([table.numbers(name, empty_allowed=name == COLUMNS[1]) for table in tables]) for name in COLUMNS
-    )
-    return OutlinedNodules(rated, network, outlined_mm)
+    network = np.concatenate([_within(table, COLUMNS[0], 1.0) for table in tables])
+    return OutlinedNodules(replace(rated, suspicion=network), _outlines(tables))
 
 
-def fitted_fusion(nodules: OutlinedNodules, among: np.ndarray | None = None) -> LateFusion:
-    """The fusion by which ratings over 3 are likeliest among the outlined ones (ridge regression: few are rated).
-
-    Parameters
-    ----------
-    among
-        (N,) bool: these alone; by default all.
+def fitted_fusion(nodules: OutlinedNodules, others: Outlines) -> LateFusion:
+    """The mean of two logits of "rated over 3": the network's, and a logistic regression on other nodules' outlines;
+    scaled so that it fits the outlined ones among the nodules (Platt scaling).
 
     Raises
     ------
     UsageError
-        Where there are fewer than `FEWEST_SCALED` rated over 3, or of others.
+        Where a patient is in both, or there are fewer than `FEWEST_SCALED` of either kind; see `platt_scaling`.
     """
     from sklearn.linear_model import LogisticRegression
 
-    chosen = nodules.outlined if among is None else nodules.outlined & among
-    event = nodules.rated.over_three[chosen]
-    if min(event.sum(), (~event).sum()) < FEWEST_SCALED:
+    known, event, there = others.there & (others.rating > 0), others.rating > 3, nodules.outlines.there
+    if both := sorted({*nodules.rated.nodules.patients} & {*others.patients[known]}):
+        raise UsageError(f"Patient {both[0]} is among the nodules held out and in --outlines: give those of others.")
+    if min((known & event).sum(), (known & ~event).sum()) < FEWEST_SCALED:
         raise UsageError(
-            f"{event.sum()} outlined nodules rated over 3 and {(~event).sum()} others are too few for a late fusion, "
-            f"which needs {FEWEST_SCALED} of each; give the tables of further folds."
+            f"{(known & event).sum()} outlined nodules rated over 3 and {(known & ~event).sum()} others in --outlines "
+            f"are too few for a late fusion, which needs {FEWEST_SCALED} of each."
         )
-    features = fusion_features(nodules.network[chosen], nodules.outlined_mm[chosen])
-    fit = LogisticRegression(C=INVERSE_PENALTY, tol=1e-8, max_iter=1000).fit(features, event)
-    network, doubling = fit.coef_[0].tolist()
-    return LateFusion(network, doubling, float(fit.intercept_[0]))
+    by_outline = LogisticRegression().fit(_features(others, np.full(len(event), 0.5))[known, 1:], event[known])
+    features = _features(nodules.outlines, nodules.rated.suspicion)[there]
+    mean = np.append(NETWORK_SHARE, (1 - NETWORK_SHARE) * by_outline.coef_[0])
+    offset = (1 - NETWORK_SHARE) * float(by_outline.intercept_[0])
+    slope, intercept = platt_scaling(expit(features @ mean + offset), nodules.rated.over_three[there])
+    network, doubling, calcified = (slope * mean).tolist()
+    return LateFusion(network, doubling, calcified, slope * offset + intercept)
 
 
-def cross_fitted(nodules: OutlinedNodules) -> RatedNodules:
-    """The nodules with suspicions by fusions that were fitted on other patients, in five parts; the network's own where
-    there is no outline.
-    """
-    _, owner = np.unique(nodules.rated.patients, return_inverse=True)
-    suspicion = nodules.network.copy()
-    for part in range(CALIBRATION_PARTS):
-        fusion = fitted_fusion(nodules, owner % CALIBRATION_PARTS != part)
-        here = nodules.outlined & (owner % CALIBRATION_PARTS == part)
-        suspicion[here] = fusion.malignancy(nodules.network[here], nodules.outlined_mm[here])
-    return replace(nodules.rated, suspicion=suspicion)
+def with_network_scaled(nodules: OutlinedNodules, slope: float, intercept: float) -> OutlinedNodules:
+    """The same with the logits of the network scaled (Platt scaling)."""
+    return replace(nodules, rated=replace(nodules.rated, suspicion=scaled(nodules.rated.suspicion, slope, intercept)))
+
+
+def _features(outlines: Outlines, network: np.ndarray) -> np.ndarray:
+    return fusion_features(network, outlines.outlined_mm, outlines.is_calcified)
+
+
+def _outlines(tables: Sequence[Table]) -> Outlines:
+    patients = np.array([patient for table in tables for patient in table.texts("patient")])
+    limits = {"malignancy": 5.0, "outlined_mm": np.inf, "calcified": 1.0}
+    rating, outlined_mm, calcified = (
+        np.concatenate([_within(table, name, high, empty_allowed=name == "outlined_mm") for table in tables])
+        for name, high in limits.items()
+    )
+    return Outlines(patients, rating, outlined_mm, calcified > 0)
+
+
+def _within(table: Table, name: str, high: float, empty_allowed: bool = False) -> np.ndarray:
+    """The numbers of a column, each within 0 to `high`."""
+    numbers = table.numbers(name, empty_allowed=empty_allowed)
+    for line, value in zip(table.lines, numbers, strict=True):
+        if not (np.isnan(value) or 0 <= value <= high):
+            raise table.complaint(line, f"{value:g} is not within 0 to {high:g}.", name)
+    return numbers

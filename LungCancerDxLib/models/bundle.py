@@ -207,7 +207,7 @@ def with_fusion(model: Model, fusion: LateFusion, on: str) -> Model:
     on
         What it was fitted to, for the card.
     """
-    weights = f"{fusion.network:.3f} z {fusion.doubling:+.3f} log2(d / 8 mm)"
+    weights = f"{fusion.network:.3f} z {fusion.doubling:+.3f} log2(d / 8 mm) {fusion.calcified:+.3f} if calcified"
     said = f"{_FUSION_SAID}{on}: {weights} {fusion.intercept:+.3f}; {_said_before(model)}"
     return replace(model, trained_on=said, fusion=fusion, sha256="")
 

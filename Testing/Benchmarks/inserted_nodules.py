@@ -38,6 +38,7 @@ from LungCancerDxLib.evaluation.report import Row, markdown, row, write_rows
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import model_or_run, segmenter_of
+from LungCancerDxLib.names import CALCIFIED
 from LungCancerDxLib.phantom.real_nodules import insert_real_nodules, place_apart
 from LungCancerDxLib.preprocessing import WorkingScan
 from LungCancerDxLib.preprocessing.working_grid import from_grey
@@ -226,7 +227,7 @@ def suspicion_of(model: Model, compute: Compute, scan: WorkingScan, mark: Propos
     nodule = Nodule(1, "detected", center, box_diameter_mm=box_mm, malignancy=float(scores.malignancy[0]))
     masks = outline(ct, nodule, segmenter.net, compute.device)
     nodule = rated_by_outline(nodule if masks is None else measured(ct, nodule, masks), model.fusion)
-    known = (nodule.malignancy, float(scores.malignancy[0]), nodule.diameter_mm)
+    known = (nodule.malignancy, float(scores.malignancy[0]), nodule.diameter_mm, int(nodule.type == CALCIFIED))
     return dict(zip(SUSPICIONS, known, strict=True))
 
 

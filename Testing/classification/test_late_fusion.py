@@ -8,17 +8,18 @@ import pytest
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.classification.late_fusion import LateFusion, rated_by_outline, rated_by_outlines
 from LungCancerDxLib.evidence import combine
+from LungCancerDxLib.names import CALCIFIED, SOLID
 
-FUSION = LateFusion(network=1.0, doubling=2.0, intercept=-1.0)
+FUSION = LateFusion(network=1.0, doubling=2.0, calcified=-3.0, intercept=-1.0)
 LEAK = 0.1
 
 
-def by(network, diameter_mm):
-    return FUSION.malignancy(np.array([network]), np.array([diameter_mm])).item()
+def by(network, diameter_mm, calcified=0):
+    return FUSION.malignancy(np.array([network]), np.array([diameter_mm]), np.array([calcified])).item()
 
 
 def nodule(rank, malignancy, diameter_mm, outlined=True, **known):
-    known = {"logit": 9.0, "confidence": 1.0, "scored": True} | known
+    known = {"logit": 9.0, "confidence": 1.0, "scored": True, "type": SOLID} | known
     volume_mm3 = np.pi / 6 * diameter_mm**3 if outlined else None
     sizes = {"box_diameter_mm": 10.0, "diameter_mm": diameter_mm, "volume_mm3": volume_mm3}
     return Nodule(rank, "detected", (float(rank), 0.0, 0.0), malignancy=malignancy, **sizes, **known)
@@ -32,10 +33,10 @@ def case_of(*nodules):
     return CaseResult({}, {}, {}, {}, case, {}, nodules, {}, (), nodule_labels=labels)
 
 
-def test_the_logit_is_a_sum_of_the_networks_and_of_doublings_of_8_mm():
+def test_the_logit_is_a_sum_of_the_networks_of_doublings_of_8_mm_and_of_calcification():
     assert by(0.5, 8.0) == pytest.approx(1 / (1 + np.exp(1)))
     assert by(0.5, 16.0) == pytest.approx(1 / (1 + np.exp(-1)))
-    assert by(0.8, 4.0) == pytest.approx(1 / (1 + np.exp(-(np.log(4) - 2 - 1))))
+    assert by(0.8, 4.0, 1) == pytest.approx(1 / (1 + np.exp(-(np.log(4) - 2 - 3 - 1))))
 
 
 def test_diameters_beyond_what_was_learned_from_tell_no_more():
@@ -48,6 +49,8 @@ def test_a_nodule_keeps_what_the_network_said_of_it():
     rated = rated_by_outline(nodule(1, 0.4, 12.0), FUSION)
     assert rated.malignancy == pytest.approx(by(0.4, 12.0))
     assert rated.network_malignancy == 0.4
+    calcified = rated_by_outline(nodule(1, 0.4, 12.0, type=CALCIFIED), FUSION)
+    assert calcified.malignancy == pytest.approx(by(0.4, 12.0, 1))
 
 
 @pytest.mark.parametrize(

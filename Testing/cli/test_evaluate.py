@@ -8,7 +8,6 @@ import pytest
 
 from LungCancerDxLib.cli.evaluate import CASE_FILES, DETECTION_FILES, RATING_FILES, add_evaluate
 from LungCancerDxLib.errors import OutputError, UsageError
-from LungCancerDxLib.evaluation.fusion import COLUMNS as FUSION_COLUMNS
 from LungCancerDxLib.evaluation.ratings import COLUMNS
 from LungCancerDxLib.io.tables import write_table
 from Testing.evaluation.tables_by_hand import write
@@ -134,25 +133,6 @@ def test_suspicions_are_evaluated_into_a_folder(tmp_path):
     assert (out / "ratings.md").read_text() in message
     assert "60 nodules of 30 patients, 24 rated over 3" in message
     check_pictures(out, RATING_FILES)
-    with pytest.raises(UsageError, match="--cross-fit needs tables with the columns network_suspicion"):
-        evaluate("ratings", scores, "--cross-fit", "--out", tmp_path / "none")
-
-
-def test_a_late_fusion_is_evaluated_on_patients_that_it_was_not_fitted_to(tmp_path, no_pictures):
-    rng, scores = np.random.default_rng(0), tmp_path / "ratings.csv"
-    mm = rng.uniform(4, 30, 200)
-    rating = np.where(rng.random(200) < 1 / (1 + np.exp(8 - mm / 2)), 5, 1)  # by size alone
-    rows = [(n, n, rating[n], mm[n], 0.5, 0.5, mm[n]) for n in range(200)]
-    write_table(scores, (*COLUMNS, *FUSION_COLUMNS), rows)
-    evaluate("ratings", scores, "--bootstrap", 20, "--out", tmp_path / "as-it-is")
-    evaluate("ratings", scores, "--cross-fit", "--bootstrap", 20, "--out", tmp_path / "fused")
-    name = "AUC of ratings 4 and 5 against 1 and 2"
-    before, after = (
-        next(float(row["value"]) for row in rows_of(tmp_path / out / "ratings.csv") if row["figure"] == name)
-        for out in ("as-it-is", "fused")
-    )
-    assert before == 0.5
-    assert after > 0.9
 
 
 def test_an_evaluation_is_replaced_only_when_that_is_asked_for(tmp_path, scores_labels_truth, no_pictures):

@@ -12,6 +12,7 @@ from scipy.special import expit
 from LungCancerDxLib.classification.late_fusion import LateFusion
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.evaluation.fusion import COLUMNS as FUSION_COLUMNS
+from LungCancerDxLib.evaluation.fusion import OUTLINE_COLUMNS
 from LungCancerDxLib.evaluation.ratings import COLUMNS
 from LungCancerDxLib.io.tables import write_table
 from LungCancerDxLib.models import published, registry
@@ -241,30 +242,40 @@ def test_a_calibrated_model_scales_every_nodules_logit(tmp_path, capsys):
     assert made.classifier.leak == model.classifier.leak
 
 
-def test_tables_with_outlines_give_a_model_a_late_fusion(tmp_path, capsys):
+def test_outlines_of_other_nodules_give_a_model_a_late_fusion(tmp_path, capsys):
     pytest.importorskip("sklearn")
     save_model(replace(untrained_model(), outcome="readers"), tmp_path / "model", half_precision=True)
-    rng, table = np.random.default_rng(0), tmp_path / "ratings.csv"
+    rng, table, outlines = np.random.default_rng(0), tmp_path / "ratings.csv", tmp_path / "outlines.csv"
     network, mm = rng.uniform(0.05, 0.95, 2000), rng.uniform(4, 30, 2000)
-    rating = np.where(rng.random(2000) < LateFusion(0.5, 1.5, -1.0).malignancy(network, mm), 5, 2)
-    rows = [(n, n, rating[n], 8.0, 0.5, network[n], mm[n]) for n in range(2000)]
+    rating = np.where(rng.random(2000) < LateFusion(1.0, 2.0, 0.0, -2.0).malignancy(network, mm, np.zeros(2000)), 5, 2)
+    rows = [(n, n, rating[n], 8.0, 0.5, network[n], mm[n], 0) for n in range(2000)]
     write_table(table, (*COLUMNS, *FUSION_COLUMNS), rows)
-    assert main(["models", "calibrate", str(tmp_path / "model"), str(table), "--out", str(tmp_path / "fused")]) == 0
-    assert "weighs its diameter, too" in capsys.readouterr().out
+    write_table(outlines, OUTLINE_COLUMNS, [(f"o{n}", f"o{n}", rating[n], mm[n], 0) for n in range(2000)])
+
+    def calibrate(name="model", to="other"):
+        options = ("--outlines", str(outlines), "--out", str(tmp_path / to))
+        return main(["models", "calibrate", str(tmp_path / name), str(table), *options])
+
+    assert calibrate(to="fused") == 0
+    assert "weighs its diameter and calcification, too" in capsys.readouterr().out
     made, before = find_model(str(tmp_path / "fused")), find_model(str(tmp_path / "model"))
     assert made.fusion is not None
     slope = (made.classifier.fc2.weight / before.classifier.fc2.weight).median().item()
-    assert slope * made.fusion.network == pytest.approx(0.5, abs=0.15)
-    assert made.fusion.doubling == pytest.approx(1.5, abs=0.3)
+    assert slope * made.fusion.network == pytest.approx(1.0, abs=0.4)
+    assert made.fusion.doubling == pytest.approx(2.0, abs=0.4)
     assert "suspicion calibrated on 2000 nodules" in made.trained_on
     assert "fitted to 2000 nodules of 2000 patients" in made.trained_on
-    rows = [(*row[:2], 7 - row[2], *row[3:]) for row in rows]
-    write_table(table, (*COLUMNS, *FUSION_COLUMNS), rows)
-    assert main(["models", "calibrate", str(tmp_path / "model"), str(table), "--out", str(tmp_path / "other")]) == 2
-    assert "rated lower" in capsys.readouterr().err
+    assert "by outlines of 2000 others" in made.trained_on
     save_model(replace(untrained_model(join="feature-combining"), outcome="readers"), tmp_path / "whole")
-    assert main(["models", "calibrate", str(tmp_path / "whole"), str(table), "--out", str(tmp_path / "other")]) == 2
-    assert "its nodules have no suspicion to calibrate" in capsys.readouterr().err
+    assert calibrate("whole") == 2
+    assert "its nodules have no suspicion" in capsys.readouterr().err
+    write_table(outlines, OUTLINE_COLUMNS, [("a", 7, 5, 8.0, 0)])
+    assert calibrate() == 2
+    assert "Patient 7 is among the nodules held out and in --outlines" in capsys.readouterr().err
+    write_table(table, COLUMNS, [(*row[:4], network[row[0]]) for row in rows])
+    assert calibrate() == 2
+    assert "has no outlines, which --outlines needs there, too" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.slow

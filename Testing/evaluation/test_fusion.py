@@ -1,75 +1,96 @@
-"""A late fusion is found again from ratings that it made, and is judged on patients that it was not fitted to."""
+"""A late fusion follows the ratings that it was fitted to, and keeps apart what it is fitted on."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
-from LungCancerDxLib.classification.late_fusion import LateFusion
 from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation import ratings
 from LungCancerDxLib.evaluation.fusion import (
     COLUMNS,
+    OUTLINE_COLUMNS,
     OutlinedNodules,
-    cross_fitted,
+    Outlines,
     fitted_fusion,
     read_outlined_nodules,
+    read_outlines,
+    with_network_scaled,
 )
 from LungCancerDxLib.evaluation.ratings import RatedNodules, rated_auc
 from LungCancerDxLib.io.tables import write_table
 
 pytest.importorskip("sklearn")
 
-TRUTH = LateFusion(network=0.4, doubling=1.5, intercept=-1.0)
 
-
-def nodules(number, patients=200, seed=0):
-    """Nodules rated over 3 as the true fusion says, a tenth of them without an outline."""
+def nodules(number, seed=0, name="P"):
+    """Rated over 3 by size, by calcification, and by a sign that the network alone sees; a tenth has no outline."""
     rng = np.random.default_rng(seed)
-    network, mm = rng.uniform(0.02, 0.98, number), np.exp(rng.uniform(np.log(4), np.log(32), number))
-    over = rng.random(number) < TRUTH.malignancy(network, mm)
-    rated = RatedNodules(rng.integers(patients, size=number).astype(str), np.where(over, 4.0, 2.0), mm, network)
-    return OutlinedNodules(rated, network, np.where(rng.random(number) < 0.1, np.nan, mm))
+    mm, calcified = np.exp(rng.uniform(np.log(4), np.log(32), number)), rng.random(number) < 0.15
+    sign, doublings = 1.5 * rng.normal(size=number), np.log2(mm / 8)
+    rating = np.where(rng.random(number) < expit(2 * doublings - 2 * calcified - 1 + sign), 4.0, 2.0)
+    network = expit(doublings - 1 + sign + rng.normal(size=number))
+    patients = np.array([f"{name}{n}" for n in rng.integers(number, size=number)])
+    outlines = Outlines(patients, rating, np.where(rng.random(number) < 0.1, np.nan, mm), calcified)
+    return OutlinedNodules(RatedNodules(patients, rating, mm, network), outlines)
 
 
-def test_the_fusion_that_made_the_ratings_is_found():
-    fusion = fitted_fusion(nodules(40_000))
-    for name, value in vars(TRUTH).items():
-        assert getattr(fusion, name) == pytest.approx(value, abs=0.12), name
+@pytest.fixture(scope="module")
+def held_out():
+    return nodules(600, seed=1)
 
 
-def test_nodules_without_an_outline_and_those_left_out_have_no_say():
-    some = nodules(2000)
-    wrong = replace(some.rated, rating=np.where(some.outlined, some.rated.rating, 6 - some.rated.rating))
-    assert fitted_fusion(replace(some, rated=wrong)) == fitted_fusion(some)
-    first = np.arange(2000) < 1000
-    wrong = replace(some.rated, rating=np.where(first, some.rated.rating, 6 - some.rated.rating))
-    assert fitted_fusion(replace(some, rated=wrong), first) == fitted_fusion(some, first)
+@pytest.fixture(scope="module")
+def others():
+    return nodules(2000, seed=2, name="other").outlines
 
 
-def test_few_nodules_get_small_weights():
-    assert 0 < fitted_fusion(nodules(60)).doubling < 0.8 * TRUTH.doubling
+def test_a_fusion_is_better_than_the_network_and_than_size_and_calibrated(held_out, others):
+    fusion, test = fitted_fusion(held_out, others), nodules(4000, seed=3)
+    there, known = test.outlines.there, test.outlines
+    network, rating = test.rated.suspicion[there], test.rated.rating[there]
+    fused = fusion.malignancy(network, known.outlined_mm[there], known.is_calcified[there])
+    assert rated_auc(fused, rating) > rated_auc(network, rating) + 0.03
+    assert rated_auc(fused, rating) > rated_auc(known.outlined_mm[there], rating) + 0.03
+    assert fused.mean() == pytest.approx((rating > 3).mean(), abs=0.03)
+    assert fusion.calcified < -0.5
 
 
-def test_too_few_nodules_are_refused():
-    some = nodules(300)
-    rare = np.where(np.arange(300) % 60 == 0, some.rated.rating, 2.0)
+def test_the_network_and_the_outline_weigh_alike_whatever_is_held_out(held_out, others):
+    fusion, again = fitted_fusion(held_out, others), fitted_fusion(nodules(600, seed=4), others)
+    assert fusion != again
+    assert fusion.doubling / fusion.network == pytest.approx(again.doubling / again.network)
+    assert fusion.calcified / fusion.network == pytest.approx(again.calcified / again.network)
+
+
+def test_the_networks_logit_is_scaled(held_out):
+    scaled = with_network_scaled(held_out, 2.0, -1.0)
+    assert logit(scaled.rated.suspicion) == pytest.approx(2 * logit(held_out.rated.suspicion) - 1)
+
+
+def test_a_sign_that_no_suspicious_nodule_has_gets_a_finite_weight(held_out, others):
+    fusion = fitted_fusion(held_out, replace(others, rating=np.where(others.is_calcified, 1.0, others.rating)))
+    assert -6 < fusion.calcified < -1
+
+
+def test_what_has_no_outline_and_false_alarms_among_the_others_have_no_say(held_out, others):
+    assert not others.there.all()
+    wrong = np.where(others.there, others.rating, 6 - others.rating)
+    assert fitted_fusion(held_out, replace(others, rating=wrong)) == fitted_fusion(held_out, others)
+    alarms = Outlines(np.array(["scan"]), np.array([0.0]), np.array([30.0]), np.array([False]))
+    more = Outlines(*(np.concatenate(pair) for pair in zip(vars(others).values(), vars(alarms).values(), strict=True)))
+    assert fitted_fusion(held_out, more) == fitted_fusion(held_out, others)
+
+
+def test_a_patient_on_both_sides_and_too_few_nodules_are_refused(held_out, others):
+    patients = others.patients.copy()
+    patients[np.flatnonzero(others.there)[5]] = held_out.rated.patients[0]
+    with pytest.raises(UsageError, match=f"Patient {held_out.rated.patients[0]} is among the nodules held out"):
+        fitted_fusion(held_out, replace(others, patients=patients))
+    rare = np.where(np.arange(2000) % 400 == 0, others.rating, 2.0)
     with pytest.raises(UsageError, match="too few for a late fusion, which needs 10 of each"):
-        fitted_fusion(replace(some, rated=replace(some.rated, rating=rare)))
-
-
-def test_each_patient_is_rated_by_a_fusion_fitted_on_others():
-    some = nodules(2000)
-    made = cross_fitted(some)
-    bare = ~some.outlined
-    assert np.array_equal(made.suspicion[bare], some.network[bare])
-    assert rated_auc(made.suspicion, made.rating) > rated_auc(some.network, made.rating) + 0.1
-    owner = np.unique(some.rated.patients, return_inverse=True)[1]
-    part = owner % ratings.CALIBRATION_PARTS == 2
-    turned = replace(some.rated, rating=np.where(part, 6 - some.rated.rating, some.rated.rating))
-    again = cross_fitted(replace(some, rated=turned))
-    assert np.array_equal(again.suspicion[part], made.suspicion[part])
-    assert not np.array_equal(again.suspicion[~part & ~bare], made.suspicion[~part & ~bare])
+        fitted_fusion(held_out, replace(others, rating=rare))
 
 
 def table(path, rows, columns=(*ratings.COLUMNS, *COLUMNS)):
@@ -78,26 +99,29 @@ def table(path, rows, columns=(*ratings.COLUMNS, *COLUMNS)):
 
 
 ROWS = [
-    ("a", "A", 5, 12.0, 0.9, 0.7, 11.5),
-    ("b", "B", 1, 6.0, 0.4, 0.5, None),
-    ("c", "C", 0, 0.0, 0.1, 0.2, 7),
+    ("a", "A", 5, 12.0, 0.9, 0.7, 11.5, 0),
+    ("b", "B", 1, 6.0, 0.4, 0.5, None, 0),
+    ("c", "C", 0, 0.0, 0.1, 0.2, 7, 1),
 ]
 
 
 def test_tables_with_outlines_are_read_and_others_are_not_mistaken_for_them(tmp_path):
-    read = read_outlined_nodules([table(tmp_path / "one.csv", ROWS)])
+    one = table(tmp_path / "one.csv", ROWS)
+    read = read_outlined_nodules([one])
     assert read is not None
-    assert read.network.tolist() == [0.7, 0.5, 0.2]
-    assert read.outlined.tolist() == [True, False, True]
-    assert read.basis == "1 nodules of 1 patients, 1 rated over 3 and 1 false alarms"
+    assert read.rated.suspicion.tolist() == [0.7, 0.5, 0.2]  # the network's, not that of an earlier fusion
+    assert read.outlines.there.tolist() == [True, False, True]
+    assert read.outlines.is_calcified.tolist() == [False, False, True]
     bare = table(tmp_path / "bare.csv", [row[:5] for row in ROWS], ratings.COLUMNS)
     assert read_outlined_nodules([bare]) is None
     other = table(tmp_path / "other.csv", [(f"{row[0]}2", *row[1:5]) for row in ROWS], ratings.COLUMNS)
     with pytest.raises(UsageError, match=r"other.csv has no column network_suspicion"):
-        read_outlined_nodules([tmp_path / "one.csv", other])
+        read_outlined_nodules([one, other])
+    outlines = read_outlines([table(tmp_path / "outlines.csv", [("d", "D", 3, 9.5, 1)], OUTLINE_COLUMNS)])
+    assert (outlines.patients.tolist(), outlines.outlined_mm.tolist()) == (["D"], [9.5])
 
 
-@pytest.mark.parametrize(("column", "value"), [(5, 1.2), (6, -3.0)])
+@pytest.mark.parametrize(("column", "value"), [(5, 1.2), (6, -3.0), (7, 2)])
 def test_numbers_out_of_range_are_refused_with_their_line(column, value, tmp_path):
     rows = [list(row) for row in ROWS]
     rows[2][column] = value

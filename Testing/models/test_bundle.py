@@ -80,10 +80,10 @@ def test_a_detector_and_a_classifier_of_two_models_are_combined(model):
 
 
 def test_a_late_fusion_is_part_of_the_weights_and_goes_with_the_classifier(model, tmp_path):
-    fusion = LateFusion(0.5, 1.25, -0.75)
+    fusion = LateFusion(0.5, 1.25, -2.0, -0.75)
     fused = with_fusion(model, fusion, "12 nodules")
-    said = "suspicion of outlined nodules fitted to 12 nodules: 0.500 z +1.250 log2(d / 8 mm) -0.750"
-    assert fused.trained_on == f"{said}; synthetic scans"
+    weights = "0.500 z +1.250 log2(d / 8 mm) -2.000 if calcified -0.750"
+    assert fused.trained_on == f"suspicion of outlined nodules fitted to 12 nodules: {weights}; synthetic scans"
     sha256 = save_model(fused, tmp_path / "fused", half_precision=True)
     assert load_model(tmp_path / "fused").fusion == fusion
     assert weights_digest(fused) != weights_digest(model)

@@ -1,27 +1,29 @@
-"""What a trained classifier says of nodules held out, and what their outlines measure: for figures and calibration."""
+"""What a trained classifier says of nodules held out, and what outlines measure: for figures and calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ...case import Nodule
+from ...datasets.nodule_bank import BankNodule
 from ...evaluation import fusion
 from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
+from ...names import CALCIFIED
 from ...networks.segmenter import SegmenterNet
 from ...preprocessing.working_grid import from_grey
 from ...preset import Preset
 from ...segmentation.nodules import measured, outline
 from ...volume import CTVolume
-from .held_out import HeldOut
-from .rated_crops import Rated
+from .held_out import HeldOut, held_out
+from .rated_crops import Background, Rated
 from .rated_network import RatedNodules, suspicions
 
-SCORES_FILE = "held-out.csv"
+SCORES_FILE, OUTLINES_FILE = "held-out.csv", "outlines.csv"
 
 
 def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, segmenter: SegmenterNet | None) -> None:
@@ -32,20 +34,44 @@ def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, 
     shown = [(n.id, n.patient, n.malignancy, n.diameter_mm) for n in others.nodules]
     shown += [(f"{others.scan}-{n}", others.scan, NOT_A_NODULE, 0.0) for n in range(len(others.alarms))]
     crops = others.crops + others.alarms
-    columns: list[Iterable[object]] = [*zip(*shown, strict=True), scores := suspicions(module, crops, batch)]
+    scores = suspicions(module, crops, batch).tolist()
     if segmenter is None:
-        write_table(path, COLUMNS, list(zip(*columns, strict=True)))
+        write_table(path, COLUMNS, [(*row, score) for row, score in zip(shown, scores, strict=True)])
         return
     boxes = [nodule.diameter_mm for nodule in others.nodules] + [None] * len(others.alarms)
-    columns += [scores, [_outlined_mm(*one, segmenter, module.preset) for one in zip(crops, boxes, strict=True)]]
-    write_table(path, (*COLUMNS, *fusion.COLUMNS), list(zip(*columns, strict=True)))
+    rows = [
+        (*row, score, score, *_outlined(crop, box, segmenter, module.preset))
+        for row, score, crop, box in zip(shown, scores, crops, boxes, strict=True)
+    ]
+    write_table(path, (*COLUMNS, *fusion.COLUMNS), rows)
 
 
-def _outlined_mm(crop: Rated, box_mm: float | None, segmenter: SegmenterNet, preset: Preset) -> float | None:
-    """The diameter of what lies in the middle of a crop; None without an outline."""
+def write_outlines(
+    path: Path,
+    backgrounds: Sequence[Background],
+    nodules: Sequence[BankNodule],
+    preset: Preset,
+    segmenter: SegmenterNet,
+    seed: int,
+) -> None:
+    """What outlines measure of nodules that were learned from, put into the scans in turn, beside their ratings."""
+    rows = []
+    for number, background in enumerate(backgrounds):
+        there = held_out(background, nodules[number :: len(backgrounds)], preset, seed, 0)
+        for nodule, crop in zip(there.nodules, there.crops, strict=True):
+            known = _outlined(crop, nodule.diameter_mm, segmenter, preset)
+            rows.append((nodule.id, nodule.patient, nodule.malignancy, *known))
+    write_table(path, fusion.OUTLINE_COLUMNS, rows)
+
+
+def _outlined(crop: Rated, box_mm: float | None, segmenter: SegmenterNet, preset: Preset) -> tuple[float | None, int]:
+    """Diameter in mm, None without an outline, and whether it is calcified, of what lies in the middle of a crop."""
     affine = np.diag([*(preset.working_spacing_mm,) * 3, 1.0])[[2, 1, 0, 3]]
     ct = CTVolume(np.rint(from_grey(crop.image, preset)).astype(np.int16), affine)
     middle = float((preset.crop_size - 1) / 2 * preset.working_spacing_mm)
     nodule = Nodule(1, "detected", (middle,) * 3, box_diameter_mm=box_mm)
     masks = outline(ct, nodule, segmenter, torch.device("cpu"))
-    return None if masks is None else measured(ct, nodule, masks).diameter_mm
+    if masks is None:
+        return None, 0
+    known = measured(ct, nodule, masks)
+    return known.diameter_mm, int(known.type == CALCIFIED)

@@ -34,7 +34,7 @@ from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
 from .held_out import held_out
-from .held_out_scores import SCORES_FILE, write_scores
+from .held_out_scores import OUTLINES_FILE, SCORES_FILE, write_outlines, write_scores
 from .rated_crops import Background, CropAugmentation, RatedCrops, without_nodule
 from .rated_network import RatedNodules, measured, suspicions
 
@@ -194,14 +194,17 @@ def train_readers(
         run = Run(out / stage.folder, config, stage.optimizer, stage.steps, seed + done, checks)
         train(Task(module, items, recipe.batch), run, replace(options, progress=part(options.progress, *ends)))
         done += stage.steps
+    alone = [nodule for nodule in learned if not nodule.is_cube]
+    real_scans = [scan for scan in scans if not scan.case.synthetic]
     if module.net.leak is not None:
-        alone = [nodule for nodule in learned if not nodule.is_cube]
-        _learn_leak(module, [scan for scan in scans if not scan.case.synthetic], alone, preset, recipe, compute, seed)
+        _learn_leak(module, real_scans, alone, preset, recipe, compute, seed)
     if held_scan is not None and options.ranks.first:
+        unlearned, segmenter = held_out(background(held_scan), held, preset, seed, 0), segmenter_of(start)
+        outlining = None if segmenter is None else segmenter.net
         with autocast(next(module.parameters()).device, compute.dtype):
-            unlearned, segmenter = held_out(background(held_scan), held, preset, seed, 0), segmenter_of(start)
-            net_of_outlines = None if segmenter is None else segmenter.net
-            write_scores(out / SCORES_FILE, module, unlearned, recipe.batch, net_of_outlines)
+            write_scores(out / SCORES_FILE, module, unlearned, recipe.batch, outlining)
+        if outlining is not None:
+            write_outlines(out / OUTLINES_FILE, real_scans, alone, preset, outlining, seed)
     net = module.net.cpu().eval().requires_grad_(True)
     trained_on = (
         f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into "

@@ -11,6 +11,7 @@ from LungCancerDxLib.classification.classifier import classify_nodules, mirrored
 from LungCancerDxLib.datasets.nodule_bank import bank_digest
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.evaluation.fusion import OUTLINE_COLUMNS, read_outlines
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.models.find import untrained_model
@@ -18,7 +19,7 @@ from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
 from LungCancerDxLib.training.classifier.held_out import held_out
-from LungCancerDxLib.training.classifier.held_out_scores import write_scores
+from LungCancerDxLib.training.classifier.held_out_scores import write_outlines, write_scores
 from LungCancerDxLib.training.classifier.rated_crops import (
     NO_NODULE,
     Background,
@@ -172,9 +173,14 @@ def test_what_is_held_out_is_outlined_where_it_lies(background, bank, tmp_path):
     outlined, alarm = table.numbers("outlined_mm", empty_allowed=True)
     assert outlined == pytest.approx(bank[0].diameter_mm, rel=0.3)
     assert np.isnan(alarm)  # plain lung
+    assert table.numbers("calcified").tolist() == [0, 0]
     assert np.array_equal(table.numbers("network_suspicion"), table.numbers("suspicion"))
     write_scores(path, module, others, 2, None)
     assert not read_table(path).has("outlined_mm")
+    write_outlines(path, [background, background], bank[:1], PRESET, ThresholdNet(), 0)
+    learned = read_outlines([path])
+    assert learned.outlined_mm.tolist() == [outlined]
+    assert (learned.patients.tolist(), learned.rating.tolist()) == ([bank[0].patient], [bank[0].malignancy])
 
 
 @pytest.mark.slow
@@ -194,9 +200,10 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     for folder, checks in (("crops-32", 2), ("crops-36", 3)):
         assert (tmp_path / "run" / folder / "validation.csv").read_text().count("\n") == 1 + checks
     rows = (tmp_path / "run" / "held-out.csv").read_text().splitlines()
-    assert rows[0] == "id,patient,malignancy,diameter_mm,suspicion,network_suspicion,outlined_mm"
+    assert rows[0] == "id,patient,malignancy,diameter_mm,suspicion,network_suspicion,outlined_mm,calcified"
     assert rows[1].startswith("a-1,P-1,2,")
     assert rows[-1].startswith("one-0,one,0,")
+    assert set(read_table(tmp_path / "run" / "outlines.csv", OUTLINE_COLUMNS).texts("id")) <= {"a-2"}
     model = load_model(tmp_path / "run" / "model")
     assert (model.outcome, model.bank_folds, model.learned_from) == ("readers", (1,), "nodules")
     assert model.bank == bank_digest(bank)

@@ -25,6 +25,7 @@ import torch
 
 from LungCancerDxLib.classification.classifier import score_case
 from LungCancerDxLib.detection.detector import detect
+from LungCancerDxLib.evidence import combine, expected
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import find_model
@@ -32,6 +33,7 @@ from LungCancerDxLib.names import OUTCOMES
 from LungCancerDxLib.runtime.device import choose_compute
 from LungCancerDxLib.training.cases.prepare import synthetic_case
 from LungCancerDxLib.volume import index_to_world
+from Testing.Benchmarks.outlined import rated_marks
 
 PLACE = ("id", "x_lps_mm", "y_lps_mm", "z_lps_mm")
 TABLES = {
@@ -79,21 +81,19 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
     case, truth = synthetic_case(name, np.random.default_rng([seed, number]), preset)
     scan = case.scan
     proposals = detect(scan, model.detector, preset, compute).proposals
-    result = score_case(
-        scan,
-        proposals,
-        np.empty((0, 3)),
-        model.classifier,
-        preset,
-        compute,
-        weighted_by_confidence=model.weighted_by_confidence,
-    )
+    scores = score_case(scan, proposals, np.empty((0, 3)), model.classifier, preset, compute)
+    by_network = [p for p in scores.malignancy if p is not None]
+    rated = rated_marks(model, compute, scan, proposals[: scores.scored], by_network)
+    malignancy = [nodule.malignancy or 0.0 for nodule in rated]
+    weights = [nodule.confidence if model.weighted_by_confidence else None for nodule in rated]
+    blank = (scores.blank_malignancy, scores.blank_count)
+    score = combine(model.join, list(map(expected, malignancy, weights)), scores.leak, *blank).score
     marks = [
-        [name, *place, float(diameter * scan.spacing_mm), float(logit), malignancy]
-        for place, (logit, *_, diameter), malignancy in zip(
+        [name, *place, float(diameter * scan.spacing_mm), float(logit), p]
+        for place, (logit, *_, diameter), p in zip(
             index_to_world(scan.kji_to_lps, proposals.center_kji).tolist(),
             proposals.rows(),
-            result.malignancy,
+            malignancy + [None] * (len(proposals) - len(rated)),
             strict=True,
         )
     ]
@@ -107,7 +107,7 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
         )
     ]
     return {
-        "cases": [[name, float(result.evidence.score), OUTCOMES[model.outcome]]],
+        "cases": [[name, score, OUTCOMES[model.outcome]]],
         "truth": [[name, int(truth.label), truth.bayes_probability, truth.leak, len(nodules)]],
         "marks": marks,
         "nodules": nodules,

@@ -26,9 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from LungCancerDxLib.case import Nodule
 from LungCancerDxLib.classification.classifier import classify_nodules
-from LungCancerDxLib.classification.late_fusion import rated_by_outline
 from LungCancerDxLib.datasets.nodule_bank import BankNodule, read_nodule_bank
 from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.detection.proposals import Proposals
@@ -37,17 +35,16 @@ from LungCancerDxLib.evaluation.ratings import COLUMNS, NOT_A_NODULE, ratings_re
 from LungCancerDxLib.evaluation.report import Row, markdown, row, write_rows
 from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
-from LungCancerDxLib.models.find import model_or_run, segmenter_of
+from LungCancerDxLib.models.find import model_or_run
 from LungCancerDxLib.names import CALCIFIED
 from LungCancerDxLib.phantom.real_nodules import insert_real_nodules, place_apart
 from LungCancerDxLib.preprocessing import WorkingScan
-from LungCancerDxLib.preprocessing.working_grid import from_grey
 from LungCancerDxLib.runtime.device import Compute, choose_compute
-from LungCancerDxLib.segmentation.nodules import measured, outline
 from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, learnable
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
-from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
+from LungCancerDxLib.volume import index_to_world, world_to_index
+from Testing.Benchmarks.outlined import rated_marks
 
 SMALLEST_MM = 4.0
 PER_SCAN = 20
@@ -217,17 +214,12 @@ def found_rows(
 
 def suspicion_of(model: Model, compute: Compute, scan: WorkingScan, mark: Proposals) -> dict[str, Any]:
     """What the pipeline says of one mark, outlined in the working scan: its suspicion, and what that is made of."""
-    segmenter = segmenter_of(model)
     scores = classify_nodules(scan, mark.center_kji, model.classifier, model.preset, compute)
-    if scores.malignancy is None or segmenter is None:
-        raise SystemExit("A model whose nodules have scores and outlines is needed.")
-    ct = CTVolume(from_grey(scan.image, model.preset).round().astype(np.int16), scan.kji_to_lps)
-    center = tuple(index_to_world(scan.kji_to_lps, mark.center_kji)[0].tolist())
-    box_mm = float(mark.diameter[0] * scan.spacing_mm)
-    nodule = Nodule(1, "detected", center, box_diameter_mm=box_mm, malignancy=float(scores.malignancy[0]))
-    masks = outline(ct, nodule, segmenter.net, compute.device)
-    nodule = rated_by_outline(nodule if masks is None else measured(ct, nodule, masks), model.fusion)
-    known = (nodule.malignancy, float(scores.malignancy[0]), nodule.diameter_mm, int(nodule.type == CALCIFIED))
+    if scores.malignancy is None:
+        raise SystemExit("A model whose nodules have scores of their own is needed.")
+    by_network = scores.malignancy.tolist()
+    (nodule,) = rated_marks(model, compute, scan, mark, by_network)
+    known = (nodule.malignancy, *by_network, nodule.diameter_mm, int(nodule.type == CALCIFIED))
     return dict(zip(SUSPICIONS, known, strict=True))
 
 

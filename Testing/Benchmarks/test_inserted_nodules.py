@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.detection.proposals import Proposals
-from LungCancerDxLib.evaluation.ratings import read_rated_nodules
+from LungCancerDxLib.evaluation.fusion import read_outlined_nodules
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.runtime.device import choose_compute
@@ -71,6 +71,7 @@ def test_marks_are_right_on_nodules_wrong_elsewhere_and_neither_in_regions(model
     assert np.array_equal(images[-1], background.case.scan.image)
     assert [mark["logit"] for mark in marked[study.PLAIN_FALSE_POSITIVES]] == [-1.0, 1.0, 0.5]
     assert len(marked[study.PLAIN_SCANS]) == 1
+    assert all(0 < mark["network_suspicion"] < 1 for mark in marked[study.PLAIN_FALSE_POSITIVES])
 
 
 def test_a_cube_lies_in_the_middle_of_an_image_of_its_own(model, background, bank, monkeypatch):
@@ -93,10 +94,13 @@ def test_the_report_gives_recalls_false_positives_and_a_table_of_ratings(tmp_pat
     def nodule(number, diameter_mm, logit, malignancy):
         known = {"id": f"n{number}", "patient": f"P{number}", "malignancy": malignancy, "diameter_mm": diameter_mm}
         rest = {"texture": 5, "attached": False, "scan": "lung", "logit": logit, "away_mm": 1.0, "box_diameter_mm": 6.0}
-        return {**known, **rest, "suspicion": None if logit is None or logit < 0 else malignancy / 6}
+        suspicion = None if logit is None or logit < 0 else malignancy / 6
+        return known | rest | dict(zip(study.SUSPICIONS, (suspicion, suspicion, diameter_mm, 0), strict=True))
 
     nodules = [nodule(0, 9.0, 3.0, 5), nodule(1, 8.0, None, 4), nodule(2, 5.0, 1.0, 1), nodule(3, 5.0, -1.0, 2)]
-    wrong = [{"scan": "lung", "logit": logit} for logit in (2.0, 1.5, -2.0)]
+    unknown = dict.fromkeys(study.SUSPICIONS)
+    wrong = [{"scan": "lung", "logit": logit, **unknown} for logit in (2.0, 1.5, -2.0)]
+    wrong[1] |= dict(zip(study.SUSPICIONS, (0.3, 0.2, None, 0), strict=True))
     part = {"nodules": nodules, "not placed": [], "false positives": wrong, "scans": [{"scan": "lung"}]}
     plain: study.Rows = {study.PLAIN_FALSE_POSITIVES: wrong[1:], study.PLAIN_SCANS: [{"scan": "lung"}]}
     study.write_report(tmp_path, "model", [part, plain])
@@ -108,4 +112,7 @@ def test_the_report_gives_recalls_false_positives_and_a_table_of_ratings(tmp_pat
     assert figures["false positives a scan above logit 0, scans as they are"] == 1
     assert figures["logit above which there is one false positive a scan"] == 1.5
     assert figures["recall above logit 1.50, all"] == 0.25
-    assert read_rated_nodules([tmp_path / "ratings.csv"]).rating.tolist() == [5, 1]
+    rated = read_outlined_nodules([tmp_path / "ratings.csv"])
+    assert rated is not None
+    assert rated.rated.rating.tolist() == [5, 1, 0]
+    assert rated.outlines.there.tolist() == [True, True, False]

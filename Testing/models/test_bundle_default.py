@@ -26,6 +26,7 @@ def test_it_says_what_it_learned_from():
     card = read_card(FOLDER)
     assert (card.name, card.preset, card.join, card.outcome) == ("Default", "DEFAULT", "leaky-noisy-or", "readers")
     for message in (
+        "suspicion of outlined nodules fitted to 147 nodules",
         "suspicion calibrated on",
         "nodules of LIDC-IDRI and the readers' ratings",
         "detector: 4 scans",
@@ -43,6 +44,12 @@ def test_its_classifier_has_a_backbone_of_its_own_but_for_what_stayed_as_it_was(
     same = {name for name, weight in own.items() if torch.equal(weight, detector[name])}
     assert {name for name in own if name.startswith("preBlock") or "running" in name} <= same
     assert "back2.0.conv1.weight" not in same
+
+
+def test_what_outlines_measure_weighs_in_its_suspicion(model):
+    assert model.fusion is not None
+    assert model.fusion.network > 0
+    assert model.fusion.doubling > 0 > model.fusion.calcified
 
 
 def test_its_card_is_for_people_too():

@@ -128,6 +128,8 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     slope, intercept = platt_scaling(rated.suspicion, rated.over_three)
     made = calibrated(model, slope, intercept, rated.basis)
     said = f"The logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
+    if arguments.outlines is None and model.fusion is not None:
+        said += " Its late fusion, which was fitted to the logits before, is gone: give --outlines."
     if arguments.outlines is not None:
         if outlined is None:
             raise UsageError(f"{arguments.scores[0]} has no outlines, which --outlines needs there, too.")

@@ -16,7 +16,7 @@ from .ratings import FEWEST_SCALED, RatedNodules, platt_scaling, read_rated_nodu
 
 OUTLINE_COLUMNS = ("id", "patient", "malignancy", "outlined_mm", "calcified")
 COLUMNS = ("network_suspicion", *OUTLINE_COLUMNS[-2:])  # beside those of `ratings`
-NETWORK_SHARE = 0.5  # of the mean of both logits: either alone is worse, and no weight is fitted to so few nodules
+NETWORK_SHARE = 0.5  # of the mean: outlines alone cannot tell false alarms, and so few nodules held out fit no weight
 
 
 @dataclass(frozen=True)

@@ -266,6 +266,9 @@ def test_outlines_of_other_nodules_give_a_model_a_late_fusion(tmp_path, capsys):
     assert "suspicion calibrated on 2000 nodules" in made.trained_on
     assert "fitted to 2000 nodules of 2000 patients" in made.trained_on
     assert "by outlines of 2000 others" in made.trained_on
+    assert main(["models", "calibrate", str(tmp_path / "fused"), str(table), "--out", str(tmp_path / "bare")]) == 0
+    assert "Its late fusion, which was fitted to the logits before, is gone" in capsys.readouterr().out
+    assert find_model(str(tmp_path / "bare")).fusion is None
     save_model(replace(untrained_model(join="feature-combining"), outcome="readers"), tmp_path / "whole")
     assert calibrate("whole") == 2
     assert "its nodules have no suspicion" in capsys.readouterr().err

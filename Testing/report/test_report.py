@@ -137,7 +137,7 @@ def test_an_overruled_score_is_said_to_be_and_how_a_score_is_made(volume, labels
 
 def test_what_outlines_made_of_the_networks_scores_is_said(volume, labels):
     result = case_of(nodule(1, network_malignancy=0.35), nodule(2, malignancy=0.2))
-    said = "Outlined diameter and calcification weigh in it; by the network alone 1: 0.35."
+    said = "Outlined diameter and calcification weigh in the nodules'; by the network alone 1: 0.35."
     assert said in text_of(to_html(report_of(result, volume, labels)))
     assert "by the network alone" not in text_of(to_html(report_of(case_of(nodule(1)), volume, labels)))
 

@@ -48,6 +48,7 @@ _READING = 0.1  # share of the progress of `score_file`
 _PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9, "segmentation": 1.0}
 _EMPHYSEMA_HU = -950
 _NO_SEGMENTER = "No segmenter is at hand: nodules are not outlined, and their diameters are the detector's boxes."
+_NO_FUSION = " Their scores are the network's alone, and so is the case's."
 _TOLERATED = 1.1  # of the memory allowed
 _MOST_RANKS = np.iinfo(np.uint8).max  # which are labels of a map
 
@@ -195,7 +196,7 @@ def detect_and_score(
         *detected.warnings,
         *scored.warnings,
         *_points_outside_lungs(points_kji, working),
-        *([] if segmenter else [_NO_SEGMENTER]),
+        *([] if segmenter else [_NO_SEGMENTER + (_NO_FUSION if model.fusion else "")]),
         *_beyond_the_limit(memory.gb, compute),
     )
     result = _case_result(volume, scored, segmented, model, segmenter, detected.compute, stage.seconds, warnings)

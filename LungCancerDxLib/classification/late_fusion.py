@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from ..case import CaseResult, Nodule
 from ..evidence import expected
 from ..names import CALCIFIED
+from ..volume import world_to_index
 
 REFERENCE_MM = 8.0
 DIAMETERS_MM = (4.0, 32.0)  # between which diameters tell nodules apart: few that were learned from lie outside
@@ -56,11 +57,13 @@ def rated_by_outline(nodule: Nodule, fusion: LateFusion | None) -> Nodule:
 def rated_by_outlines(result: CaseResult, fusion: LateFusion | None) -> CaseResult:
     """The case with its nodules rated by their outlines: those that count in their new order, the score joined anew.
 
-    Which ones count stays as it is.
+    Which ones count stays as it is. One without an outline that lies in another's is the same nodule found twice: it is
+    no more suspicious than that.
     """
     if fusion is None:
         return result
-    nodules = [rated_by_outline(nodule, fusion) for nodule in result.nodules]
+    by_rank = {nodule.rank: rated_by_outline(nodule, fusion) for nodule in result.nodules}
+    nodules = [_at_most(nodule, by_rank.get(_label_at(result, nodule))) for nodule in by_rank.values()]
     counted = [nodule for nodule in nodules if nodule.scored]
     counted.sort(key=lambda nodule: -expected(nodule.malignancy or 0.0, nodule.confidence))
     label_of = np.arange(np.iinfo(np.uint8).max + 1, dtype=np.uint8)
@@ -68,3 +71,20 @@ def rated_by_outlines(result: CaseResult, fusion: LateFusion | None) -> CaseResu
     ranked = [replace(nodule, rank=int(label_of[nodule.rank])) for nodule in (*counted, *nodules[len(counted) :])]
     labels = None if result.nodule_labels is None else label_of[result.nodule_labels]
     return replace(result, nodules=tuple(ranked), nodule_labels=labels).rescored(range(1, len(counted) + 1))
+
+
+def _at_most(nodule: Nodule, same: Nodule | None) -> Nodule:
+    if same is None or nodule.malignancy is None or same.malignancy is None or nodule.network_malignancy is not None:
+        return nodule
+    if nodule.malignancy <= same.malignancy:
+        return nodule
+    return replace(nodule, malignancy=same.malignancy, network_malignancy=nodule.malignancy)
+
+
+def _label_at(result: CaseResult, nodule: Nodule) -> int:
+    """The rank of the nodule in whose outline a nodule's centre lies; 0 where there is none."""
+    if result.nodule_labels is None or result.volume is None:
+        return 0
+    kji = np.rint(world_to_index(result.volume.kji_to_lps, np.array([nodule.center_lps_mm]))[0]).astype(int)
+    inside = ((kji >= 0) & (kji < result.nodule_labels.shape)).all()
+    return int(result.nodule_labels[tuple(kji)]) if inside else 0

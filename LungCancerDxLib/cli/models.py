@@ -110,7 +110,7 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..evaluation.fusion import fitted_fusion, read_outlined_nodules, read_outlines, with_network_scaled
     from ..evaluation.ratings import platt_scaling, read_rated_nodules
     from ..models.bundle import calibrated, save_model, with_fusion
-    from ..models.find import model_or_run
+    from ..models.find import model_or_run, segmenter_of
     from ..runtime.atomic import check_target
 
     check_target(arguments.out)
@@ -133,10 +133,10 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     if arguments.outlines is not None:
         if outlined is None:
             raise UsageError(f"{arguments.scores[0]} has no outlines, which --outlines needs there, too.")
-        others = read_outlines([arguments.outlines])
+        others = read_outlines(arguments.outlines)
         fusion = fitted_fusion(with_network_scaled(outlined, slope, intercept), others)
         slope, on = min(slope, fusion.network), f"{rated.basis}, by outlines of {others.there.sum()} others"
-        made = with_fusion(made, fusion, on)
+        made = replace(with_fusion(made, fusion, on), segmenter=segmenter_of(model))  # whose outlines these are
         said += " That of a nodule with an outline weighs its diameter and calcification, too."
     if slope <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")

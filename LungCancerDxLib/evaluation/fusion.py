@@ -63,15 +63,21 @@ class OutlinedNodules:
     outlines: Outlines
 
 
-def read_outlines(paths: Sequence[Path]) -> Outlines:
-    """The rows of tables with `OUTLINE_COLUMNS`.
+def read_outlines(path: Path) -> Outlines:
+    """The rows of a table with `OUTLINE_COLUMNS`.
 
     Raises
     ------
     UsageError
-        Where a table cannot be read or lacks a column, or a number is out of its range.
+        Where the table cannot be read or lacks a column, a nodule is there twice, or a number is out of its range.
     """
-    return _outlines([read_table(path, OUTLINE_COLUMNS) for path in paths])
+    table = read_table(path, OUTLINE_COLUMNS)
+    seen: set[str] = set()
+    for line, name in zip(table.lines, table.texts("id"), strict=True):
+        if name in seen:
+            raise table.complaint(line, f"nodule {name} is there twice.", "id")
+        seen.add(name)
+    return _outlines([table])
 
 
 def read_outlined_nodules(paths: Sequence[Path]) -> OutlinedNodules | None:
@@ -98,8 +104,10 @@ def fitted_fusion(nodules: OutlinedNodules, others: Outlines) -> LateFusion:
     UsageError
         Where a patient is in both, or there are fewer than `FEWEST_SCALED` of either kind; see `platt_scaling`.
     """
-    from sklearn.linear_model import LogisticRegression
-
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError:
+        raise UsageError("A late fusion needs scikit-learn: pip install 'lungcancerdx[evaluate]'.") from None
     known, event, there = others.there & (others.rating > 0), others.rating > 3, nodules.outlines.there
     if both := sorted({*nodules.rated.nodules.patients} & {*others.patients[known]}):
         raise UsageError(f"Patient {both[0]} is among the nodules held out and in --outlines: give those of others.")

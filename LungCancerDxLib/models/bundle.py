@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
@@ -195,7 +196,7 @@ def calibrated(model: Model, slope: float, intercept: float, on: str) -> Model:
     with torch.no_grad():
         classifier.fc2.weight.mul_(slope)
         classifier.fc2.bias.mul_(slope).add_(intercept)
-    said = f"suspicion calibrated on {on}: {slope:.3f} z {intercept:+.3f}; {_said_before(model)}"
+    said = f"suspicion calibrated on {on}: {slope:.3f} z {intercept:+.3f}; {without_fusion(model.trained_on)}"
     return replace(model, trained_on=said, classifier=classifier, sha256="", fusion=None)
 
 
@@ -208,14 +209,13 @@ def with_fusion(model: Model, fusion: LateFusion, on: str) -> Model:
         What it was fitted to, for the card.
     """
     weights = f"{fusion.network:.3f} z {fusion.doubling:+.3f} log2(d / 8 mm) {fusion.calcified:+.3f} if calcified"
-    said = f"{_FUSION_SAID}{on}: {weights} {fusion.intercept:+.3f}; {_said_before(model)}"
+    said = f"{_FUSION_SAID}{on}: {weights} {fusion.intercept:+.3f}; {without_fusion(model.trained_on)}"
     return replace(model, trained_on=said, fusion=fusion, sha256="")
 
 
-def _said_before(model: Model) -> str:
-    """What a model was trained on, without its late fusion."""
-    said = model.trained_on
-    return said.partition("; ")[2] if said.startswith(_FUSION_SAID) else said
+def without_fusion(trained_on: str) -> str:
+    """What a model was trained on, without what is said of its late fusion."""
+    return re.sub(f"{_FUSION_SAID}[^;]*; ", "", trained_on)
 
 
 def combined(detector: Model, classifier: Model) -> Model:

@@ -247,7 +247,8 @@ def _notes(result: CaseResult, shown: list[Nodule], assessment: Assessment) -> I
     scores = f"Score: {result.nodule_score_name}. The case's: {result.joining[0].lower()}{result.joining[1:]}."
     by_network = [f"{n.rank}: {n.network_malignancy:.2f}" for n in shown if n.network_malignancy is not None]
     if by_network:
-        scores += f" Outlined diameter and calcification weigh in the nodules'; by the network alone {', '.join(by_network)}."
+        scores += " Outlined diameter and calcification weigh in the nodules'; "
+        scores += f"by the network alone {', '.join(by_network)}."
     yield "All", (scores, *ranges, *assessment.remarks)
 
 

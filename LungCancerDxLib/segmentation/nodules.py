@@ -135,7 +135,8 @@ def segmenter_output(net: SegmenterNet, crop: Crop, scan: CTVolume, device: torc
     """(2, S, S, S) float32, the probabilities of whole nodule and solid core; no core is outside the nodule."""
     hu = torch.from_numpy(crop.hu(scan))[None, None]
     sizes = (torch.tensor([size], dtype=torch.float32) for size in (crop.diameter_mm, crop.spacing_mm))
-    logits = net(*(tensor.to(device) for tensor in (hu, *sizes)))
+    with torch.autocast(device.type, enabled=False):  # a training that is under way may have turned it on
+        logits = net(*(tensor.to(device) for tensor in (hu, *sizes)))
     shares: np.ndarray = torch.sigmoid(logits)[0].cpu().numpy()
     shares[CORE] = np.minimum(shares[CORE], shares[WHOLE])
     return shares

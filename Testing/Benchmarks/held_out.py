@@ -33,7 +33,7 @@ from LungCancerDxLib.names import OUTCOMES
 from LungCancerDxLib.runtime.device import choose_compute
 from LungCancerDxLib.training.cases.prepare import synthetic_case
 from LungCancerDxLib.volume import index_to_world
-from Testing.Benchmarks.outlined import rated_marks
+from Testing.Benchmarks.outlined import rated_marks, working_ct
 
 PLACE = ("id", "x_lps_mm", "y_lps_mm", "z_lps_mm")
 TABLES = {
@@ -81,19 +81,21 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
     case, truth = synthetic_case(name, np.random.default_rng([seed, number]), preset)
     scan = case.scan
     proposals = detect(scan, model.detector, preset, compute).proposals
-    scores = score_case(scan, proposals, np.empty((0, 3)), model.classifier, preset, compute)
-    by_network = [p for p in scores.malignancy if p is not None]
-    rated = rated_marks(model, compute, scan, proposals[: scores.scored], by_network)
-    malignancy = [nodule.malignancy or 0.0 for nodule in rated]
-    weights = [nodule.confidence if model.weighted_by_confidence else None for nodule in rated]
-    blank = (scores.blank_malignancy, scores.blank_count)
-    score = combine(model.join, list(map(expected, malignancy, weights)), scores.leak, *blank).score
+    none, weighted = np.empty((0, 3)), model.weighted_by_confidence
+    scores = score_case(scan, proposals, none, model.classifier, preset, compute, weighted_by_confidence=weighted)
+    score, malignancy = scores.evidence.score, list(scores.malignancy)
+    if model.fusion is not None:
+        counted = [p or 0.0 for p in malignancy[: scores.scored]]
+        rated = rated_marks(model, working_ct(scan, preset), scan, proposals[: scores.scored], counted)
+        malignancy[: scores.scored] = [nodule.malignancy for nodule in rated]
+        counted = [expected(n.malignancy or 0.0, n.confidence if weighted else None) for n in rated]
+        score = combine(model.join, counted, scores.leak, scores.blank_malignancy, scores.blank_count).score
     marks = [
         [name, *place, float(diameter * scan.spacing_mm), float(logit), p]
         for place, (logit, *_, diameter), p in zip(
             index_to_world(scan.kji_to_lps, proposals.center_kji).tolist(),
             proposals.rows(),
-            malignancy + [None] * (len(proposals) - len(rated)),
+            malignancy,
             strict=True,
         )
     ]

@@ -43,8 +43,8 @@ from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, learnable
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
-from LungCancerDxLib.volume import index_to_world, world_to_index
-from Testing.Benchmarks.outlined import rated_marks
+from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
+from Testing.Benchmarks.outlined import rated_marks, working_ct
 
 SMALLEST_MM = 4.0
 PER_SCAN = 20
@@ -89,7 +89,8 @@ def main() -> None:
     model, store = model_or_run(arguments.model), CaseStore(arguments.data)
     compute = choose_compute("auto", arguments.precision, preset=model.preset)
     bank = read_nodule_bank(arguments.bank)
-    shown = hashlib.sha256(json.dumps([store.stamps, [nodule.id for nodule in bank]]).encode()).hexdigest()[:8]
+    study = json.dumps([store.stamps, [nodule.id for nodule in bank], SUSPICIONS])
+    shown = hashlib.sha256(study.encode()).hexdigest()[:8]
     folder = arguments.out / f"{model.sha256[:12]}-{compute.precision}-{arguments.fold}-{arguments.seed}-{shown}"
     backgrounds: dict[int, Background] = {}
     parts: list[Rows] = []
@@ -151,12 +152,13 @@ def in_scan_as_it_is(model: Model, compute: Compute, background: Background, job
     """What is marked in a scan without any nodule put into it."""
     rows = in_scan(model, compute, background, job)
     scan, wrong = background.case.scan, rows["false positives"]
+    ct = working_ct(scan, model.preset)
     for number, mark in enumerate(wrong):
         mark |= dict.fromkeys(SUSPICIONS)
         if number < model.preset.listed_nodules:
             center = world_to_index(scan.kji_to_lps, np.array([[mark[f"{axis}_lps_mm"] for axis in "xyz"]]))
             row = [mark["logit"], *center[0], mark["diameter_mm"] / scan.spacing_mm]
-            mark |= suspicion_of(model, compute, scan, Proposals.from_rows(np.array([row])))
+            mark |= suspicion_of(model, compute, scan, ct, Proposals.from_rows(np.array([row])))
     return {PLAIN_FALSE_POSITIVES: wrong, PLAIN_SCANS: rows["scans"]}
 
 
@@ -198,6 +200,7 @@ def found_rows(
         (marks, nodules) from each mark's centre to each nodule's.
     """
     rows: list[dict[str, Any]] = []
+    ct = working_ct(scan, model.preset)
     for n, nodule in enumerate(nodules):
         right = np.flatnonzero(away_mm[:, n] <= max(nodule.diameter_mm / 2, WITHIN_MM))
         known: dict[str, Any] = dict.fromkeys(("logit", "away_mm", "box_diameter_mm", *SUSPICIONS))
@@ -206,19 +209,19 @@ def found_rows(
             known["logit"], known["away_mm"] = float(marks.logit[best[0]]), float(away_mm[best[0], n])
             known["box_diameter_mm"] = float(marks.diameter[best[0]] * scan.spacing_mm)
             if known["logit"] > ABOVE_LOGIT:
-                known |= suspicion_of(model, compute, scan, marks[best])
+                known |= suspicion_of(model, compute, scan, ct, marks[best])
         what = {key: getattr(nodule, key) for key in ("id", "patient", "malignancy", "diameter_mm", "texture")}
         rows.append({**what, "attached": nodule.is_attached, "scan": name, **known})
     return rows
 
 
-def suspicion_of(model: Model, compute: Compute, scan: WorkingScan, mark: Proposals) -> dict[str, Any]:
+def suspicion_of(model: Model, compute: Compute, scan: WorkingScan, ct: CTVolume, mark: Proposals) -> dict[str, Any]:
     """What the pipeline says of one mark, outlined in the working scan: its suspicion, and what that is made of."""
     scores = classify_nodules(scan, mark.center_kji, model.classifier, model.preset, compute)
     if scores.malignancy is None:
         raise SystemExit("A model whose nodules have scores of their own is needed.")
     by_network = scores.malignancy.tolist()
-    (nodule,) = rated_marks(model, compute, scan, mark, by_network)
+    (nodule,) = rated_marks(model, ct, scan, mark, by_network)
     known = (nodule.malignancy, *by_network, nodule.diameter_mm, int(nodule.type == CALCIFIED))
     return dict(zip(SUSPICIONS, known, strict=True))
 

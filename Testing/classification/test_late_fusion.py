@@ -9,6 +9,7 @@ from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.classification.late_fusion import LateFusion, rated_by_outline, rated_by_outlines
 from LungCancerDxLib.evidence import combine
 from LungCancerDxLib.names import CALCIFIED, SOLID
+from LungCancerDxLib.volume import CTVolume
 
 FUSION = LateFusion(network=1.0, doubling=2.0, calcified=-3.0, intercept=-1.0)
 LEAK = 0.1
@@ -84,6 +85,20 @@ def test_a_case_without_a_fusion_or_without_nodules_stays_as_it_is():
     case = case_of(nodule(1, 0.5, 5.0))
     assert rated_by_outlines(case, None) is case
     assert rated_by_outlines(case_of(), FUSION).case.score == pytest.approx(LEAK)
+
+
+def test_what_lies_in_anothers_outline_is_no_more_suspicious_than_that():
+    owner, twice, away = nodule(1, 0.5, 8.0), nodule(2, 0.45, 9.0, outlined=False), nodule(3, 0.45, 9.0, outlined=False)
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[0, 0, 1] = labels[0, 0, 2] = 1
+    volume = CTVolume(np.zeros(labels.shape, np.int16), np.eye(4)[[2, 1, 0, 3]])  # i is x, k is z
+    made = rated_by_outlines(replace(case_of(owner, twice, away), nodule_labels=labels, volume=volume), FUSION)
+    by_place = {one.center_lps_mm[0]: one for one in made.nodules}
+    assert by_place[1.0].malignancy == pytest.approx(by(0.5, 8.0))
+    assert (by_place[2.0].malignancy, by_place[2.0].network_malignancy) == (by_place[1.0].malignancy, 0.45)
+    assert (by_place[3.0].malignancy, by_place[3.0].network_malignancy) == (0.45, None)
+    assert [one.center_lps_mm[0] for one in made.nodules] == [3.0, 1.0, 2.0]
+    assert (made.nodule_labels == 2).sum() == 2
 
 
 def test_equal_nodules_keep_their_order():

@@ -1,5 +1,6 @@
 """A late fusion follows the ratings that it was fitted to, and keeps apart what it is fitted on."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +84,12 @@ def test_what_has_no_outline_and_false_alarms_among_the_others_have_no_say(held_
     assert fitted_fusion(held_out, more) == fitted_fusion(held_out, others)
 
 
+def test_without_scikit_learn_the_cure_is_named(held_out, others, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    with pytest.raises(UsageError, match=r"pip install 'lungcancerdx\[evaluate\]'"):
+        fitted_fusion(held_out, others)
+
+
 def test_a_patient_on_both_sides_and_too_few_nodules_are_refused(held_out, others):
     patients = others.patients.copy()
     patients[np.flatnonzero(others.there)[5]] = held_out.rated.patients[0]
@@ -117,8 +124,11 @@ def test_tables_with_outlines_are_read_and_others_are_not_mistaken_for_them(tmp_
     other = table(tmp_path / "other.csv", [(f"{row[0]}2", *row[1:5]) for row in ROWS], ratings.COLUMNS)
     with pytest.raises(UsageError, match=r"other.csv has no column network_suspicion"):
         read_outlined_nodules([one, other])
-    outlines = read_outlines([table(tmp_path / "outlines.csv", [("d", "D", 3, 9.5, 1)], OUTLINE_COLUMNS)])
+    rows = [("d", "D", 3, 9.5, 1)]
+    outlines = read_outlines(table(tmp_path / "outlines.csv", rows, OUTLINE_COLUMNS))
     assert (outlines.patients.tolist(), outlines.outlined_mm.tolist()) == (["D"], [9.5])
+    with pytest.raises(UsageError, match="line 3, column id: nodule d is there twice"):
+        read_outlines(table(tmp_path / "outlines.csv", rows * 2, OUTLINE_COLUMNS))
 
 
 @pytest.mark.parametrize(("column", "value"), [(5, 1.2), (6, -3.0), (7, 2)])

@@ -11,7 +11,15 @@ from safetensors.torch import load_file, save, save_file
 
 from LungCancerDxLib.classification.late_fusion import LateFusion
 from LungCancerDxLib.errors import ModelError, UsageError
-from LungCancerDxLib.models.bundle import calibrated, combined, load_model, save_model, weights_digest, with_fusion
+from LungCancerDxLib.models.bundle import (
+    calibrated,
+    combined,
+    load_model,
+    save_model,
+    weights_digest,
+    with_fusion,
+    without_fusion,
+)
 from LungCancerDxLib.models.find import untrained_model
 from LungCancerDxLib.models.registry import CARD_FILE, WEIGHTS_FILE
 from LungCancerDxLib.preset import DEFAULT, GRT123
@@ -94,6 +102,8 @@ def test_a_late_fusion_is_part_of_the_weights_and_goes_with_the_classifier(model
     again = with_fusion(fused, replace(fusion, network=1.0), "13 nodules")
     assert again.trained_on.startswith("suspicion of outlined nodules fitted to 13 nodules: 1.000 z")
     assert again.trained_on.endswith("-0.750; synthetic scans")
+    nested = f"detector: A; started from B ({fused.trained_on})"
+    assert without_fusion(nested) == "detector: A; started from B (synthetic scans)"
     scaled = calibrated(fused, 2.0, -1.0, "14 nodules")
     assert scaled.fusion is None  # it was fitted to other logits
     assert scaled.trained_on == "suspicion calibrated on 14 nodules: 2.000 z -1.000; synthetic scans"

@@ -9,8 +9,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from LungCancerDxLib.preprocessing import CTLungs
+from LungCancerDxLib.segmentation.crop import Crop
 from LungCancerDxLib.segmentation.measure import volume_mm3
-from LungCancerDxLib.segmentation.nodules import is_outlined, segment_nodules
+from LungCancerDxLib.segmentation.nodules import is_outlined, segment_nodules, segmenter_output
 from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.segmentation.scenes import GLASS_HU, SOLID_HU, Scene, ball_mm3, proposal
 from Testing.segmentation.stand_in import ThresholdNet
@@ -130,6 +131,21 @@ def test_a_rib_that_was_taken_for_a_nodule_has_no_mask_but_the_users_point_has(s
     assert result.labels.any() == (source == "user")
     assert (nodule.volume_mm3 is None) == (source == "detected")
     assert nodule.diameter_mm == 10 or source == "user"
+
+
+class Convolution(torch.nn.Module):
+    """A network of what autocast touches."""
+
+    def forward(self, hu, *_sizes):
+        return torch.nn.functional.conv3d(hu, torch.full((2, 1, 1, 1, 1), 0.01))
+
+
+def test_an_outline_is_exact_while_a_training_runs_in_bfloat16(plain_scan):
+    volume, _ = plain_scan
+    crop = Crop.around(np.array(CENTER), 12.0)
+    alone = segmenter_output(Convolution(), crop, volume.canonical(), CPU)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert np.array_equal(segmenter_output(Convolution(), crop, volume.canonical(), CPU), alone)
 
 
 def test_only_what_counts_stands_out_or_was_asked_for_is_outlined(plain_scan):

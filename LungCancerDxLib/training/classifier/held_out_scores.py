@@ -17,7 +17,8 @@ from ...names import CALCIFIED
 from ...networks.segmenter import SegmenterNet
 from ...preprocessing.working_grid import from_grey
 from ...preset import Preset
-from ...segmentation.nodules import measured, outline
+from ...runtime.progress import Progress, silent
+from ...segmentation.nodules import USER_MM, measured, outline
 from ...volume import CTVolume
 from .held_out import HeldOut, held_out
 from .rated_crops import Background, Rated
@@ -28,9 +29,8 @@ SCORES_FILE, OUTLINES_FILE = "held-out.csv", "outlines.csv"
 
 def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, segmenter: SegmenterNet | None) -> None:
     """The suspicion of every nodule and false alarm held out, by its crop and, where the preset mirrors, the
-    mirrored one; with a segmenter what its outline measures there, too.
+    mirrored one; with a segmenter what its outline measures there, too. `module` is in evaluation mode.
     """
-    module.eval()
     shown = [(n.id, n.patient, n.malignancy, n.diameter_mm) for n in others.nodules]
     shown += [(f"{others.scan}-{n}", others.scan, NOT_A_NODULE, 0.0) for n in range(len(others.alarms))]
     crops = others.crops + others.alarms
@@ -38,7 +38,7 @@ def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, 
     if segmenter is None:
         write_table(path, COLUMNS, [(*row, score) for row, score in zip(shown, scores, strict=True)])
         return
-    boxes = [nodule.diameter_mm for nodule in others.nodules] + [None] * len(others.alarms)
+    boxes = [nodule.diameter_mm for nodule in others.nodules] + [USER_MM] * len(others.alarms)
     rows = [
         (*row, score, score, *_outlined(crop, box, segmenter, module.preset))
         for row, score, crop, box in zip(shown, scores, crops, boxes, strict=True)
@@ -53,18 +53,20 @@ def write_outlines(
     preset: Preset,
     segmenter: SegmenterNet,
     seed: int,
+    progress: Progress = silent,
 ) -> None:
     """What outlines measure of nodules that were learned from, put into the scans in turn, beside their ratings."""
     rows = []
     for number, background in enumerate(backgrounds):
         there = held_out(background, nodules[number :: len(backgrounds)], preset, seed, 0)
         for nodule, crop in zip(there.nodules, there.crops, strict=True):
+            progress("outlining nodules", 1.0)
             known = _outlined(crop, nodule.diameter_mm, segmenter, preset)
             rows.append((nodule.id, nodule.patient, nodule.malignancy, *known))
     write_table(path, fusion.OUTLINE_COLUMNS, rows)
 
 
-def _outlined(crop: Rated, box_mm: float | None, segmenter: SegmenterNet, preset: Preset) -> tuple[float | None, int]:
+def _outlined(crop: Rated, box_mm: float, segmenter: SegmenterNet, preset: Preset) -> tuple[float | None, int]:
     """Diameter in mm, None without an outline, and whether it is calcified, of what lies in the middle of a crop."""
     affine = np.diag([*(preset.working_spacing_mm,) * 3, 1.0])[[2, 1, 0, 3]]
     ct = CTVolume(np.rint(from_grey(crop.image, preset)).astype(np.int16), affine)

@@ -8,6 +8,7 @@ have been seen.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from scipy.special import expit
 
 from ...datasets.nodule_bank import BankNodule, bank_digest
 from ...errors import UsageError
-from ...models.bundle import Model, one_bank, save_model
+from ...models.bundle import Model, one_bank, save_model, without_fusion
 from ...models.find import segmenter_of
 from ...models.registry import MODEL_FOLDER
 from ...preset import Preset
@@ -198,18 +199,11 @@ def train_readers(
     real_scans = [scan for scan in scans if not scan.case.synthetic]
     if module.net.leak is not None:
         _learn_leak(module, real_scans, alone, preset, recipe, compute, seed)
-    if held_scan is not None and options.ranks.first:
-        unlearned, segmenter = held_out(background(held_scan), held, preset, seed, 0), segmenter_of(start)
-        outlining = None if segmenter is None else segmenter.net
-        with autocast(next(module.parameters()).device, compute.dtype):
-            write_scores(out / SCORES_FILE, module, unlearned, recipe.batch, outlining)
-        if outlining is not None:
-            write_outlines(out / OUTLINES_FILE, real_scans, alone, preset, outlining, seed)
-    net = module.net.cpu().eval().requires_grad_(True)
+    net = copy.deepcopy(module.net).cpu().eval().requires_grad_(True)
     trained_on = (
         f"classifier: {len(learned)} nodules of LIDC-IDRI and the readers' ratings, inserted into "
         f"{description(backgrounds.synthetic[numbers])}, recipe {recipe.name}, steps {recipe.steps}, seed {seed}; "
-        f"{start.trained_on}"
+        f"{without_fusion(start.trained_on)}"
     )
     folds = folds_learned(start, backgrounds, learned)
     model = Model(
@@ -225,6 +219,13 @@ def train_readers(
     )
     if options.ranks.first and not (out / MODEL_FOLDER).exists():
         save_model(model, out / MODEL_FOLDER, half_precision=True)
+    if held_scan is not None and options.ranks.first:
+        unlearned, segmenter = held_out(background(held_scan), held, preset, seed, 0), segmenter_of(start)
+        outlining = None if segmenter is None else segmenter.net
+        with autocast(next(module.parameters()).device, compute.dtype):
+            write_scores(out / SCORES_FILE, module.eval(), unlearned, recipe.batch, outlining)
+        if outlining is not None:
+            write_outlines(out / OUTLINES_FILE, real_scans, alone, preset, outlining, seed, options.progress)
     return model
 
 

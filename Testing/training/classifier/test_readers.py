@@ -167,7 +167,7 @@ def test_a_check_compares_with_the_diameter_on_the_same_nodules(background, bank
 def test_what_is_held_out_is_outlined_where_it_lies(background, bank, tmp_path):
     module = RatedNodules(untrained_model(PRESET).classifier, PRESET)
     others, path = held_out(background, bank[:1], PRESET, 0, 0), tmp_path / "held-out.csv"
-    write_scores(path, module, others, 2, ThresholdNet())
+    write_scores(path, module.eval(), others, 2, ThresholdNet())
     table = read_table(path)
     assert table.texts("id") == [bank[0].id, "lung-0"]
     outlined, alarm = table.numbers("outlined_mm", empty_allowed=True)
@@ -177,10 +177,12 @@ def test_what_is_held_out_is_outlined_where_it_lies(background, bank, tmp_path):
     assert np.array_equal(table.numbers("network_suspicion"), table.numbers("suspicion"))
     write_scores(path, module, others, 2, None)
     assert not read_table(path).has("outlined_mm")
-    write_outlines(path, [background, background], bank[:1], PRESET, ThresholdNet(), 0)
-    learned = read_outlines([path])
-    assert learned.outlined_mm.tolist() == [outlined]
-    assert (learned.patients.tolist(), learned.rating.tolist()) == ([bank[0].patient], [bank[0].malignancy])
+    learned = [bank[0], replace(bank[0], id="twin", patient="other", malignancy=4)]
+    write_outlines(path, [background, background], learned, PRESET, ThresholdNet(), 0)
+    outlines = read_outlines(path)
+    assert outlines.outlined_mm.tolist() == [outlined] * 2
+    assert outlines.patients.tolist() == [bank[0].patient, "other"]
+    assert outlines.rating.tolist() == [bank[0].malignancy, 4]
 
 
 @pytest.mark.slow

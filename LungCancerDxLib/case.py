@@ -88,6 +88,11 @@ class Nodule:
         return self.volume_mm3 is None and self.diameter_mm is not None
 
     @property
+    def expected_malignancy(self) -> float:
+        """Its malignancy, if any, weighted by the confidence of detection: what the list is ordered by."""
+        return expected(self.malignancy or 0.0, self.confidence)
+
+    @property
     def counted_by_model(self) -> bool:
         """Whether the model itself counted it, whatever the user has said since."""
         return self.scored if self.scored_by_model is None else self.scored_by_model

@@ -12,13 +12,12 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ..case import CaseResult, Nodule
-from ..evidence import expected
 from ..names import CALCIFIED
 from ..volume import world_to_index
 
 REFERENCE_MM = 8.0
 DIAMETERS_MM = (4.0, 32.0)  # between which diameters tell nodules apart: few that were learned from lie outside
-_CLIP = 1e-6  # malignancies are kept this far from 0 and 1 before their logit is taken
+_CLIP = 1e-6  # probabilities are kept this far from 0 and 1 before their logit is taken
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,18 @@ class LateFusion:
 
     def malignancy(self, network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
         """P (N,) of nodules from the network's P (N,), their measured diameters and whether they are calcified."""
-        weights = np.array([self.network, self.doubling, self.calcified])
-        return np.asarray(expit(fusion_features(network, diameter_mm, is_calcified) @ weights + self.intercept))
+        by_outline = outline_features(diameter_mm, is_calcified) @ (self.doubling, self.calcified)
+        return np.asarray(expit(self.network * logits(network) + by_outline + self.intercept))
 
 
-def fusion_features(network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
-    """What is weighed, (N, 3): the logit of the network's P, doublings of the diameter of 8 mm, calcified or not."""
-    doublings = np.log2(np.clip(diameter_mm, *DIAMETERS_MM) / REFERENCE_MM)
-    return np.stack([logit(np.clip(network, _CLIP, 1 - _CLIP)), doublings, is_calcified], axis=-1).astype(float)
+def logits(probability: np.ndarray) -> np.ndarray:
+    """Of probabilities (N,), none infinite."""
+    return np.asarray(logit(np.clip(probability, _CLIP, 1 - _CLIP)))
+
+
+def outline_features(diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
+    """What is weighed of outlines, (N, 2): doublings of the diameter of 8 mm, calcified or not."""
+    return np.stack([np.log2(np.clip(diameter_mm, *DIAMETERS_MM) / REFERENCE_MM), is_calcified], axis=-1).astype(float)
 
 
 def rated_by_outline(nodule: Nodule, fusion: LateFusion | None) -> Nodule:
@@ -65,7 +68,7 @@ def rated_by_outlines(result: CaseResult, fusion: LateFusion | None) -> CaseResu
     by_rank = {nodule.rank: rated_by_outline(nodule, fusion) for nodule in result.nodules}
     nodules = [_at_most(nodule, by_rank.get(_label_at(result, nodule))) for nodule in by_rank.values()]
     counted = [nodule for nodule in nodules if nodule.scored]
-    counted.sort(key=lambda nodule: -expected(nodule.malignancy or 0.0, nodule.confidence))
+    counted.sort(key=lambda nodule: -nodule.expected_malignancy)
     label_of = np.arange(np.iinfo(np.uint8).max + 1, dtype=np.uint8)
     label_of[[nodule.rank for nodule in counted]] = range(1, len(counted) + 1)
     ranked = [replace(nodule, rank=int(label_of[nodule.rank])) for nodule in (*counted, *nodules[len(counted) :])]
@@ -74,9 +77,10 @@ def rated_by_outlines(result: CaseResult, fusion: LateFusion | None) -> CaseResu
 
 
 def _at_most(nodule: Nodule, same: Nodule | None) -> Nodule:
-    if same is None or nodule.malignancy is None or same.malignancy is None or nodule.network_malignancy is not None:
+    """A nodule that was not fused, no more suspicious than the one that is the same, if any."""
+    if same is None or nodule.malignancy is None or same.malignancy is None:
         return nodule
-    if nodule.malignancy <= same.malignancy:
+    if nodule.network_malignancy is not None or nodule.malignancy <= same.malignancy:
         return nodule
     return replace(nodule, malignancy=same.malignancy, network_malignancy=nodule.malignancy)
 

@@ -127,18 +127,19 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
     rated = read_rated_nodules(arguments.scores) if outlined is None else outlined.rated
     slope, intercept = platt_scaling(rated.suspicion, rated.over_three)
     made = calibrated(model, slope, intercept, rated.basis)
-    said = f"The logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}."
-    if arguments.outlines is None and model.fusion is not None:
-        said += " Its late fusion, which was fitted to the logits before, is gone: give --outlines."
+    said, slopes = f"The logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}.", [slope]
     if arguments.outlines is not None:
         if outlined is None:
             raise UsageError(f"{arguments.scores[0]} has no outlines, which --outlines needs there, too.")
         others = read_outlines(arguments.outlines)
         fusion = fitted_fusion(with_network_scaled(outlined, slope, intercept), others)
-        slope, on = min(slope, fusion.network), f"{rated.basis}, by outlines of {others.there.sum()} others"
-        made = replace(with_fusion(made, fusion, on), segmenter=segmenter_of(model))  # whose outlines these are
+        slopes.append(fusion.network)
+        made = with_fusion(made, fusion, f"{rated.basis}, by outlines of {others.there.sum()} others")
+        made = replace(made, segmenter=segmenter_of(model))  # whose outlines these are
         said += " That of a nodule with an outline weighs its diameter and calcification, too."
-    if slope <= 0:
+    elif model.fusion is not None:
+        said += " Its late fusion, which was fitted to the logits before, is gone: give --outlines."
+    if min(slopes) <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
     made = replace(made, name=arguments.out.resolve().name)
     made = replace(made, sha256=save_model(made, arguments.out, half_precision=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from ..classification.late_fusion import LateFusion, fusion_features
+from ..classification.late_fusion import LateFusion, logits, outline_features
 from ..errors import UsageError
 from ..io.tables import Table, read_table
 from .ratings import FEWEST_SCALED, RatedNodules, platt_scaling, read_rated_nodules, scaled
@@ -116,13 +116,14 @@ def fitted_fusion(nodules: OutlinedNodules, others: Outlines) -> LateFusion:
             f"{(known & event).sum()} outlined nodules rated over 3 and {(known & ~event).sum()} others in --outlines "
             f"are too few for a late fusion, which needs {FEWEST_SCALED} of each."
         )
-    by_outline = LogisticRegression().fit(_features(others, np.full(len(event), 0.5))[known, 1:], event[known])
-    features = _features(nodules.outlines, nodules.rated.suspicion)[there]
-    mean = np.append(NETWORK_SHARE, (1 - NETWORK_SHARE) * by_outline.coef_[0])
-    offset = (1 - NETWORK_SHARE) * float(by_outline.intercept_[0])
-    slope, intercept = platt_scaling(expit(features @ mean + offset), nodules.rated.over_three[there])
-    network, doubling, calcified = (slope * mean).tolist()
-    return LateFusion(network, doubling, calcified, slope * offset + intercept)
+    by_outline = LogisticRegression().fit(_features(others)[known], event[known])
+    own_share, their_share = NETWORK_SHARE, 1 - NETWORK_SHARE
+    outlined = by_outline.decision_function(_features(nodules.outlines)[there])
+    mean = own_share * logits(nodules.rated.suspicion[there]) + their_share * outlined
+    slope, intercept = platt_scaling(expit(mean), nodules.rated.over_three[there])
+    doubling, calcified = (slope * their_share * by_outline.coef_[0]).tolist()
+    offset = slope * their_share * float(by_outline.intercept_[0])
+    return LateFusion(slope * own_share, doubling, calcified, offset + intercept)
 
 
 def with_network_scaled(nodules: OutlinedNodules, slope: float, intercept: float) -> OutlinedNodules:
@@ -130,8 +131,8 @@ def with_network_scaled(nodules: OutlinedNodules, slope: float, intercept: float
     return replace(nodules, rated=replace(nodules.rated, suspicion=scaled(nodules.rated.suspicion, slope, intercept)))
 
 
-def _features(outlines: Outlines, network: np.ndarray) -> np.ndarray:
-    return fusion_features(network, outlines.outlined_mm, outlines.is_calcified)
+def _features(outlines: Outlines) -> np.ndarray:
+    return outline_features(outlines.outlined_mm, outlines.is_calcified)
 
 
 def _outlines(tables: Sequence[Table]) -> Outlines:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 from scipy.stats import spearmanr
 
+from ..classification.late_fusion import logits
 from ..errors import UsageError
 from ..io.tables import read_table
 from .cases import Calibration, calibration, resampled_auc, resampled_mean
@@ -20,7 +21,6 @@ MIDDLE_SIZES_MM = (8.0, 20.0)
 CALIBRATION_PARTS = 5
 NOT_A_NODULE = 0  # in the place of a rating: the detector's false alarms, which calibrate beside the nodules
 FEWEST_SCALED = 10  # nodules rated over 3, and others, that a line may be fitted to
-_CLIP = 1e-6  # suspicions are kept this far from 0 and 1 before their logit is taken
 COLUMNS = ("id", "patient", "malignancy", "diameter_mm", "suspicion")
 
 
@@ -186,7 +186,7 @@ def platt_scaling(suspicion: np.ndarray, event: np.ndarray) -> tuple[float, floa
         Where no line is: all suspicions are equal, or those of events and others do not overlap; or where there are
         fewer than `FEWEST_SCALED` of either.
     """
-    x, more = _logits(suspicion), "give the tables of further folds, or of another training"
+    x, more = logits(suspicion), "give the tables of further folds, or of another training"
     if min(event.sum(), (~event).sum()) < FEWEST_SCALED:
         raise UsageError(
             f"{event.sum()} nodules rated over 3 and {(~event).sum()} others are too few for Platt scaling, "
@@ -211,11 +211,7 @@ def platt_scaling(suspicion: np.ndarray, event: np.ndarray) -> tuple[float, floa
 
 def scaled(suspicion: np.ndarray, slope: float, intercept: float) -> np.ndarray:
     """Suspicions (N,) with slope z + intercept in place of their logits z."""
-    return np.asarray(expit(slope * _logits(suspicion) + intercept))
-
-
-def _logits(suspicion: np.ndarray) -> np.ndarray:
-    return np.asarray(logit(np.clip(suspicion, _CLIP, 1 - _CLIP)))
+    return np.asarray(expit(slope * logits(suspicion) + intercept))
 
 
 def _spearman(score: np.ndarray, rating: np.ndarray) -> float:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..preset import Preset
 from ..runtime.progress import in_threads
+from ..volume import CTVolume
 from .lung_mask import bounding_box
 
 _ROUNDING = 1e-6  # voxels: 10 * 2.3 / 2.3 must count as 10
@@ -199,6 +200,11 @@ def from_grey(grey: np.ndarray, preset: Preset) -> np.ndarray:
     """Grey values (any shape) to Hounsfield units, float32: what `to_grey` kept of them."""
     low, high = preset.window_hu
     return grey.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+
+
+def grey_ct(grey: np.ndarray, kji_to_lps: np.ndarray, preset: Preset) -> CTVolume:
+    """Grey values (K, J, I) as a CT, for what measures in one."""
+    return CTVolume(np.rint(from_grey(grey, preset)).astype(np.int16), kji_to_lps)
 
 
 def mask_grey(grey: np.ndarray, dilated: np.ndarray, lungs: np.ndarray, preset: Preset) -> np.ndarray:

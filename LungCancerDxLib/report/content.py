@@ -21,7 +21,6 @@ from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
 from ..case import CaseResult, Nodule
-from ..evidence import expected
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
 from ..volume import CTVolume
 from .key_images import key_images, lung_map
@@ -137,7 +136,7 @@ def report_of(
 
 def _picture_order(nodule: Nodule) -> tuple[bool, float]:
     """Sorts what has an outline first, then as ranks do, the user's points by their scores among the others."""
-    return nodule.volume_mm3 is None, -expected(nodule.malignancy or 0.0, nodule.confidence)
+    return nodule.volume_mm3 is None, -nodule.expected_malignancy
 
 
 def place_of(nodule: Nodule) -> str:

@@ -130,6 +130,12 @@ def outline(
     return _onto_scan(np.where(mask, shares, np.minimum(shares, 0.49)), mask, crop, scan)
 
 
+def outlined(scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.device) -> Nodule:
+    """A proposal with what its outline measures, as it is where it has none; no lung is known to tell ribs."""
+    masks = outline(scan, nodule, net, device)
+    return nodule if masks is None else measured(scan, nodule, masks)
+
+
 @torch.no_grad()
 def segmenter_output(net: SegmenterNet, crop: Crop, scan: CTVolume, device: torch.device) -> np.ndarray:
     """(2, S, S, S) float32, the probabilities of whole nodule and solid core; no core is outside the nodule."""

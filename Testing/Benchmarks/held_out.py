@@ -30,10 +30,11 @@ from LungCancerDxLib.io.tables import write_table, write_text
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import find_model
 from LungCancerDxLib.names import OUTCOMES
+from LungCancerDxLib.preprocessing.working_grid import grey_ct
 from LungCancerDxLib.runtime.device import choose_compute
 from LungCancerDxLib.training.cases.prepare import synthetic_case
 from LungCancerDxLib.volume import index_to_world
-from Testing.Benchmarks.outlined import rated_marks, working_ct
+from Testing.Benchmarks.outlined import rated_marks
 
 PLACE = ("id", "x_lps_mm", "y_lps_mm", "z_lps_mm")
 TABLES = {
@@ -86,7 +87,9 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
     score, malignancy = scores.evidence.score, list(scores.malignancy)
     if model.fusion is not None:
         counted = [p or 0.0 for p in malignancy[: scores.scored]]
-        rated = rated_marks(model, working_ct(scan, preset), scan, proposals[: scores.scored], counted)
+        rated = rated_marks(
+            model, grey_ct(scan.image, scan.kji_to_lps, preset), scan, proposals[: scores.scored], counted
+        )
         malignancy[: scores.scored] = [nodule.malignancy for nodule in rated]
         counted = [expected(n.malignancy or 0.0, n.confidence if weighted else None) for n in rated]
         score = combine(model.join, counted, scores.leak, scores.blank_malignancy, scores.blank_count).score

@@ -39,12 +39,13 @@ from LungCancerDxLib.models.find import model_or_run
 from LungCancerDxLib.names import CALCIFIED
 from LungCancerDxLib.phantom.real_nodules import insert_real_nodules, place_apart
 from LungCancerDxLib.preprocessing import WorkingScan
+from LungCancerDxLib.preprocessing.working_grid import grey_ct
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, learnable
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
 from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
-from Testing.Benchmarks.outlined import rated_marks, working_ct
+from Testing.Benchmarks.outlined import rated_marks
 
 SMALLEST_MM = 4.0
 PER_SCAN = 20
@@ -152,7 +153,7 @@ def in_scan_as_it_is(model: Model, compute: Compute, background: Background, job
     """What is marked in a scan without any nodule put into it."""
     rows = in_scan(model, compute, background, job)
     scan, wrong = background.case.scan, rows["false positives"]
-    ct = working_ct(scan, model.preset)
+    ct = grey_ct(scan.image, scan.kji_to_lps, model.preset)
     for number, mark in enumerate(wrong):
         mark |= dict.fromkeys(SUSPICIONS)
         if number < model.preset.listed_nodules:
@@ -200,7 +201,7 @@ def found_rows(
         (marks, nodules) from each mark's centre to each nodule's.
     """
     rows: list[dict[str, Any]] = []
-    ct = working_ct(scan, model.preset)
+    ct = grey_ct(scan.image, scan.kji_to_lps, model.preset)
     for n, nodule in enumerate(nodules):
         right = np.flatnonzero(away_mm[:, n] <= max(nodule.diameter_mm / 2, WITHIN_MM))
         known: dict[str, Any] = dict.fromkeys(("logit", "away_mm", "box_diameter_mm", *SUSPICIONS))

@@ -1,6 +1,5 @@
 """Marks of the detector outlined in the networks' 1 mm, where studies have no CT, and rated as a case's nodules are."""
 
-import numpy as np
 import torch
 from scipy.special import expit
 
@@ -10,15 +9,8 @@ from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import segmenter_of
 from LungCancerDxLib.preprocessing import WorkingScan
-from LungCancerDxLib.preprocessing.working_grid import from_grey
-from LungCancerDxLib.preset import Preset
-from LungCancerDxLib.segmentation.nodules import measured, outline
+from LungCancerDxLib.segmentation.nodules import outlined
 from LungCancerDxLib.volume import CTVolume, index_to_world
-
-
-def working_ct(scan: WorkingScan, preset: Preset) -> CTVolume:
-    """The working image as a CT, in HU as far as it keeps them."""
-    return CTVolume(np.rint(from_grey(scan.image, preset)).astype(np.int16), scan.kji_to_lps)
 
 
 def rated_marks(
@@ -26,7 +18,7 @@ def rated_marks(
 ) -> list[Nodule]:
     """The nodules of some marks and of the network's malignancies, each with what its outline makes of it.
 
-    Outlined in `working_ct`, without the test for ribs and for marks on one nodule.
+    Outlined in `ct`, the scan's `grey_ct`, without the test for ribs and for marks on one nodule.
     """
     segmenter, nodules = segmenter_of(model), []
     for center, (logit, *_, diameter), p in zip(
@@ -34,6 +26,7 @@ def rated_marks(
     ):
         box_mm = float(diameter * scan.spacing_mm)
         nodule = Nodule(1, "detected", tuple(center), box_mm, logit=logit, confidence=float(expit(logit)), malignancy=p)
-        masks = None if segmenter is None else outline(ct, nodule, segmenter.net, torch.device("cpu"))
-        nodules.append(rated_by_outline(nodule if masks is None else measured(ct, nodule, masks), model.fusion))
+        if segmenter is not None:
+            nodule = outlined(ct, nodule, segmenter.net, torch.device("cpu"))
+        nodules.append(rated_by_outline(nodule, model.fusion))
     return nodules

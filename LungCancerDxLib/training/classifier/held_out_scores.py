@@ -15,11 +15,10 @@ from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
 from ...names import CALCIFIED
 from ...networks.segmenter import SegmenterNet
-from ...preprocessing.working_grid import from_grey
+from ...preprocessing.working_grid import grey_ct
 from ...preset import Preset
 from ...runtime.progress import Progress, silent
-from ...segmentation.nodules import USER_MM, measured, outline
-from ...volume import CTVolume
+from ...segmentation.nodules import USER_MM, outlined
 from .held_out import HeldOut, held_out
 from .rated_crops import Background, Rated
 from .rated_network import RatedNodules, suspicions
@@ -69,11 +68,8 @@ def write_outlines(
 def _outlined(crop: Rated, box_mm: float, segmenter: SegmenterNet, preset: Preset) -> tuple[float | None, int]:
     """Diameter in mm, None without an outline, and whether it is calcified, of what lies in the middle of a crop."""
     affine = np.diag([*(preset.working_spacing_mm,) * 3, 1.0])[[2, 1, 0, 3]]
-    ct = CTVolume(np.rint(from_grey(crop.image, preset)).astype(np.int16), affine)
+    ct = grey_ct(crop.image, affine, preset)
     middle = float((preset.crop_size - 1) / 2 * preset.working_spacing_mm)
     nodule = Nodule(1, "detected", (middle,) * 3, box_diameter_mm=box_mm)
-    masks = outline(ct, nodule, segmenter, torch.device("cpu"))
-    if masks is None:
-        return None, 0
-    known = measured(ct, nodule, masks)
+    known = outlined(ct, nodule, segmenter, torch.device("cpu"))
     return known.diameter_mm, int(known.type == CALCIFIED)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .detection.detector import Detected
 from .detection.proposals import Proposals
+from .errors import OutputError
 from .models.bundle import Model
 from .preprocessing import CTLungs, Preprocessed, WorkingScan
 from .preset import Preset
@@ -28,11 +29,13 @@ class ScanCache:
     """One scan's entries in a cache folder; without a folder nothing is kept.
 
     Entries are named by the scan's content, the preset's constants and the code that makes them, proposals also by the
-    model and the way it ran; a damaged entry is made anew.
+    model and the way it ran; a damaged entry is made anew. Where nothing can be written the work goes on without;
+    `warnings` then say so.
     """
 
     def __init__(self, folder: Path | None, volume: CTVolume, preset: Preset) -> None:
         self._stem: Path | None = None
+        self.warnings: tuple[str, ...] = ()
         if folder is None:
             return
         decided_by = (volume.digest(), _code_digest(), sorted(asdict(preset).items()))
@@ -50,7 +53,7 @@ class ScanCache:
             return Preprocessed(scan, lungs, tuple(map(str, kept["warnings"])))
         new = compute()
         of_ct = {"lung_labels": new.lungs.labels, "ct_kji_to_lps": new.lungs.kji_to_lps}
-        write_npz(path, {**vars(new.working), **of_ct, "warnings": np.array(new.warnings, str)}, compressed=False)
+        self._keep(path, {**vars(new.working), **of_ct, "warnings": np.array(new.warnings, str)})
         return new
 
     def proposals(self, model: Model, compute: Compute, detect: Callable[[], Detected]) -> Detected:
@@ -63,8 +66,14 @@ class ScanCache:
             return Detected(Proposals(**kept), (), compute)
         detected = detect()
         if not detected.warnings:
-            write_npz(path, vars(detected.proposals), compressed=False)
+            self._keep(path, vars(detected.proposals))
         return detected
+
+    def _keep(self, path: Path, arrays: Arrays) -> None:
+        try:
+            write_npz(path, arrays, compressed=False)
+        except OutputError as error:
+            self.warnings = (f"Nothing was kept for a second request, which will take as long: {error}",)
 
 
 @functools.cache

@@ -6,6 +6,8 @@ leaves with `exit_code`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class LungCancerDxError(Exception):
     """Any failure that has a clear cause outside the code."""
@@ -23,6 +25,13 @@ class CTReadError(LungCancerDxError):
     """The input is no chest CT, label map or result that can be read; the message names the file and the cure."""
 
     exit_code = 3
+
+
+def cannot_be_opened(path: Path, error: OSError) -> CTReadError:
+    """The error of a file or folder that the system refuses: the one that it names or, without, the one given."""
+    return CTReadError(
+        f"{error.filename or path}: cannot be opened ({error.strerror or error}); check that you may read it."
+    )
 
 
 class NoLungsError(LungCancerDxError):

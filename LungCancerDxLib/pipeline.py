@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
 from . import __version__
@@ -47,6 +48,7 @@ Output = TypeVar("Output")
 _READING = 0.1  # share of the progress of `score_file`
 _PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9, "segmentation": 1.0}
 _EMPHYSEMA_HU = -950
+_SMOOTHED_MM, _SLICES = 1.0, 100  # sd of the Gaussian within slices; of how many slices the share is taken
 _NO_SEGMENTER = "No segmenter is at hand: nodules are not outlined, and their diameters are the detector's boxes."
 _NO_FUSION = " Their scores are the network's alone, and so is the case's."
 _TOLERATED = 1.1  # of the memory allowed
@@ -197,6 +199,7 @@ def detect_and_score(
         *scored.warnings,
         *_points_outside_lungs(points_kji, working),
         *([] if segmenter else [_NO_SEGMENTER + (_NO_FUSION if model.fusion else "")]),
+        *kept.warnings,
         *_beyond_the_limit(memory.gb, compute),
     )
     result = _case_result(volume, scored, segmented, model, segmenter, detected.compute, stage.seconds, warnings)
@@ -299,12 +302,28 @@ def _case_result(
 
 
 def _lung_figures(volume: CTVolume, lungs: CTLungs) -> dict[str, float]:
-    """Volumes in mL, and the share of the lungs below -950 HU, which emphysema raises."""
+    """Volumes in mL, and the share of the lungs below -950 HU: as it is and, as noise raises that like emphysema, in
+    smoothed slices.
+    """
     figures = {"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)}
     if unknown_ml := lungs.volume_ml(UNKNOWN_SIDE):
         figures["unknown_side_volume_ml"] = unknown_ml
-    figures[EMPHYSEMA_SHARE] = float(np.mean(volume.voxels[lungs.labels > 0] < _EMPHYSEMA_HU))
+    figures["share_below_950_hu"] = float(np.mean(volume.voxels[lungs.labels > 0] < _EMPHYSEMA_HU))
+    figures[EMPHYSEMA_SHARE] = _smoothed_emphysema_share(volume, lungs)
     return figures
+
+
+def _smoothed_emphysema_share(volume: CTVolume, lungs: CTLungs) -> float:
+    order, scan = volume.axis_order(), volume.canonical()
+    labels = order.apply(lungs.labels)
+    with_lung = np.flatnonzero(labels.any(axis=(1, 2)))
+    below, voxels = 0, 0
+    for k in with_lung[:: -(-len(with_lung) // _SLICES)]:
+        inside = labels[k] > 0
+        hu = gaussian_filter(scan.voxels[k].astype(np.float32), _SMOOTHED_MM / scan.spacing_mm_kji[1:])
+        below += int(np.count_nonzero(hu[inside] < _EMPHYSEMA_HU))
+        voxels += int(np.count_nonzero(inside))
+    return below / voxels
 
 
 def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCase) -> tuple[Nodule, ...]:

@@ -33,7 +33,7 @@ CASE_KEYS = {
     "input": "path series_uid shape_kji spacing_mm_kji",
     "case": "score score_name join leak leak_share blank_count blank_malignancy blank_share scored_nodules"
     " weighted_by_confidence",
-    "lungs": "left_volume_ml right_volume_ml share_below_950_hu",
+    "lungs": "left_volume_ml right_volume_ml share_below_950_hu smoothed_share_below_950_hu",
 }
 NODULE_KEYS = (
     "rank source center_lps_mm box_diameter_mm diameter_mm longest_axial_diameter_mm solid_component_mm volume_mm3 "

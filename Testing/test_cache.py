@@ -1,6 +1,7 @@
 """A second request about a scan is met from the cache, and only from what belongs to it."""
 
 import functools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from LungCancerDxLib import cache, pipeline
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
-from LungCancerDxLib.errors import OutputError
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.runtime.device import Compute
@@ -147,12 +147,19 @@ def test_nothing_but_entries_is_left_in_the_cache(tmp_path, calls):
     assert [name.split(".", 1)[1] for name in names] == [f"{tiny_model().sha256[:16]}.cpu.fp32.npz", "scan.npz"]
 
 
-def test_a_cache_that_cannot_be_written_is_an_output_error(tmp_path, calls):
+def check_told_and_the_same(result, why):
+    """A result without a cache, but for a warning that says why nothing was kept."""
+    without = ask(None)
+    (warning,) = set(result.warnings) - set(without.warnings)
+    assert re.search(rf"^Nothing was kept for a second request, which will take as long: .*{why}", warning)
+    assert replace(result, timing_s={}, warnings=without.warnings) == replace(without, timing_s={})
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_cache_that_cannot_be_written_is_told_and_changes_nothing_else(tmp_path, calls, folder):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"file.* could not be written \(File exists\).*choose another folder"):
-        ask(tmp_path / "file")
-    with pytest.raises(OutputError, match="could not be written"):
-        ask(tmp_path / "file" / "below")
+    check_told_and_the_same(ask(tmp_path / folder), r"file.* could not be written \(.*choose another folder")
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_a_disk_that_fills_up_leaves_no_part_of_an_entry(tmp_path, calls, monkeypatch):
@@ -161,8 +168,7 @@ def test_a_disk_that_fills_up_leaves_no_part_of_an_entry(tmp_path, calls, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", fill_up)
-    with pytest.raises(OutputError, match="No space left on device"):
-        ask(tmp_path)
+    check_told_and_the_same(ask(tmp_path), "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
 

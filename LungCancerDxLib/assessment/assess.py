@@ -19,11 +19,11 @@ from . import fleischner, lung_rads, possible
 from .brock import Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
 from .lung_rads import Category
-from .patient import INCIDENTAL, JUXTAPLEURAL, SCREENING, NoduleFacts, Patient
+from .patient import GROWING, INCIDENTAL, JUXTAPLEURAL, SCREENING, SLOWLY, NoduleFacts, Patient
 
 DECIDES = "Suggested by measurements; a radiologist decides."
-EMPHYSEMA_SHARE = "share_below_950_hu"
-"""The entry of `CaseResult.lungs` with the share of the lungs' voxels below -950 HU."""
+EMPHYSEMA_SHARE = "smoothed_share_below_950_hu"
+"""The entry of `CaseResult.lungs` with the share of the lungs' voxels below -950 HU once noise is smoothed away."""
 
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
@@ -68,7 +68,7 @@ class Assessment:
     emphysema
         What the Brock model was told; None: not known.
     emphysema_share
-        Of the lungs' voxels below -950 HU; None where it was not measured.
+        Of the lungs' voxels below -950 HU, smoothed; None where it was not measured.
     remarks
         For the reader of all this.
     """
@@ -243,7 +243,8 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
         solid_mm = tuple(step for step in _SOLID_STEPS_MM if step <= nodule.diameter_mm)
     places: tuple[str | None, ...] = (facts.place,)
     kinds = possible.kinds(nodule, facts)
-    if facts.place is None and SOLID in kinds and possible.is_at_pleura(nodule):
+    suspicious = bool(facts.spiculated or facts.suspicious)
+    if facts.place is None and SOLID in kinds and possible.is_at_pleura(nodule) and not suspicious:
         places = (None, JUXTAPLEURAL)
     found = [
         lung_rads.nodule_category(
@@ -255,7 +256,7 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
             prior_solid_mm=facts.prior_solid_component_mm,
             months_since_prior=patient.months_since_prior,
             place=place,
-            suspicious=bool(facts.spiculated or facts.suspicious),
+            suspicious=suspicious,
         )
         for kind, solid, place, status in product(kinds, solid_mm, places, statuses)
     ]
@@ -264,8 +265,12 @@ def _lung_rads(nodule: Nodule, facts: NoduleFacts, patient: Patient) -> tuple[tu
     is_range = len(by_name) > 1
     if is_range and len(solid_mm) > 1:
         remarks.append("The size of its solid part is not known.")
-    if is_range and len(statuses) > 1:
+    if is_range and GROWING in statuses[1:]:
         remarks.append("Whether its solid part has grown is not known (prior_solid_component_mm).")
+    if SLOWLY in statuses[1:]:
+        remarks.append(
+            "It has grown, but not within 12 months; slowly growing is what did over several scans (status)."
+        )
     if is_range and len(places) > 1:
         remarks.append(
             "It lies at the lung's edge: juxtapleural and smooth, oval, lentiform or triangular: category 2."
@@ -341,7 +346,7 @@ def _remarks(result: CaseResult, patient: Patient, are_found: bool, not_assessed
         yield f"No Fleischner recommendations: {reason[0].lower()}{reason[1:]}"
     share = result.lungs.get(EMPHYSEMA_SHARE)
     if _is_emphysema_measured(patient, share):
-        yield f"Emphysema is taken as present: {100 * (share or 0):.0f} % of the lungs lie below -950 HU."
+        yield f"Emphysema is taken as present: {100 * (share or 0):.0f} % of the lungs lie below -950 HU, smoothed."
     if result.unreliable and patient.setting != INCIDENTAL:
         yield may_be_0(result)
     if not_assessed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import CTReadError, UsageError
+from ..errors import CTReadError, UsageError, cannot_be_opened
 from ..io.image_file import image_extension, scan_id
 from ..io.tables import read_table, read_text
 from ..options import expanded_path
@@ -51,24 +52,29 @@ def list_scans(path: Path) -> tuple[Entry, ...]:
     Parameters
     ----------
     path
-        A LUNA16 or Data Science Bowl folder, known by its tables; any other folder, in which every image file and
-        every sub-folder is a scan (or, where it has neither, the folder itself); a CSV file with a column path and
-        perhaps id; or a text file with a path a line. Paths in a list may be relative to it; where nothing is there,
-        the run says so. Without an id of its own a scan has its file's or folder's name, see `io.image_file.scan_id`.
+        A LUNA16 or Data Science Bowl folder, known by its tables; any other folder, in which every image file, every
+        multi-frame DICOM file and every sub-folder is a scan (or, where it has none, the folder itself); a CSV file
+        with a column path and perhaps id; or a text file with a path a line. Paths in a list may be relative to it;
+        where nothing is there, the run says so. Without an id of its own a scan has its file's or folder's name, see
+        `io.image_file.scan_id`.
 
     Raises
     ------
     CTReadError
-        Where there is no scan, or a list is ill-formed or none.
+        Where there is no scan, it may not be looked for, or a list is ill-formed or none.
     UsageError
-        Where two scans have the same id, or an id cannot name a folder; the message names the line.
+        Where two scans have the same id, or an id cannot name a folder; the message names the line. Where DICOM slices
+        lie beside other scans.
     """
-    if path.is_dir():
-        entries = _of_folder(path)
-    elif path.is_file():
-        entries = _of_csv(path) if path.suffix.lower() == ".csv" else _of_text(path)
-    else:
-        raise CTReadError(f"{path}: no such file or folder; expected a folder of scans or a list of their paths.")
+    try:
+        if path.is_dir():
+            entries = _of_folder(path)
+        elif path.is_file():
+            entries = _of_csv(path) if path.suffix.lower() == ".csv" else _of_text(path)
+        else:
+            raise CTReadError(f"{path}: no such file or folder; expected a folder of scans or a list of their paths.")
+    except OSError as error:
+        raise cannot_be_opened(path, error) from error
     if not entries:
         raise CTReadError(f"{path}: no scan in it; expected a folder of scans or a list of their paths.")
     _check_ids(path, entries)
@@ -81,14 +87,37 @@ def _of_folder(folder: Path) -> _Numbered:
         return [(0, Entry(scan.id, scan.path)) for scan in dataset.scans]
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     found = [(0, _entry_of(path)) for path in inside if path.is_dir() or image_extension(path)]
-    return found or [(0, Entry(scan_id(folder), folder))] * bool(inside)
+    if not found:
+        return [(0, Entry(scan_id(folder), folder))] * bool(inside)
+    return found + [(0, Entry(scan_id(path), path)) for path in _multi_frame_files(folder, inside)]
+
+
+def _multi_frame_files(folder: Path, inside: Iterable[Path]) -> list[Path]:
+    """The files that hold a scan each, of those in a folder beside other scans; UsageError for loose slices."""
+    from ..io.dicom.files import is_dicom, scan
+
+    slices, _ = scan(path for path in inside if path.is_file() and is_dicom(path))
+    frames = Counter(header.path for header in slices)
+    if loose := [path for path, count in frames.items() if count == 1]:
+        raise UsageError(
+            f"{folder}: found {len(loose)} DICOM slices ({loose[0].name}, ...) beside other scans, so that it is not "
+            "clear what is one. Move them into a folder of their own, or give a CSV list with columns id,path."
+        )
+    return list(frames)
 
 
 def _entry_of(path: Path) -> Entry:
+    """The scan of a path: where it is a folder with one image and no DICOM, the image."""
+    from ..io.dicom.files import files_under, is_dicom
+
     images: list[Path] = []
     with suppress(OSError):  # no folder, or one that the run will complain of
         images = [file for file in path.iterdir() if file.is_file() and image_extension(file)]
-    return Entry(scan_id(path), images[0] if len(images) == 1 else path)
+    try:
+        is_image = len(images) == 1 and not any(is_dicom(file) for file in files_under(path))
+    except CTReadError:  # a folder in it cannot be opened, of which the run will complain
+        is_image = False
+    return Entry(scan_id(path), images[0] if is_image else path)
 
 
 def _of_csv(path: Path) -> _Numbered:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import CTReadError
+from ..errors import CTReadError, cannot_be_opened
 from ..volume import CTVolume
 
 __all__ = ["read_ct"]
@@ -38,10 +38,13 @@ def read_ct(path: str | os.PathLike[str]) -> CTVolume:
     from .image_file import image_extension, read_image_file
 
     path = Path(path)
-    if path.is_dir():
-        return read_dicom_folder(path)
-    if path.is_symlink() and not path.exists():
-        raise CTReadError(f"{path}: a link to a file that is not here; fetch its content first.")
-    if not path.exists():
-        raise CTReadError(f"{path}: no such file or folder; check the path.")
-    return read_image_file(path) if image_extension(path) else read_dicom_file(path)
+    try:
+        if path.is_dir():
+            return read_dicom_folder(path)
+        if path.is_symlink() and not path.exists():
+            raise CTReadError(f"{path}: a link to a file that is not here; fetch its content first.")
+        if not path.exists():
+            raise CTReadError(f"{path}: no such file or folder; check the path.")
+        return read_image_file(path) if image_extension(path) else read_dicom_file(path)
+    except OSError as error:
+        raise cannot_be_opened(path, error) from error

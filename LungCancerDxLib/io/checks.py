@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,15 +67,20 @@ def _check_grid(volume: CTVolume, path: Path) -> None:
     spacing_mm = volume.spacing_mm_kji
     if not np.isfinite(volume.kji_to_lps).all() or not (spacing_mm > 0).all():
         raise CTReadError(f"{path}: the voxel size or position is missing or not a number; export the scan again.")
-    extent_mm = np.multiply(volume.shape_kji, spacing_mm)
+    check_size(volume.shape_kji, spacing_mm, path)
+    for axis, count in enumerate(volume.shape_kji):
+        check_extent(count, spacing_mm[axis], volume.kji_to_lps[:3, axis], path)
+
+
+def check_size(shape_kji: Sequence[int], spacing_mm: np.ndarray, path: Path) -> None:
+    """Refuse what would be larger than any patient."""
+    extent_mm = np.multiply(shape_kji, spacing_mm)
     if extent_mm.max() > MAX_EXTENT_MM:
         size, voxel = (" x ".join(f"{mm:.4g}" for mm in sides) for sides in (extent_mm, spacing_mm))
         raise CTReadError(
             f"{path}: the scan measures {size} mm, more than any patient: its voxel size, {voxel} mm, must be wrong; "
             f"export the scan again."
         )
-    for axis, count in enumerate(volume.shape_kji):
-        check_extent(count, spacing_mm[axis], volume.kji_to_lps[:3, axis], path)
 
 
 def _check_hounsfield(voxels: np.ndarray, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""NIfTI, NRRD and MetaImage files, read and written by SimpleITK."""
+"""NIfTI, NRRD and MetaImage files: written by SimpleITK; read by it too, but NIfTI scans by nibabel (io/nifti.py)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from ..errors import CTReadError
 from ..volume import CTVolume
 from .checks import NO_ORIENTATION, SHEAR_TOLERANCE, check_chest_ct, to_hounsfield
+from .compressed import check_compressed_voxels
 
 _NIFTI = "NiftiImageIO"
 IMAGE_IO = {
@@ -29,6 +30,7 @@ IMAGE_IO = {
 _WITH_DATA_FILE = (".mhd", ".nhdr")  # their voxels lie in another file beside
 _COMPLEX = (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
 _HEADER_BYTES = 1 << 16  # no text header is longer
+_SIDED_SPACES = re.compile(r"(left|right)-(anterior|posterior)-superior(-time)?|(LP|LA|RA)ST?", re.IGNORECASE)
 
 
 def image_extension(path: Path) -> str | None:
@@ -47,11 +49,13 @@ def read_image_file(path: Path) -> CTVolume:
     """One NIfTI, NRRD or MetaImage file as a CTVolume (K, J, I), its place in LPS mm taken from the file.
 
     Raises CTReadError where the file is damaged, states no voxel size, is not a single-channel 3D image, lies on a
-    sheared grid, or is no chest CT.
+    sheared grid, or is no chest CT; OSError where it cannot be opened.
     """
     from .nifti import read_nifti  # here: in Slicer nibabel is installed with the first run
 
     image_io = IMAGE_IO[image_extension(path) or ""]
+    with path.open("rb"):  # where the system refuses that, its reason is told, not that of a library
+        pass
     volume = read_nifti(path) if image_io == _NIFTI else _read_by_itk(path, image_io)
     check_chest_ct(volume, path)
     return volume
@@ -156,7 +160,7 @@ def write_image(array: np.ndarray, volume: CTVolume, path: Path, compressed: boo
         raise OSError(f"{path.name} could not be written whole")
 
 
-def reason(error: RuntimeError) -> str:
+def reason(error: Exception) -> str:
     """The last words of a SimpleITK error, without source lines and memory addresses."""
     text = re.sub(r"\s+", " ", re.split(r"(?i)itk(?:::)? ?error:", str(error))[-1])
     return re.sub(r"\(0x[0-9a-f]+\)|\S*/ITK/\S*|\S+\.cxx:\d+:?", "", text).strip(" .")
@@ -169,12 +173,14 @@ def _read_by_itk(path: Path, image_io: str) -> CTVolume:
             reader.ReadImageInformation()
             _check_kind(reader, path)
             _check_voxel_size(path, image_io)
+            check_compressed_voxels(path)
             image = reader.Execute()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise _unreadable(path, error) from error
     if image.GetDimension() == 4:
         image = image[:, :, :, 0]
-    silent = image_io == "NrrdImageIO" and not reader.HasMetaDataKey("NRRD_space")
+    space = reader.GetMetaData("NRRD_space") if reader.HasMetaDataKey("NRRD_space") else ""
+    silent = image_io == "NrrdImageIO" and not _SIDED_SPACES.fullmatch(space)
     return CTVolume(
         voxels=to_hounsfield(sitk.GetArrayViewFromImage(image), path),
         kji_to_lps=_affine(image, path),
@@ -211,7 +217,7 @@ def _affine(image: Any, path: Path) -> np.ndarray:
     return affine
 
 
-def _unreadable(path: Path, error: RuntimeError) -> CTReadError:
+def _unreadable(path: Path, error: Exception) -> CTReadError:
     if "orthonormal" in str(error):
         return _sheared(path)
     return CTReadError(

@@ -18,11 +18,13 @@ from nibabel.spatialimages import HeaderDataError
 
 from ..errors import CTReadError
 from ..volume import CTVolume, corners_apart_mm
-from .checks import NO_ORIENTATION, SHEAR_TOLERANCE, to_hounsfield
+from .checks import NO_ORIENTATION, SHEAR_TOLERANCE, check_size, to_hounsfield
+from .compressed import check_gzip_file
 from .tilt import shift_slices, tilt_warning
 
 SAME_SIZE = 0.01  # as a share, between two voxel sizes
 SAME_PLACE_MM = 1.0  # of the corners, between two places
+_SINGLE_FILE = (b"n+1", b"n+2")  # the magic of header and voxels in one
 _SCANNER = 1  # the code of a form that says where the patient lay in the scanner
 _UNITS_MM = {1: 1e3, 3: 1e-3}  # metres and micrometres; everything else is in mm
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -43,6 +45,11 @@ def read_nifti(path: Path) -> CTVolume:
             header = image.header_class.from_fileobj(file, check=False)  # as it is, not as nibabel mends it
         _check_single_volume(header, path)
         affine, warnings = _affine(header, path)
+        check_size(header.get_data_shape()[2::-1], np.linalg.norm(affine[:3, :3], axis=0), path)
+        if header["magic"].item() in _SINGLE_FILE and header["vox_offset"] < header.single_vox_offset:
+            raise ValueError(f"its voxels would begin at byte {header['vox_offset']:.0f}, within the header")
+        if path.suffix.lower() == ".gz":
+            check_gzip_file(path)
         stored = np.asanyarray(image.dataobj).reshape(image.shape[:3])
     except CTReadError:
         raise
@@ -79,6 +86,9 @@ def _affine(header: Any, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
             f"{path}: the voxel size is missing (the header says '{stated}'), expected millimetres; export the scan "
             "again."
         )
+    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    if header["pixdim"][0] not in (-1, 1):  # the side to which slices follow: 1 where it is not told, by the standard
+        header["pixdim"][0] = 1
     qform, sform = _form(header.get_qform, unit_mm), _form(header.get_sform, unit_mm)
     if sform is not None:
         own_mm = np.linalg.norm(sform[:3, :3], axis=0)

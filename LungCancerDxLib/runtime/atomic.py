@@ -62,6 +62,7 @@ def atomic_folder(target: Path, replaceable: Sequence[str] = ()) -> Iterator[Pat
             target.parent.mkdir(parents=True, exist_ok=True)
             staging.mkdir()
             yield staging
+            _refuse_occupied(target, replaceable, overwrite=True)  # again: others may have written there meanwhile
             _take_the_place_of(target, staging)
         except OSError as error:
             raise OutputError(
@@ -83,7 +84,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with cleanup_on_exit(_staging(path, ".part")) as staging:
             yield staging
-            with staging.open("rb") as written:
+            with staging.open("rb+") as written:  # Windows flushes only what may be written to
                 os.fsync(written.fileno())
             os.replace(staging, path)
     except OSError as error:

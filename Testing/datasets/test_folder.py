@@ -1,9 +1,14 @@
 """Which scans a folder or list has, and what each is called."""
 
+from pathlib import Path
+
 import pytest
 
 from LungCancerDxLib.datasets.folder import Entry, list_scans
 from LungCancerDxLib.errors import CTReadError, UsageError
+from Testing.io.dicom.dicom_files import chest_voxels, slice_dataset, write_dicom, write_multiframe, write_series
+
+VOXELS = chest_voxels((4, 8, 8))
 
 
 def touch(folder, *names):
@@ -37,6 +42,54 @@ def test_every_image_file_and_every_folder_is_a_scan_in_natural_order(tmp_path):
 def test_a_folder_of_one_series_is_one_scan(tmp_path):
     folder = touch(tmp_path / "patient", "1.dcm", "2.dcm")
     assert list_scans(folder) == (Entry("patient", folder),)
+
+
+def dicom(*paths):
+    """Files that begin as DICOM does, and hold no more."""
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(128) + b"DICM")
+
+
+@pytest.mark.parametrize("series", ["1.dcm", "IM0001", "study/series/1"])
+def test_an_image_beside_a_series_is_not_the_scan(tmp_path, series):
+    touch(tmp_path, "p1/lung_mask.nii.gz", "p2/ct.nii.gz", "p2/notes/readme.dcm")
+    dicom(tmp_path / "p1" / series)
+    assert list_scans(tmp_path) == (Entry("p1", tmp_path / "p1"), Entry("p2", tmp_path / "p2" / "ct.nii.gz"))
+
+
+def test_a_multi_frame_file_beside_other_scans_is_one_and_dicom_without_a_ct_none(tmp_path):
+    touch(tmp_path, "p1/1.dcm", "p2.nrrd")
+    write_multiframe(tmp_path / "p3.dcm", VOXELS)
+    write_multiframe(tmp_path / "p4", VOXELS)
+    write_dicom(tmp_path / "report.dcm", slice_dataset(VOXELS[0], (0, 0, 0), Modality="SR", Rows=None))
+    write_dicom(tmp_path / "pet.dcm", slice_dataset(VOXELS[0], (0, 0, 0), Modality="PT"))
+    dicom(tmp_path / "DICOMDIR")
+    assert [(entry.id, entry.path.name) for entry in list_scans(tmp_path)] == [
+        ("p1", "p1"),
+        ("p2", "p2.nrrd"),
+        ("p3", "p3.dcm"),
+        ("p4", "p4"),
+    ]
+
+
+@pytest.mark.parametrize("beside", ["p1/1.dcm", "p1.nrrd"])
+def test_slices_beside_other_scans_are_refused_with_the_cure(tmp_path, beside):
+    touch(tmp_path, beside)
+    write_series(tmp_path, VOXELS[:3])
+    words = r"found 3 DICOM slices \(000\.dcm, \.\.\.\) beside other scans.* folder of their own, or give a CSV list"
+    with pytest.raises(UsageError, match=words):
+        list_scans(tmp_path)
+
+
+@pytest.mark.parametrize("asked", ["is_dir", "iterdir"])
+def test_a_folder_that_the_system_refuses_is_told_with_the_reason(tmp_path, monkeypatch, asked):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, asked, refuse)
+    with pytest.raises(CTReadError, match=rf"{tmp_path.name}: cannot be opened \(Permission denied\); check that you"):
+        list_scans(tmp_path)
 
 
 def test_luna16_and_the_data_science_bowl_are_known_by_their_tables(tmp_path):

@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.io.checks import NO_ORIENTATION
 from Testing.io.dicom.dicom_files import chest_voxels, sitk_image
 
 VOXELS = chest_voxels()
@@ -180,6 +181,32 @@ def test_a_nrrd_without_orientation_is_read_with_a_warning(tmp_path):
     volume = read_ct(tmp_path / "scan.nrrd")
     np.testing.assert_array_equal(volume.voxels, VOXELS)
     assert "check left and right" in volume.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("space", "first_lps_mm"),
+    [
+        ("left-posterior-superior", (-40, -50, -60)),
+        ("LPS", (-40, -50, -60)),
+        ("right-anterior-superior", (40, 50, -60)),
+        ("RAS", (40, 50, -60)),
+        ("left-anterior-superior", (-40, 50, -60)),
+        ("LAS", (-40, 50, -60)),
+        ("3D-right-handed", None),
+        ("3D-left-handed", None),
+        ("scanner-xyz", None),
+    ],
+)
+def test_a_nrrd_whose_space_names_no_sides_is_read_with_a_warning(tmp_path, space, first_lps_mm):
+    header = (
+        f"NRRD0004\ntype: short\ndimension: 3\nspace: {space}\nsizes: 40 32 24\nendian: little\nencoding: raw\n"
+        "space directions: (2,0,0) (0,3,0) (0,0,3)\nspace origin: (-40,-50,-60)\n\n"
+    )
+    (tmp_path / "scan.nrrd").write_bytes(header.encode() + VOXELS.astype("<i2").tobytes())
+    volume = read_ct(tmp_path / "scan.nrrd")
+    if first_lps_mm:
+        np.testing.assert_allclose(volume.kji_to_lps[:3, 3], first_lps_mm)
+    assert volume.warnings == (() if first_lps_mm else (NO_ORIENTATION,))
 
 
 def test_a_nifti_without_orientation_is_read_with_a_warning(tmp_path):

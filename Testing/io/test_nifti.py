@@ -1,5 +1,7 @@
 """NIfTI headers: two versions, both byte orders, units, and headers that contradict themselves."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -154,13 +156,58 @@ def test_slices_that_are_sheared_themselves_are_refused(tmp_path):
         read_ct(write(tmp_path / "ct.nii", form, form))
 
 
+def patched(path, at, values, dtype):
+    """The file with other numbers in its header."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rb") as file:
+        content = bytearray(file.read())
+    new = np.array(values, dtype).tobytes()
+    content[at : at + len(new)] = new
+    with opened(path, "wb") as file:
+        file.write(content)
+    return path
+
+
 def test_a_form_that_is_none_does_not_count(tmp_path):
-    path = write(tmp_path / "ct.nii")
-    content = bytearray(path.read_bytes())
-    content[280:328] = bytes(48)  # the sform
-    path.write_bytes(content)
-    volume = read_ct(path)
+    sform = 280
+    volume = read_ct(patched(write(tmp_path / "ct.nii"), sform, [0] * 12, "<f4"))
     np.testing.assert_allclose(volume.kji_to_lps[:3, 3], (-40, -50, -60), atol=1e-4)
+
+
+PIXDIM, VOX_OFFSET, DIM = 76, 108, 42
+
+
+@pytest.mark.parametrize("codes", [(1, 0), (1, 1)])
+@pytest.mark.parametrize("pixdim", [(0, 2, 3, 3), (3, 2, 3, 3), (1, -2, 3, 3), (0, -2, -3, -3)])
+def test_a_qform_holds_whatever_the_signs_of_the_voxel_size(tmp_path, codes, pixdim):
+    turned = TURN @ RAS
+    path = write(tmp_path / "ct.nii", turned, turned, codes)
+    expected = read_ct(path)
+    volume = read_ct(patched(path, PIXDIM, pixdim, "<f4"))
+    np.testing.assert_allclose(volume.kji_to_lps, expected.kji_to_lps, atol=1e-4)
+    np.testing.assert_allclose(volume.kji_to_lps[:3, 2], (TO_LPS @ turned)[:3, 0], atol=1e-4)
+    assert volume.warnings == ()
+
+
+def test_slices_that_follow_to_the_other_side_stay_there(tmp_path):
+    to_the_feet = RAS @ np.diag([1, 1, -1.0, 1])
+    volume = read_ct(write(tmp_path / "ct.nii", to_the_feet, codes=(1, 0)))
+    np.testing.assert_allclose(volume.kji_to_lps[:3, 0], (0, 0, -3), atol=1e-4)
+
+
+@pytest.mark.parametrize(("version", "at", "dtype"), [(1, VOX_OFFSET, "<f4"), (2, 168, "<i8")])
+@pytest.mark.parametrize("offset", [0, 100])
+def test_voxels_that_would_begin_in_the_header_are_refused(tmp_path, version, at, dtype, offset):
+    path = patched(write(tmp_path / "ct.nii", version=version), at, [offset], dtype)
+    with pytest.raises(CTReadError, match=r"ct\.nii: cannot be read"):
+        read_ct(path)
+
+
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
+def test_more_voxels_than_a_patient_has_are_refused_before_memory_is_asked_for(tmp_path, name):
+    path = patched(write(tmp_path / name), DIM, [32767] * 3, "<i2")
+    with pytest.raises(CTReadError, match=rf"{name}: the scan measures 9\.83e\+04 .* mm, more than any patient"):
+        read_ct(path)
 
 
 def test_nothing_is_said_beside_the_result(tmp_path, capfd):

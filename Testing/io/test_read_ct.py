@@ -1,5 +1,7 @@
 """read_ct: every format gives the same volume, and what is no scan is refused in words."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -100,6 +102,46 @@ def test_a_path_may_be_a_string(tmp_path):
 def test_a_missing_path_is_named(tmp_path):
     with pytest.raises(CTReadError, match=r"nowhere: no such file or folder"):
         read_ct(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        ("is_dir", "dicom"),
+        ("is_dir", "scan.nrrd"),
+        ("exists", "scan.nii.gz"),
+        ("exists", "multiframe.dcm"),
+        ("open", "scan.nii"),
+        ("open", "scan.nrrd"),
+        ("open", "raw.mhd"),
+    ],
+)
+def test_a_path_that_the_system_refuses_is_told_with_the_reason(tmp_path, monkeypatch, asked, kind):
+    def refuse(self, *_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    path = _write(kind, tmp_path, sitk_image(VOXELS))
+    monkeypatch.setattr(Path, asked, refuse)
+    with pytest.raises(CTReadError, match=rf"{kind}: cannot be opened \(Permission denied\); check that you may read"):
+        read_ct(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(5, "I/O error", "/mnt/scan.raw"), r"^/mnt/scan\.raw: cannot be opened \(I/O error\)"),
+        (OSError(5, "I/O error"), r"scan\.nrrd: cannot be opened \(I/O error\)"),
+        (OSError("the disk is gone"), r"scan\.nrrd: cannot be opened \(the disk is gone\)"),
+    ],
+)
+def test_what_the_system_says_of_a_scan_is_told_of_the_file_that_it_names(tmp_path, monkeypatch, error, told):
+    def fail(path):
+        raise error
+
+    path = _write("scan.nrrd", tmp_path, sitk_image(VOXELS))
+    monkeypatch.setattr("LungCancerDxLib.io.image_file.read_image_file", fail)
+    with pytest.raises(CTReadError, match=told):
+        read_ct(path)
 
 
 def test_an_unknown_kind_of_file_is_refused_with_the_kinds_that_can_be_read(tmp_path):

@@ -182,6 +182,26 @@ def test_a_place_that_takes_no_folders_is_found_before_any_work():
         check_target(Path("/proc/nope"))
 
 
+@pytest.mark.parametrize(
+    ("target", "theirs", "replaceable"),
+    [("result", "result/notes.txt", RESULT), ("new", f"new/{MARK}", ()), ("file", "file", ())],
+)
+def test_what_others_write_into_the_place_meanwhile_is_refused_and_stays(
+    tmp_path, earlier, target, theirs, replaceable
+):
+    def write():
+        with atomic_folder(tmp_path / target, replaceable) as folder:
+            (folder / MARK).write_text("new")
+            (tmp_path / theirs).parent.mkdir(exist_ok=True)
+            (tmp_path / theirs).write_text("theirs")
+
+    with pytest.raises(UsageError, match=f"{target} exists and "):
+        write()
+    assert (tmp_path / theirs).read_text() == "theirs"
+    assert (earlier / MARK).read_text() == "old"
+    assert names(tmp_path) == sorted({target, earlier.name})
+
+
 def test_a_name_too_long_for_the_disk_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match="File name too long"):
         check_target(tmp_path / ("x" * 300))
@@ -220,6 +240,17 @@ def test_what_is_in_work_can_be_removed_from_outside(tmp_path):
         assert names(tmp_path) == []
         (folder / "more").write_text("")  # the work goes on, but nothing of it can appear
     assert names(tmp_path) == []
+
+
+def test_a_file_is_flushed_by_a_handle_that_may_write(tmp_path, monkeypatch):
+    """Windows flushes by no other."""
+    fcntl = pytest.importorskip("fcntl")
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda handle: modes.append(fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE))
+    with atomic_file(tmp_path / "new") as file:
+        file.write_text("new")
+    assert modes == [os.O_RDWR]
+    assert (tmp_path / "new").read_text() == "new"
 
 
 def test_a_file_in_work_is_removed_with_the_folders(tmp_path):

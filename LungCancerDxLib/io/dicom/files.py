@@ -16,7 +16,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
-from ...errors import CTReadError
+from ...errors import cannot_be_opened
 from ...names import listed
 from ..image_file import image_extension
 from .header import PATIENT_TAGS, NotACTSlice, SliceHeader, frame_slices, number, single_slice, text, texts
@@ -69,6 +69,7 @@ _TAGS = [
     "PixelRepresentation",
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
@@ -93,7 +94,7 @@ def files_under(folder: Path) -> list[Path]:
     """
 
     def refuse(error: OSError) -> None:
-        raise _cannot_be_opened(Path(error.filename), error)
+        raise cannot_be_opened(folder, error)
 
     seen = {os.path.realpath(folder)}
     found: list[Path] = []
@@ -180,13 +181,20 @@ def _ct_slices(path: Path) -> list[SliceHeader] | LeftOut:
     except NotACTSlice as kind:
         return LeftOut(path, str(kind), text(dataset, "SeriesInstanceUID"), _is_cut_off(dataset))
     except OSError as error:
-        raise _cannot_be_opened(path, error) from error
+        raise cannot_be_opened(path, error) from error
     except Exception:  # a damaged or foreign file can fail in any way, and must not hide the scan beside it
         return LeftOut(path, DAMAGED, text(dataset, "SeriesInstanceUID"), unreadable=True)
 
 
-def _cannot_be_opened(path: Path, error: OSError) -> CTReadError:
-    return CTReadError(f"{path}: cannot be opened ({error.strerror or error}); check that you may read it.")
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does; False for the voxels of a MetaImage and where it cannot be opened."""
+    if path.suffix.lower() in (".raw", ".zraw"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return not _not_dicom(file)
+    except OSError:
+        return False
 
 
 def _not_dicom(file: BinaryIO) -> str:
@@ -213,6 +221,9 @@ def _check_ct_image(dataset: Dataset) -> None:
         raise NotACTSlice("colour images")
     if "LOCALIZER" in texts(dataset, "ImageType"):
         raise NotACTSlice(_LOCALIZERS)
+    stored, high = number(dataset, "BitsStored"), number(dataset, "HighBit")
+    if stored and high and high != stored - 1:
+        raise NotACTSlice("images with a retired layout of their bits (HighBit)")
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         if texts(dataset, keyword) and number(dataset, keyword) is None:
             raise NotACTSlice(f"images with an unreadable {keyword}")

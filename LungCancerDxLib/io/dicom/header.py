@@ -41,6 +41,7 @@ class Series:
     frame_of_reference: str = ""
     image_type: tuple[str, ...] = ()
     body_part: str = ""
+    rescale_type: str = ""
     patient: tuple[str, str, str] = ("", "", "")
     patient_age_years: float | None = None
     patient_sex: str = ""
@@ -219,6 +220,7 @@ def _series(dataset: Dataset, frame: _Frame | None = None) -> Series:
     """The series a file belongs to; a multi-frame file keeps much of it with its frames."""
     kernel = frame.group("CTReconstructionSequence") if frame else dataset
     thickness = frame.group("PixelMeasuresSequence") if frame else dataset
+    values = frame.group("PixelValueTransformationSequence") if frame else dataset
     kind = texts(frame.group("CTImageFrameTypeSequence"), "FrameType") if frame else []
     return Series(
         uid=text(dataset, "SeriesInstanceUID"),
@@ -230,6 +232,7 @@ def _series(dataset: Dataset, frame: _Frame | None = None) -> Series:
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
         image_type=tuple(part.upper() for part in kind or texts(dataset, "ImageType")),
         body_part=text(dataset, "BodyPartExamined").upper(),
+        rescale_type=text(values, "RescaleType").upper(),
         patient=(
             _digest(text(dataset, "PatientID")),
             _digest(text(dataset, "PatientName")),

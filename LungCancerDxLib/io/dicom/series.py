@@ -39,8 +39,9 @@ _OTHER_PARTS = re.compile(
     r"ARM\b|WRIST|ELBOW|HAND|SCHAEDEL|SCHÄDEL|KOPF|HALS\b|BECKEN)"
 )
 _NOT_AXIAL, _PROJECTION, _SLAB, _FEW = "not axial", "a projection", "thick slabs", "few slices"
+_NOT_HU, _HU = "not in HU", ("", "HU", "HU_MOD", "US")  # US: not specified
 _OTHER_PART, _SMALL_FIELD, _REFORMAT = "another part of the body", "a smaller field of view", "reformatted"
-_DOUBTS = (_NOT_AXIAL, _PROJECTION, _SLAB, _FEW, _OTHER_PART, _SMALL_FIELD, _REFORMAT)  # the worst first
+_DOUBTS = (_NOT_AXIAL, _PROJECTION, _NOT_HU, _SLAB, _FEW, _OTHER_PART, _SMALL_FIELD, _REFORMAT)  # the worst first
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,7 @@ def _doubts(stack: Stack, stacks: Sequence[Stack]) -> list[str]:
     found = {
         _NOT_AXIAL: stack.plane != "axial",
         _PROJECTION: _is_projection(series),
+        _NOT_HU: series.rescale_type not in _HU,
         _SLAB: 0 < _SLAB_SPACINGS * spacing_mm < (series.slice_thickness_mm or 0.0) > _SLAB_MM,
         _FEW: len(positions_mm) < MIN_SLICES or len(positions_mm) * spacing_mm < MIN_EXTENT_MM,
         _OTHER_PART: bool(_OTHER_PARTS.search(about)) and not _CHEST.search(about),
@@ -272,10 +274,14 @@ def _severity(doubts: Sequence[str]) -> tuple[bool, ...]:
     return tuple(doubt in doubts for doubt in _DOUBTS)
 
 
-def _rank(stack: Stack) -> tuple[bool, int, str, str, str]:
-    """Very sharp kernels last, then by positions covered, then by names, never by the order of files."""
+def _rank(stack: Stack) -> tuple[bool, bool, int, str, str, str]:
+    """Very sharp kernels last, and derived images, as those of one energy; then by positions covered, then by names,
+    never by the order of files.
+    """
     series = stack.series
-    return is_very_sharp(series.kernel), -len(stack.positions_mm), series.description, series.uid, series.kernel
+    is_derived = series.image_type[:1] == ("DERIVED",)
+    by_name = series.description, series.uid, series.kernel
+    return is_very_sharp(series.kernel), is_derived, -len(stack.positions_mm), *by_name
 
 
 def _name(stack: Stack, chosen: Stack, stacks: Sequence[Stack], doubts: Sequence[str]) -> str:

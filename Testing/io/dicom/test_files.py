@@ -221,6 +221,8 @@ def test_a_slice_with_a_damaged_header_is_told_and_does_not_hide_the_scan(tmp_pa
         ({"PixelSpacing": None}, "images without position, orientation or pixel size"),
         ({"PixelSpacing": [0, 2]}, "images with an impossible pixel size"),
         ({"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}, "images with an impossible orientation"),
+        ({"BitsStored": 12, "HighBit": 15}, r"images with a retired layout of their bits \(HighBit\)"),
+        ({"BitsStored": 16, "HighBit": 11}, r"images with a retired layout of their bits \(HighBit\)"),
     ],
 )
 def test_images_that_make_no_volume_are_refused_by_kind(tmp_path, tags, kind):

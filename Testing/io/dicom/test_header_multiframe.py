@@ -6,6 +6,7 @@ import pytest
 
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
+from LungCancerDxLib.io.dicom.files import scan
 from Testing.io.dicom.dicom_files import chest_voxels, write_multiframe
 
 VOXELS = chest_voxels()
@@ -29,6 +30,24 @@ def test_groups_shared_by_all_frames_are_used(tmp_path):
         del frame.PixelValueTransformationSequence
     dataset.save_as(path)
     np.testing.assert_array_equal(read_ct(path).voxels, VOXELS)
+
+
+def test_the_unit_of_the_values_is_that_of_the_frames(tmp_path):
+    path = write_multiframe(tmp_path / "scan.dcm", VOXELS)
+    dataset = pydicom.dcmread(path)
+    dataset.PerFrameFunctionalGroupsSequence[0].PixelValueTransformationSequence[0].RescaleType = "Z_EFF"
+    dataset.save_as(path)
+    slices, _ = scan([path])
+    assert [each.series.rescale_type for each in slices] == ["Z_EFF", *["HU"] * 23]
+
+
+def test_bits_laid_out_as_long_ago_are_refused(tmp_path):
+    path = write_multiframe(tmp_path / "scan.dcm", VOXELS)
+    dataset = pydicom.dcmread(path)
+    dataset.BitsStored, dataset.HighBit = 12, 15
+    dataset.save_as(path)
+    with pytest.raises(CTReadError, match=r"found images with a retired layout of their bits \(HighBit\)"):
+        read_ct(path)
 
 
 def test_localizer_frames_are_dropped(tmp_path):

@@ -51,7 +51,6 @@ def test_every_bit_pattern_is_read_as_the_decoder_does(tmp_path, signed, bits, s
         {"RescaleIntercept": -1024.5},
         {"RescaleSlope": 1e6},
         {"RescaleIntercept": None},
-        {"BitsStored": 12, "HighBit": 15},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
     ],
 )

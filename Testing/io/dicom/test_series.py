@@ -128,6 +128,8 @@ def shown(told):
         ({"ImageType": ["DERIVED", "SECONDARY", "AXIAL", "CSA MPR"]}, "reformatted"),
         ({"BodyPartExamined": "HEAD"}, "another part of the body"),
         ({"SeriesDescription": "Brain 1.0 H31s"}, "another part of the body"),
+        ({"SeriesDescription": "Effective Z", "RescaleType": "Z_EFF"}, "not in HU"),
+        ({"SeriesDescription": "Iodine Density", "RescaleType": "MGML"}, "not in HU"),
     ],
 )
 def test_a_series_with_more_slices_that_is_not_the_scan_is_not_read(tmp_path, tags, why):
@@ -140,6 +142,23 @@ def test_a_series_with_more_slices_that_is_not_the_scan_is_not_read(tmp_path, ta
     (warning,) = volume.warnings
     assert f'read "CHEST 3.0" ({count} axial slices); not read: ' in warning
     assert f"(60 axial slices, {why}" in warning
+
+
+@pytest.mark.parametrize("unit", ["HU", "HU_MOD", "US", "hu ", None])
+def test_every_name_of_hounsfield_units_is_one(tmp_path, unit):
+    write_series(tmp_path / "a", VOXELS, SeriesDescription="THORAX", RescaleType=unit)
+    write_series(tmp_path / "b", VOXELS[:21], SeriesDescription="CHEST")
+    volume = read_ct(tmp_path)
+    assert volume.info["series_description"] == "THORAX"
+    assert "not in HU" not in volume.warnings[0]
+
+
+@pytest.mark.parametrize(("count", "read"), [(24, "Thorax 1.0 B31f"), (30, "MonoE 40keV")])
+def test_of_equal_series_the_derived_one_is_not_read(tmp_path, count, read):
+    series = (("MonoE 40keV", "DERIVED", chest_voxels((count, 32, 40))), ("Thorax 1.0 B31f", "ORIGINAL", VOXELS))
+    for name, kind, voxels in series:
+        write_series(tmp_path / name, voxels, SeriesDescription=name, ImageType=[kind, "PRIMARY", "AXIAL"])
+    assert read_ct(tmp_path).info["series_description"] == read
 
 
 def test_projections_alone_are_refused(tmp_path):

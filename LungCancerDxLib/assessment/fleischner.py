@@ -76,7 +76,7 @@ def recommendation(
     if nodule_type == CALCIFIED:
         return Recommendation(_NO_FOLLOW_UP, "Nodule with benign calcification")
     if volume_mm3 is None:
-        whole_mm = math.floor(diameter_mm + 0.5)
+        whole_mm = _to_whole(diameter_mm)
         small, large = whole_mm < 6, whole_mm > 8
         sizes = ("less than 6 mm", "6 to 8 mm", "more than 8 mm", "6 mm or more")
     else:
@@ -94,9 +94,14 @@ def recommendation(
     if multiple:
         return Recommendation(_SUBSOLID_SMALL if small else _SUBSOLID_LARGE, f"Multiple subsolid, {size}")
     text = _NO_FOLLOW_UP if small else {GROUND_GLASS: _GROUND_GLASS, PART_SOLID: _PART_SOLID}[nodule_type]
-    if nodule_type == PART_SOLID and not small and (solid_mm or 0.0) >= 6:
+    if nodule_type == PART_SOLID and not small and _to_whole(solid_mm or 0.0) >= 6:
         text += _HIGHLY_SUSPICIOUS
     return Recommendation(text, f"Single {_WORDS[nodule_type]}, {size}")
+
+
+def _to_whole(diameter_mm: float) -> int:
+    """In mm, halves up."""
+    return math.floor(diameter_mm + 0.5)
 
 
 def why_not(age_years: float | None, known_cancer: bool | None, immunosuppressed: bool | None) -> str:

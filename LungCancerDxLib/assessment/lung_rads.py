@@ -32,6 +32,7 @@ MANAGEMENT = {
 GROWTH_MM, GROWTH_MONTHS = 1.5, 12.0
 _STEP_MONTHS = {"3": 6.0, "4A": 3.0}  # after which a stable nodule moves one category down
 _EARLY_MONTHS = 0.5  # that a follow-up may come early
+_LARGER = "larger than before by more than 1.5 mm"
 
 CHANGED = (NEW, GROWING)
 _SEEN = (BASELINE, STABLE)  # what is stable is read by its size, then moved down
@@ -114,6 +115,13 @@ def status_of(diameter_mm: float, prior_diameter_mm: float | None, months: float
     return GROWING if growth_mm * min(1.0, GROWTH_MONTHS / max(months, 1e-6)) > GROWTH_MM else STABLE
 
 
+def is_larger(diameter_mm: float | None, prior_diameter_mm: float | None) -> bool:
+    """Whether it is known to have grown by more than 1.5 mm, in however long a time: it is not stable, then."""
+    if diameter_mm is None or prior_diameter_mm is None:
+        return False
+    return round(diameter_mm - prior_diameter_mm, 1) > GROWTH_MM
+
+
 def nodule_category(
     nodule_type: str,
     diameter_mm: float,
@@ -137,7 +145,8 @@ def nodule_category(
     status
         One of `patient.STATUSES`.
     prior_diameter_mm, prior_solid_mm, months_since_prior
-        For stable nodules, which move down with time unless they have crossed a size.
+        For stable nodules, which move one category down with time: not where they crossed a size, up or down, and not
+        where they have grown by more than 1.5 mm, if slowly.
     place
         As in `patient.NoduleFacts`.
     suspicious
@@ -154,8 +163,8 @@ def nodule_category(
     if place in (AIRWAY_SEGMENTAL, AIRWAY_SUBSEGMENTAL):
         found = _AIRWAY.get((place, status))
         return _with_suspicion(Category(*found), suspicious) if found else None
-    is_benign_shape = place == JUXTAPLEURAL and nodule_type == SOLID and diameter_mm < _JUXTAPLEURAL_BELOW_MM
-    if is_benign_shape and status in (BASELINE, NEW, STABLE):
+    may_be_benign = place == JUXTAPLEURAL and nodule_type == SOLID and diameter_mm < _JUXTAPLEURAL_BELOW_MM
+    if may_be_benign and not suspicious and status in (BASELINE, NEW, STABLE):
         return Category("2", "Juxtapleural solid nodule of less than 10 mm, smooth, oval, lentiform or triangular")
     needs_solid = nodule_type == PART_SOLID and not (status in _SEEN and diameter_mm < 6) and status != SLOWLY
     if needs_solid and solid_mm is None:
@@ -165,8 +174,9 @@ def nodule_category(
     if status == STABLE and nodule_type != GROUND_GLASS:
         before_mm = diameter_mm if prior_diameter_mm is None else _to_decimal(prior_diameter_mm)
         solid_before_mm = solid_mm if prior_solid_mm is None else _to_decimal(prior_solid_mm)
-        has_crossed = _by_size(nodule_type, before_mm, solid_before_mm, STABLE).name < category.name
-        category = _stepped(category, None if has_crossed else months_since_prior)
+        has_crossed = _by_size(nodule_type, before_mm, solid_before_mm, STABLE).name != category.name
+        has_grown = is_larger(diameter_mm, before_mm) or is_larger(solid_mm, solid_before_mm)
+        category = _stepped(category, None if has_crossed or has_grown else months_since_prior, has_grown)
     return _with_suspicion(category, suspicious)
 
 
@@ -179,12 +189,12 @@ def _by_size(nodule_type: str, diameter_mm: float, solid_mm: float, status: str)
     raise ValueError(f"no rule for a {nodule_type} nodule that is {status}")
 
 
-def _stepped(category: Category, months: float | None) -> Category:
+def _stepped(category: Category, months: float | None, has_grown: bool) -> Category:
     """One category down where a nodule of category 3 or 4A has been stable for 6 or 3 months."""
     size = category.rule.removesuffix(" at baseline")
     after = _STEP_MONTHS.get(category.name)
     if after is None or months is None or months < after - _EARLY_MONTHS:
-        return Category(category.name, f"{size}, stable")
+        return Category(category.name, f"{size}, {_LARGER if has_grown else 'stable'}")
     lower = CATEGORIES[CATEGORIES.index(category.name) - 1]
     return Category(lower, f"{size}: category {category.name}, stable or smaller after {after:.0f} months or more")
 

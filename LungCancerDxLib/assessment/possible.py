@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..case import Nodule
 from ..names import CALCIFIED, GROUND_GLASS, PART_SOLID, SOLID
 from . import lung_rads
-from .patient import GROWING, STABLE, NoduleFacts
+from .patient import GROWING, SLOWLY, STABLE, NoduleFacts
 
 AT_PLEURA_MM = 1.0  # the accuracy of distances to the pleura
 
@@ -21,19 +21,26 @@ def told_type(nodule: Nodule, facts: NoduleFacts) -> str | None:
 
 
 def statuses(nodule: Nodule, facts: NoduleFacts, months: float | None) -> tuple[str, ...]:
-    """What a nodule may be against the earlier scan: a part-solid one that has not grown as a whole may have in its
-    solid part, which is what counts there.
+    """What a nodule may be against the earlier scan.
+
+    What has grown by more than 1.5 mm, but not within 12 months, may be a slowly growing one. A part-solid one that has
+    not grown as a whole may have in its solid part, which is what counts there.
     """
     assert nodule.diameter_mm is not None
     if facts.status is not None:
         return (facts.status,)
     status = lung_rads.status_of(nodule.diameter_mm, facts.prior_diameter_mm, months)
-    if nodule.type != PART_SOLID or status in lung_rads.CHANGED:
-        return (status,)
-    if has_solid_part_grown(nodule, facts, months):
+    is_part_solid = nodule.type == PART_SOLID
+    if is_part_solid and status not in lung_rads.CHANGED and has_solid_part_grown(nodule, facts, months):
         return (GROWING,)
-    is_known = facts.prior_solid_component_mm is not None and solid_mm(nodule, facts) is not None
-    return (STABLE, GROWING) if status == STABLE and not is_known else (status,)
+    if status != STABLE:
+        return (status,)
+    now_mm, before_mm = solid_mm(nodule, facts), facts.prior_solid_component_mm
+    is_larger = lung_rads.is_larger(nodule.diameter_mm, facts.prior_diameter_mm) or (
+        is_part_solid and lung_rads.is_larger(now_mm, before_mm)
+    )
+    is_open = is_part_solid and (now_mm is None or before_mm is None)
+    return (STABLE, *([SLOWLY] if is_larger else []), *([GROWING] if is_open else []))
 
 
 def has_solid_part_grown(nodule: Nodule, facts: NoduleFacts, months: float | None) -> bool:

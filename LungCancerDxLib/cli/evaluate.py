@@ -141,7 +141,7 @@ def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
         (staging / "ratings.md").write_text(message, encoding="utf-8")
         write_rows(report.rows, staging / "ratings.csv")
         bins, event = report.calibration, "ratings over 3"
-        save_reliability_figure(bins, "suspicion", event, rated.basis, staging / "reliability.png")
+        save_reliability_figure(bins, "suspicion", event, rated.nodules.basis, staging / "reliability.png")
     return f"{message}\nTables and figures in {arguments.out}"
 
 

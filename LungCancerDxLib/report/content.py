@@ -164,10 +164,13 @@ def _headline(result: CaseResult, assessment: Assessment) -> Iterable[tuple[str,
     overruling = f"{result.overruling}. " if result.overruling else ""
     yield f"{result.case.score:.2f}", f"{label}. {overruling}{OUTCOME_REMARKS[result.model['outcome']]}"
     if assessment.lung_rads:
-        highest, is_range = assessment.lung_rads[-1], len(assessment.lung_rads) > 1
-        is_all = assessment.scan_category == category_text(assessment.lung_rads)
-        then = f"{f'; for {highest.name}' if is_range else ''}: {MANAGEMENT[highest.name]}"
-        about = highest.rule + (then if is_all else "; other nodules have no category")
+        least, highest = assessment.lung_rads[0], assessment.lung_rads[-1]
+        is_range = len(assessment.lung_rads) > 1
+        if assessment.is_open:
+            by_others = f"; may be {highest.name}: {highest.rule}" if is_range else ""
+            about = f"{least.rule}{by_others}; other nodules have no category"
+        else:
+            about = f"{highest.rule}{f'; for {highest.name}' if is_range else ''}: {MANAGEMENT[highest.name]}"
         setting = "" if result.patient.get("setting") else "If this is a screening CT: "
         yield f"Lung-RADS {assessment.scan_category}", f"{setting}{about}. {DECIDES}"
     covered = [nodule for nodule in assessment.nodules if nodule.brock.high is not None]
@@ -206,7 +209,7 @@ def _about(result: CaseResult) -> Iterable[tuple[str, str]]:
     ]
     if lungs:
         share = result.lungs.get(EMPHYSEMA_SHARE)
-        yield "Lungs", ", ".join(lungs) + ("" if share is None else f"; {100 * share:.1f} % below -950 HU")
+        yield "Lungs", ", ".join(lungs) + ("" if share is None else f"; {100 * share:.1f} % below -950 HU, smoothed")
 
 
 def _told(value: bool | float | str) -> str:

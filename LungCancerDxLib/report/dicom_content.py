@@ -51,6 +51,7 @@ def case_group(uid: str, result: CaseResult, assessment: Assessment) -> Any:
             *([hd.sr.QualitativeEvaluation(*reliable)] if result.unreliable else []),
             *([hd.sr.QualitativeEvaluation(*chosen)] if by_model else []),
             *_categories(assessment.lung_rads, assessment.is_open),
+            *_conditions(result, assessment),
         ],
     )
 
@@ -106,6 +107,17 @@ def _categories(categories: Sequence[Any], is_open: bool = False) -> Iterator[An
     for which, value in bounds[:1] if is_open else bounds:
         name = _own(f"LUNG_RADS_{which}", f"Lung-RADS v2022 category, at {which.lower()}, suggested by measurements")
         yield hd.sr.QualitativeEvaluation(name, _category(value))
+
+
+def _conditions(result: CaseResult, assessment: Assessment) -> Iterator[Any]:
+    """On which the scan's category holds."""
+    import highdicom as hd
+
+    if assessment.lung_rads and not result.patient.get("setting"):
+        yield hd.sr.QualitativeEvaluation(_own("SETTING", "Setting"), _own("UNKNOWN", "Not told: if this is screening"))
+    if assessment.lung_rads and result.unreliable:
+        evaluated = _own("EVALUATED", "Evaluation of the scan"), _own("IN_PART", "Not in full: Lung-RADS may be 0")
+        yield hd.sr.QualitativeEvaluation(*evaluated)
 
 
 def _measurement(name: Any, value: float | None, unit: str, meaning: str) -> Any:

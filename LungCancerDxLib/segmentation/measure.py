@@ -22,6 +22,7 @@ _FEW_SLICES = 3  # in which none may be full of the nodule
 _LEAST_SOLID_HU = 0.0  # of solid tissue without fat
 _NOISE = 0.3  # how far a share may lie outside 0 to 1 because of noise
 _LEAST_CONTRAST_HU = 60.0
+_LEAST_OF_MASK = 0.1  # of a mask's voxels: what makes less of it, among a few noisy ones, has measured noise
 MARGIN_MM = 10.0  # around a mask that measurements look at
 _CALCIFIED_ABOVE_HU = 200.0  # 164 HU without contrast medium (Siegelman et al. 1980); the rest is room for that (ours)
 _SOLID_ABOVE_HU = -300.0  # of solid components (Scholten et al. 2015, Eur Radiol 25:488)
@@ -34,7 +35,8 @@ def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray, is_
 
     Deep voxels count whole; those in the rim to both sides of the mask's surface by where their HU lies between lung
     and core. Blur and thick slices move tissue across the surface but do not change this sum. In the rim outside the
-    mask nothing counts that is near other dense tissue, a vessel or the wall.
+    mask nothing counts that is near other dense tissue, a vessel or the wall. Where that does not tell tissue from
+    lung, for want of contrast or of voxels, the volume is the mask's.
 
     Parameters
     ----------
@@ -57,7 +59,8 @@ def volume_mm3(hu: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray, is_
     if other.any():
         outer &= ndimage.distance_transform_edt(~other, sampling) > _OUTER_MM
     inner = mask & (depth <= _INNER_MM)
-    return float(((mask & ~inner).sum() + share[inner].sum() + share[outer].sum()) * whole)
+    voxels = (mask & ~inner).sum() + share[inner].sum() + share[outer].sum()
+    return float((voxels if voxels > _LEAST_OF_MASK * mask.sum() else mask.sum()) * whole)
 
 
 def _core_hu(hu: np.ndarray, mask: np.ndarray, depth: np.ndarray) -> float:

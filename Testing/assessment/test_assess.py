@@ -51,7 +51,7 @@ ALL_KNOWN = Patient(
 
 def case_of(*nodules, share=0.01, unreliable=()):
     case = Case(0.5, "suspicion of the case", "leaky-noisy-or", 0.01, 0.1, 0, None, None, len(nodules))
-    lungs = {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0, "share_below_950_hu": share}
+    lungs = {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0, "smoothed_share_below_950_hu": share}
     model = {"name": "some", "sha256": "", "preset": "DEFAULT", "outcome": "readers", "trained_on": "readings"}
     return CaseResult({}, model, {}, {}, case, lungs, nodules, {}, (), tuple(unreliable))
 
@@ -100,6 +100,12 @@ def test_emphysema_is_what_was_seen_else_what_is_measured_in_plenty(seen, share,
     found = assess(case_of(SOLID, share=share), Patient(emphysema=seen))
     assert found.emphysema is known
     assert any("taken as present" in remark for remark in found.remarks) == (seen is None and known is True)
+
+
+def test_the_share_of_an_older_case_was_not_smoothed_and_says_nothing_of_emphysema():
+    found = assess(replace(case_of(SOLID), lungs={"share_below_950_hu": 0.2}), Patient())
+    assert (found.emphysema, found.emphysema_share) == (None, None)
+    assert not any("mphysema" in remark for remark in found.remarks)
 
 
 def test_unknown_solid_part_gives_all_categories_that_it_allows():
@@ -152,6 +158,32 @@ def test_follow_up_by_the_earlier_diameter():
     untold = assess(case_of(SOLID), Patient(months_since_prior=6)).of(1)
     assert category_text(untold.lung_rads) == "4A"
     assert any("earlier size" in remark for remark in untold.remarks)
+
+
+SLOW, OPEN = "It has grown, but not within 12 months", "Whether its solid part has grown is not known"
+LARGER = replace(SOLID, diameter_mm=14.0)
+DENSER = replace(PART_SOLID, rank=1, diameter_mm=13.0, solid_component_mm=5.5)
+
+
+@pytest.mark.parametrize(
+    ("nodule", "facts", "months", "category", "remarked"),
+    [
+        (LARGER, {"prior_diameter_mm": 8.0}, 60, "4A to 4B", [SLOW]),
+        (replace(SOLID, diameter_mm=7.9), {"prior_diameter_mm": 6.0}, 24, "3 to 4B", [SLOW]),
+        (replace(SOLID, diameter_mm=7.5), {"prior_diameter_mm": 6.0}, 24, "2", []),  # by no more than 1.5 mm
+        (LARGER, {"prior_diameter_mm": 8.0, "status": "slowly-growing"}, 60, "4B", []),
+        (LARGER, {"prior_diameter_mm": 8.0, "status": "stable"}, 60, "4A", []),
+        (DENSER, {"prior_diameter_mm": 12.0, "prior_solid_component_mm": 2.0}, 36, "3 to 4B", [SLOW]),
+        (DENSER, {"prior_diameter_mm": 10.0, "prior_solid_component_mm": 5.5}, 36, "3 to 4B", [SLOW]),
+        (DENSER, {"prior_diameter_mm": 10.0}, 36, "3 to 4B", [SLOW, OPEN]),
+        (DENSER, {"prior_diameter_mm": 12.0, "prior_solid_component_mm": 4.0}, 36, "2", []),
+    ],
+)
+def test_what_has_grown_but_not_within_a_year_may_be_slowly_growing(nodule, facts, months, category, remarked):
+    patient = Patient(months_since_prior=months, nodules={1: NoduleFacts(**facts)})
+    found = assess(case_of(nodule), patient)
+    assert found.scan_category == category_text(found.of(1).lung_rads) == category
+    assert [said for said in (SLOW, OPEN) if any(said in remark for remark in found.of(1).remarks)] == remarked
 
 
 @pytest.mark.parametrize(
@@ -217,6 +249,16 @@ def test_a_nodule_at_the_pleura_may_be_juxtapleural():
     large = replace(SOLID, distance_to_pleura_mm=0.2, diameter_mm=12.0)
     assert category_text(assess(case_of(replace(SOLID, distance_to_pleura_mm=0.2)), told).of(1).lung_rads) == "4A"
     assert category_text(assess(case_of(large), Patient()).of(1).lung_rads) == "4A"
+
+
+@pytest.mark.parametrize("facts", [{"spiculated": True}, {"suspicious": True}])
+@pytest.mark.parametrize("place", [None, "juxtapleural"])
+@pytest.mark.parametrize(("kind", "category"), [("solid", "4X"), ("calcified", "1 to 4X")])
+def test_a_nodule_at_the_pleura_that_is_told_suspicious_is_of_no_benign_shape(facts, place, kind, category):
+    patient = Patient(nodules={1: NoduleFacts(place=place, **facts)})
+    found = assess(case_of(replace(SOLID, type=kind, distance_to_pleura_mm=0.2)), patient)
+    assert found.scan_category == category_text(found.of(1).lung_rads) == category
+    assert not any("category 2" in remark for remark in found.of(1).remarks)
 
 
 def test_an_airway_nodule_without_a_row_gets_no_category():

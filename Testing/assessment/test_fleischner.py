@@ -60,10 +60,20 @@ def test_a_measured_volume_goes_before_the_diameter(volume, begins):
     assert "mm³" in found.rule
 
 
-def test_a_large_solid_part_is_told():
-    text = recommendation("part-solid", 15.0, multiple=False, high_risk=False, solid_mm=6.0).text
-    assert "highly suspicious" in text
-    assert "highly suspicious" not in recommendation("part-solid", 15.0, multiple=False, high_risk=False).text
+@pytest.mark.parametrize(
+    ("diameter", "solid", "is_told"),
+    [
+        (15.0, 6.0, True),
+        (12.0, 5.7, True),  # whole mm: 6
+        (12.0, 5.5, True),  # halves up
+        (12.0, 5.4, False),
+        (15.0, None, False),
+        (5.4, 5.5, False),  # less than 6 mm in total
+    ],
+)
+def test_a_large_solid_part_is_told(diameter, solid, is_told):
+    text = recommendation("part-solid", diameter, multiple=False, high_risk=False, solid_mm=solid).text
+    assert ("highly suspicious" in text) == is_told
 
 
 def test_whom_the_recommendations_are_not_for():

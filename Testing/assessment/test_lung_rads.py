@@ -88,9 +88,16 @@ STABLE = [
     ("solid", 5.0, None, 5.0, 12, "2"),
     ("solid", 6.4, None, 5.4, 12, "3"),  # crossed 6 mm without what counts as growth: by its size
     ("solid", 8.2, None, 7.4, 12, "4A"),
+    ("solid", 14.6, None, 15.4, 3, "4A"),  # crossed 15 mm on its way down: that is its step
+    ("solid", 7.8, None, 8.2, 6, "3"),
+    ("solid", 14.0, None, 8.0, 60, "4A"),  # larger, if slowly: not stable
+    ("solid", 7.9, None, 6.0, 24, "3"),
+    ("solid", 7.6, None, 6.0, 24, "3"),
+    ("solid", 7.5, None, 6.0, 24, "2"),  # by no more than 1.5 mm
     ("part-solid", 10.0, 3.0, 10.0, 6, "2"),
     ("part-solid", 12.0, 6.5, 12.0, 3, "3"),
     ("part-solid", 6.6, 3.0, 5.4, 12, "3"),  # crossed 6 mm in total
+    ("part-solid", 13.0, 3.0, 11.0, 36, "3"),  # larger in total, if slowly
     ("part-solid", 20.0, 9.0, 20.0, 6, "4B"),
 ]
 
@@ -121,6 +128,28 @@ def test_stable_nodules_step_down_with_time(kind, diameter, solid, prior, months
 
 
 @pytest.mark.parametrize(
+    ("solid", "prior_solid", "months", "category"),
+    [
+        (7.8, 8.2, 3, "4A"),  # crossed 8 mm on its way down
+        (5.8, 6.2, 6, "3"),
+        (6.3, 5.5, 6, "4A"),  # crossed 6 mm on its way up
+        (5.5, 2.0, 36, "3"),  # larger, if slowly
+        (7.2, 7.4, 3, "3"),
+        (3.5, 2.0, 36, "2"),  # by no more than 1.5 mm
+    ],
+)
+def test_a_stable_part_solid_nodule_steps_down_where_its_solid_part_allows(solid, prior_solid, months, category):
+    priors = {"prior_diameter_mm": 20.0, "prior_solid_mm": prior_solid, "months_since_prior": months}
+    assert nodule_category("part-solid", 20.0, solid_mm=solid, status="stable", **priors).name == category
+
+
+def test_the_rule_of_a_nodule_that_has_grown_slowly_does_not_call_it_stable():
+    found = nodule_category("solid", 14.0, status="stable", prior_diameter_mm=8.0, months_since_prior=60)
+    expected = "Solid nodule of 8 to less than 15 mm, larger than before by more than 1.5 mm"
+    assert found == Category("4A", expected)
+
+
+@pytest.mark.parametrize(
     ("diameter", "status", "category"),
     [
         (9.9, "baseline", "2"),
@@ -148,6 +177,12 @@ def test_juxtapleural_nodules_of_benign_shape(diameter, status, category):
 )
 def test_suspicious_features_make_4x_of_3_and_4(kind, diameter, solid, category):
     assert nodule_category(kind, diameter, solid_mm=solid, suspicious=True).name == category
+
+
+@pytest.mark.parametrize("status", ["baseline", "new", "stable"])
+@pytest.mark.parametrize("diameter", [8.0, 9.9])
+def test_a_suspicious_nodule_at_the_pleura_is_of_no_benign_shape(diameter, status):
+    assert nodule_category("solid", diameter, status=status, place="juxtapleural", suspicious=True).name == "4X"
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,20 @@ def test_suspicions_are_evaluated_into_a_folder(tmp_path):
     check_pictures(out, RATING_FILES)
 
 
+def test_the_reliability_of_suspicions_rests_on_the_nodules_without_the_false_alarms(tmp_path, monkeypatch):
+    bases = []
+
+    def remember(bins, name, event, basis, path):
+        bases.append(basis)
+        path.touch()
+
+    monkeypatch.setattr("LungCancerDxLib.evaluation.figures.save_reliability_figure", remember)
+    rows = [(n, n // 2, 1 + n % 5 if n < 60 else 0, 4 + n % 17, n / 70) for n in range(70)]
+    write_table(tmp_path / "held-out.csv", COLUMNS, rows)
+    evaluate("ratings", tmp_path / "held-out.csv", "--bootstrap", 10, "--out", tmp_path / "out")
+    assert bases == ["60 nodules of 30 patients, 24 rated over 3"]
+
+
 def test_an_evaluation_is_replaced_only_when_that_is_asked_for(tmp_path, scores_labels_truth, no_pictures):
     out = tmp_path / "out"
     asked = ("cases", *scores_labels_truth[:2], "--bootstrap", 10, "--out", out)

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from LungCancerDxLib.assessment.assess import assessed
+from LungCancerDxLib.assessment.assess import assess, assessed
 from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.errors import UsageError
@@ -20,6 +20,7 @@ from LungCancerDxLib.io.dicom.source import identity, source_datasets
 from LungCancerDxLib.io.dicom.writer import write_dicom_series
 from LungCancerDxLib.io.image_file import read_label_map
 from LungCancerDxLib.report.dicom import save_dicom
+from LungCancerDxLib.report.dicom_content import case_group
 from LungCancerDxLib.volume import CTVolume, index_to_world
 
 highdicom = pytest.importorskip("highdicom")
@@ -152,7 +153,26 @@ def test_measurement_report_holds_what_was_measured(written):
     assert {each.name.meaning: each.value.meaning for each in others[0].get_qualitative_evaluations()} == {
         "Intended use": "Research use only. Not for diagnosis.",
         "Lung-RADS v2022 category, at least, suggested by measurements": "Lung-RADS 3",  # nodule 2 has none
+        "Setting": "Not told: if this is screening",
     }
+
+
+@pytest.mark.parametrize(
+    ("setting", "unreliable", "codes"),
+    [
+        (None, (), {"SETTING": "UNKNOWN"}),
+        (None, ("slices are 8 mm apart",), {"SETTING": "UNKNOWN", "EVALUATED": "IN_PART"}),
+        ("screening", (), {}),
+        ("screening", ("slices are 8 mm apart",), {"EVALUATED": "IN_PART"}),
+        ("incidental", ("slices are 8 mm apart",), {}),  # no category
+    ],
+)
+def test_a_category_says_on_what_it_depends(result, setting, unreliable, codes):
+    case = assessed(replace(result, unreliable=unreliable), Patient(setting=setting))
+    (group,) = case_group("1.2.3", case, assess(case))
+    said = {item.ConceptNameCodeSequence[0].CodeValue: item for item in group.ContentSequence}
+    found = {name: said[name].ConceptCodeSequence[0].CodeValue for name in ("SETTING", "EVALUATED") if name in said}
+    assert found == codes
 
 
 def test_a_score_has_the_code_of_its_outcome_and_an_unreliable_one_says_so(scan, result, tmp_path):

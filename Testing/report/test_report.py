@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.assessment.assess import DECIDES, assessed
+from LungCancerDxLib.assessment.lung_rads import MANAGEMENT
 from LungCancerDxLib.assessment.patient import NoduleFacts, Patient
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.phantom.patient import synthetic_chest
@@ -58,7 +59,7 @@ def case_of(*nodules, outcome="readers", score_name="suspicion of the case", unr
         {"device": "cpu", "precision": "fp32"},
         {"path": "/scans/Doe^Jane/ct", "series_uid": "1.2.3", "shape_kji": [1, 1, 1], "spacing_mm_kji": [1, 1, 1]},
         case,
-        {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0, "share_below_950_hu": 0.031},
+        {"left_volume_ml": 2000.0, "right_volume_ml": 2500.0, "smoothed_share_below_950_hu": 0.031},
         nodules,
         {},
         tuple(warnings),
@@ -81,7 +82,7 @@ def test_one_file_says_the_case_and_keeps_the_patients_name_to_itself(volume, la
         "66 years, female",
         "382 mm³",
         "2.0 L",
-        "3.1 % below",
+        "3.1 % below -950 HU, smoothed",
     ):
         assert said in text
     assert "Brock risk (clinical outcomes, screening population)" in text
@@ -124,6 +125,28 @@ def test_an_unreliable_score_stands_above_all(volume, labels):
     result = case_of(nodule(1), unreliable=("slices are 5.0 mm apart",), warnings=(warning,))
     text = text_of(to_html(report_of(result, volume, labels)))
     assert text.index(warning) < text.index("0.71")
+
+
+AT_PLEURA = {"distance_to_pleura_mm": 0.2}
+BENIGN = "Juxtapleural solid nodule of less than 10 mm, smooth, oval, lentiform or triangular"
+BY_SIZE = "Solid nodule of 8 to less than 15 mm at baseline"
+
+
+@pytest.mark.parametrize(
+    ("figures", "not_outlined", "category", "about"),
+    [
+        (AT_PLEURA, True, "at least 2", f"{BENIGN}; may be 4A: {BY_SIZE}; other nodules have no category."),
+        ({}, True, "at least 4A", f"{BY_SIZE}; other nodules have no category."),
+        (AT_PLEURA, False, "2 to 4A", f"{BY_SIZE}; for 4A: {MANAGEMENT['4A']}."),
+        ({}, False, "4A", f"{BY_SIZE}: {MANAGEMENT['4A']}."),
+    ],
+)
+def test_the_headline_gives_the_rule_of_the_scans_category_and_what_follows_where_all_nodules_have_one(
+    volume, labels, figures, not_outlined, category, about
+):
+    others = [nodule(2, center_lps_mm=(80.0, 10.0, -20.0), volume_mm3=None, type=None)] * not_outlined
+    headline = dict(report_of(case_of(nodule(1, **figures), *others), volume, labels).headline)
+    assert headline[f"Lung-RADS {category}"] == f"If this is a screening CT: {about} {DECIDES}"
 
 
 def test_an_overruled_score_is_said_to_be_and_how_a_score_is_made(volume, labels):

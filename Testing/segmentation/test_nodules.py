@@ -69,6 +69,28 @@ def test_a_small_solid_nodule_of_which_no_slice_is_full_keeps_its_volume(diamete
     assert measured == pytest.approx(ball_mm3(diameter_mm), rel=0.1)
 
 
+def a_few_voxels(lung_hu, count):
+    """A mask of so many voxels of -700 HU within a slice of some lung (20, 35, 35), and their volume."""
+    mask, spacing_mm = np.zeros(lung_hu.shape, bool), np.array([1.25, 0.7, 0.7])
+    mask[10, 17:20, 17:20] = np.arange(9).reshape(3, 3) < count
+    return np.where(mask, -700.0, lung_hu), mask, spacing_mm, count * np.prod(spacing_mm)
+
+
+@pytest.mark.parametrize("seed", [7, 82])
+def test_a_voxel_that_noise_makes_less_than_nothing_of_has_its_own_volume(seed):
+    noise = np.random.default_rng(seed).normal(-855, 60, (20, 35, 35))
+    hu, mask, spacing_mm, own_mm3 = a_few_voxels(noise, 1)
+    assert volume_mm3(hu, mask, spacing_mm) == pytest.approx(own_mm3)
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_a_few_voxels_in_darker_lung_than_that_further_out_have_their_own_volume(count):
+    hu, mask, spacing_mm, own_mm3 = a_few_voxels(np.full((20, 35, 35), -800.0), count)
+    away_mm = ndimage.distance_transform_edt(~mask, spacing_mm)
+    hu[(away_mm > 0) & (away_mm < 4)] = -950.0
+    assert volume_mm3(hu, mask, spacing_mm) == pytest.approx(own_mm3)
+
+
 @pytest.mark.parametrize("box_diameter_mm", [8.4, 15.6, None])
 @pytest.mark.parametrize("off_mm", [(3, 0, 0), (0, -2.1, 2.1)])
 def test_a_proposal_that_is_off_or_of_wrong_size_or_without_size_finds_the_nodule(plain_scan, box_diameter_mm, off_mm):

@@ -122,14 +122,17 @@ class LungCancerDxWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.addObserver(scene, scene.EndBatchProcessEvent, self.onNodeRemoved)
         self.initializeParameterNode()
 
     def enter(self) -> None:
         """The user comes to the module."""
+        self.panel.entered = True
         self.initializeParameterNode()
 
     def exit(self) -> None:
         """The user goes elsewhere; a run goes on."""
+        self.panel.entered = False
         self.disconnectParameterNode()
 
     def cleanup(self) -> None:

@@ -1,4 +1,4 @@
-"""The case in the panel: its score with its honest name, its warnings, what the score is made of; and the run."""
+"""The case in the panel: its score with its honest name, its warnings, what the score is made of."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import slicer.util
 from ...case import CaseResult
 from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, capitalised
 from ..scene.nodules import malignancy_colour
-from .command import Report
 
-_BAR_STEPS = 1000
 _SHARES_PIXELS, _LEGEND_PIXELS = 380, 200
 _ROW_PIXELS, _NAME_PIXELS, _FIGURE_PIXELS = 20, 84, 52
 _GREY = (0.55, 0.57, 0.6)
 _WARNING_CHARACTERS = 56
-_DETECT = "Find the nodules of this CT and score them and the case."
 
 
 class ResultView:
@@ -130,53 +127,3 @@ def draw_legend(width: int, text_colour: qt.QColor) -> qt.QPixmap:
 def _colour(rgb: tuple[float, float, float]) -> qt.QColor:
     red, green, blue = (round(255 * value) for value in rgb)
     return qt.QColor(red, green, blue)
-
-
-class RunView:
-    """Writes into the panel's widgets about runs."""
-
-    def __init__(self, ui: Any) -> None:
-        self._ui = ui
-        self._message = self._reason = ""
-        ui.progressBar.setRange(0, _BAR_STEPS)
-
-    def say(self, message: str) -> None:
-        """Say something in one line."""
-        self._message = message.splitlines()[0] if message else ""
-        self._show_status()
-
-    def start(self, message: str) -> None:
-        """From the beginning."""
-        self._ui.progressBar.value = 0
-        self.say(message)
-
-    def progress(self, report: Report) -> None:
-        """How far a run has come."""
-        self._ui.progressBar.value = round(_BAR_STEPS * report.fraction)
-        left = "" if report.seconds_left is None else f", about {_duration(report.seconds_left)} left"
-        self.say(f"{capitalised(report.stage)}{left}")
-
-    def update(self, reason: str, running: bool) -> None:
-        """Which buttons are on.
-
-        Parameters
-        ----------
-        reason
-            Why nothing can be started; empty where it can. It is said where nothing else is.
-        """
-        self._reason = reason
-        self._ui.detectButton.enabled = not reason
-        self._ui.detectButton.toolTip = reason or _DETECT
-        self._ui.cancelButton.enabled = running
-        self._ui.runRow.visible = running
-        self._show_status()
-
-    def _show_status(self) -> None:
-        text = self._message or self._reason
-        self._ui.statusLabel.text = text
-        self._ui.statusLabel.visible = bool(text)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes >= 2 else f"{round(seconds)} s"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import slicer.util
+import vtk
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError, OutputError, UsageError
@@ -21,6 +22,7 @@ from ...runtime.atomic import atomic_folder
 from ..scene.build import CaseNodes
 from ..scene.ct import volume_like
 from ..scene.segmentation import segment_label, segment_mask, was_edited
+from ..scene.text import case_summary
 
 TABLE_FILE, SUMMARY_FILE = "nodules.csv", "summary.txt"
 
@@ -43,8 +45,7 @@ def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, 
     with atomic_folder(folder) as staging:
         (staging / CASE_FILE).write_text(result.to_json(), encoding="utf-8", newline="\n")
         _write_table(result, staging / TABLE_FILE)
-        if nodes.summary is not None:
-            (staging / SUMMARY_FILE).write_text(nodes.summary.GetText(), encoding="utf-8")
+        (staging / SUMMARY_FILE).write_text(case_summary(result), encoding="utf-8", newline="\n")
         _save_scene(staging / SCENE_FILE)
         if slicer.app.layoutManager() is not None:
             _write_views(staging / VIEWS_FILE)
@@ -52,15 +53,18 @@ def export_case(nodes: CaseNodes, result: CaseResult, path: str) -> tuple[Path, 
 
 
 def _save_scene(path: Path) -> None:
-    """Write the scene as a bundle, and leave it with its own file: saving takes the bundle's for it."""
+    """Write the scene as a bundle; its own file and what is not saved there stay so, which saving would forget."""
     scene = slicer.mrmlScene
-    own = scene.GetURL(), scene.GetRootDirectory()
+    own, unsaved = (scene.GetURL(), scene.GetRootDirectory()), vtk.vtkCollection()
+    scene.GetStorableNodesModifiedSinceRead(unsaved)
     try:
         if not slicer.util.saveScene(str(path)):
             raise OSError(f"{path.name} could not be written")
     finally:
         scene.SetURL(own[0])
         scene.SetRootDirectory(own[1])
+        for n in range(unsaved.GetNumberOfItems()):
+            unsaved.GetItemAsObject(n).StorableModified()
 
 
 def add_masks(nodes: CaseNodes, folder: Path) -> Iterator[None]:

@@ -56,10 +56,10 @@ def jump_to(nodes: CaseNodes, nodule: Nodule) -> None:
 
 
 def show_ct(ct_node: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Show a CT in all slice views, fitted."""
+    """Show a CT in all slice views, fitted; what lies over it there stays."""
     selection = slicer.app.applicationLogic().GetSelectionNode()
     selection.SetActiveVolumeID(ct_node.GetID())
-    slicer.app.applicationLogic().PropagateVolumeSelection(True)
+    slicer.app.applicationLogic().PropagateBackgroundVolumeSelection(True)
 
 
 def fit_views() -> None:

@@ -33,6 +33,8 @@ class NoduleView:
         self._on_selected = on_selected
         self._on_ticked = on_ticked
         self._ranks: list[int] = []
+        self._also: set[int] = set()
+        self._shown: tuple[CaseResult | None, float, bool] = None, 0.0, True
         self._writing = False
         table = ui.noduleTable
         table.setColumnCount(len(COLUMNS))
@@ -57,9 +59,10 @@ class NoduleView:
         return self._ranks[row] if 0 <= row < len(self._ranks) else None
 
     def show(self, result: CaseResult | None, at_least: float, can_overrule: bool = True) -> None:
-        """List what is classified, what the user set, and the runners-up of at least this confidence of detection."""
-        before = self.selected_rank
-        listed = [] if result is None else [n for n in result.nodules if _is_listed(n, at_least)]
+        """List what is classified, what the user set or went to, and the runners-up of at least this confidence."""
+        before, self._shown = self.selected_rank, (result, at_least, can_overrule)
+        nodules = () if result is None else result.nodules
+        listed = [n for n in nodules if _is_listed(n, at_least) or n.rank in self._also]
         self._writing = True
         table = self._ui.noduleTable
         self._ranks = [nodule.rank for nodule in listed]
@@ -80,19 +83,25 @@ class NoduleView:
         if before in self._ranks:
             self._mark(before)
         else:
-            self.forget()
+            self._deselect()
 
     def forget(self) -> None:
-        """Select no nodule, as before a case of another CT is shown."""
+        """Select no nodule, and list none that the user went to, as before a case of another CT is shown."""
+        self._also.clear()
+        self._deselect()
+
+    def _deselect(self) -> None:
         self._writing = True
         self._ui.noduleTable.setCurrentCell(-1, -1)
         self._writing = False
 
     def select(self, rank: int) -> None:
-        """Go to a nodule that is listed, even if it is selected already; others are left alone."""
-        if rank in self._ranks:
-            self._mark(rank)
-            self._on_selected(rank)
+        """Go to a nodule of the case, even if it is selected already; one that is not listed will be."""
+        if rank not in self._ranks:
+            self._also.add(rank)
+            self.show(*self._shown)
+        self._mark(rank)
+        self._on_selected(rank)
 
     def _mark(self, rank: int) -> None:
         self._writing = True

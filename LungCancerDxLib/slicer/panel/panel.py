@@ -6,7 +6,7 @@ All that is known of a case stands in the scene, so that a scene that is saved a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -17,32 +17,22 @@ from ...assessment.assess import assessed
 from ...assessment.patient import Patient
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from ...names import capitalised
-from ..scene.build import CaseNodes, update, was_moved
-from ..scene.ct import set_lung_window
+from ...io.result_folder import SCENE_FILE
+from ..scene.build import update
+from ..scene.ct import nodes_of_class, set_lung_window
 from ..scene.segmentation import segment_ids
-from .background import OneRun, Work
-from .case_view import ResultView, RunView
+from .background import Work
+from .case_display import CaseDisplay, is_shown
+from .case_view import ResultView
 from .command import fetch_arguments
-from .dependencies import ensure_dependencies, ensure_dicom_packages, ensure_report_packages
+from .dependencies import ensure_dicom_packages, ensure_report_packages
 from .export import export_case
 from .models import PUBLISHED, ModelChoice
-from .navigation import (
-    POINT_CLICKED,
-    NodeWatch,
-    PointPlacing,
-    clicked_nodule,
-    fit_views,
-    highlight,
-    jump_to,
-    likely_ct,
-    show_ct,
-)
+from .navigation import NodeWatch, PointPlacing, fit_views, likely_ct, show_ct
 from .nodule_table import NoduleView
 from .patient import PatientView, reassessed
 from .request import (
     CT_EVENTS,
-    MOVED,
     Scoring,
     ScoringRequest,
     apply_result,
@@ -51,6 +41,7 @@ from .request import (
     second_request,
     why_unusable,
 )
+from .runs import Runs
 from .state import Parameters, ShownCase, apply_display, can_overrule, latest_case
 from .workspace import Point, cached_gb, trim_cache
 
@@ -68,21 +59,18 @@ class Panel:
 
     def __init__(self, ui: Any, requirements_file: str) -> None:
         self._ui = ui
-        self._requirements_file = requirements_file
         self._parameters: Parameters | None = None
         self._case: ShownCase | None = None
-        self._installing = self._filling = False
-        self._runs = RunView(ui)
-        self._run = OneRun(self._runs.progress)
+        self._runs = Runs(ui, requirements_file, self._update_buttons, self.refresh)
         self._scoring = Scoring(self._show_result)
         self._placing = PointPlacing(self._classify_point, self._update_buttons)
-        self._points = NodeWatch([POINT_CLICKED], self._select_clicked)
         self._ct_watch = NodeWatch(CT_EVENTS, self._ct_changed)
         self._models = ModelChoice(ui, self._choose_model, self._fetch_model, self._runs.say)
         self._result = ResultView(ui)
         self._nodules = NoduleView(ui, self._go_to, self._tick_later)
         self._patient = PatientView(ui, self._tell_patient)
-        self._displayed: tuple[object, ...] = ()
+        self._display = CaseDisplay(self._nodules.select)
+        self.entered = True
         self._later = qt.QTimer()  # of no interval: the next turn of the event loop
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._follow_scene)
@@ -100,6 +88,7 @@ class Panel:
     def set_parameters(self, parameters: Parameters | None) -> None:
         """Work with the parameters of a scene; None while there is no scene to work with."""
         self._parameters = parameters
+        self._watch_ct()
         if parameters is not None:
             self._show_models()
         self._follow_scene()
@@ -114,6 +103,7 @@ class Panel:
         """Show what the scene holds now."""
         self._later.stop()
         before, self._case = self._case, None
+        self._watch_ct()
         try:
             self._case = latest_case(self._ct_node)
         except LungCancerDxError as error:
@@ -123,19 +113,15 @@ class Panel:
             self._placing.stop()
         if before is None or nodes is None or nodes.ct is not before.nodes.ct:
             self._nodules.forget()
-        self._points.watch(nodes.markups.GetDisplayNode() if nodes is not None and nodes.markups is not None else None)
-        self._ct_watch.watch(self._ct_node)
-        if self._case is not None:
-            self._apply_display(self._case.nodes, self._chosen)
+        self._display.show(self._case, self._parameters)
         self._show_case()
         self._update_buttons()
 
-    def _apply_display(self, nodes: CaseNodes, chosen: Parameters) -> None:
-        """Only where the user's choice or the case has changed: what was hidden elsewhere in Slicer stays so."""
-        wanted = (nodes.case, chosen.showLungs, chosen.showNodules, chosen.showLabels)
-        if wanted != self._displayed:
-            self._displayed = wanted
-            apply_display(nodes, chosen)
+    def _watch_ct(self) -> None:
+        """Listen to the CT that is chosen now; what was said of another holds no more."""
+        if self._ct_watch.node is not self._ct_node and not self._runs.running:
+            self._runs.say("")
+        self._ct_watch.watch(self._ct_node)
 
     def node_added(self) -> None:
         """A node came, which may be a CT, where none is chosen yet."""
@@ -153,11 +139,9 @@ class Panel:
 
     def close(self) -> None:
         """Stop everything, before the scene is closed or the panel goes."""
-        self._filling = False
-        self._run.close()
+        self._runs.close()
         self._scoring.close()
         self.set_parameters(None)
-        self._runs.start("")
 
     @property
     def _ct_node(self) -> slicer.vtkMRMLScalarVolumeNode | None:
@@ -176,57 +160,28 @@ class Panel:
         self._score(lambda: first_request(self._ct_node, self._chosen))
 
     def cancel(self, *_clicked: object) -> None:
-        """Stop what runs, but not in the middle of what it puts into the scene."""
-        if self._filling:
-            self._runs.say("The result is being shown")
-        elif self._run.running:
-            self._runs.say("Stopping")
-            self._run.cancel()
+        """Stop what runs."""
+        self._runs.cancel()
 
     def _score(self, request: Callable[[], ScoringRequest]) -> None:
         """Start a run for a request, made when it starts."""
         self._begin("Handing over the CT", lambda: self._scoring.work(request()), self._why_not)
 
-    def _begin(
-        self,
-        message: str,
-        work: Callable[[], Work],
-        why_not: Callable[[], str],
-        ensure: Callable[[str], None] = ensure_dependencies,
-    ) -> None:
-        """Start a run once all that it needs is installed; the user may do other things while that takes its time."""
+    def _begin(self, message: str, work: Callable[[], Work], why_not: Callable[[], str]) -> None:
         self._placing.stop()
-        try:
-            reason = why_not()
-            if not reason:
-                self._install(ensure)
-                reason = why_not()
-            if reason:
-                self._runs.say(reason)
-            else:
-                self._runs.start(message)
-                self._run.start(work(), self._end_run)
-        except LungCancerDxError as error:
-            self._end_run(str(error))
-        self._update_buttons()
-
-    def _install(self, ensure: Callable[[str], None]) -> None:
-        self._installing = True
-        self._update_buttons()
-        try:
-            ensure(self._requirements_file)
-        finally:
-            self._installing = False
+        self._runs.begin(message, work, why_not)
 
     def _show_result(self, request: ScoringRequest, result: CaseResult) -> Iterator[None]:
-        """Put a run's result into the scene, and go to it where its CT is the chosen one; outlines follow in steps."""
+        """Put a run's result into the scene, and go to it where its CT is the chosen one, and the user here or looking
+        at it; outlines follow in steps.
+        """
         first = request.case is None
         nodes, filling = apply_result(request, result, self._chosen.replaceEarlier)
-        self._filling = True  # to its end: a case without some of its outlines is none
+        self._runs.is_showing = True
         if first:
             set_lung_window(request.ct_node)
         yield
-        shown = request.ct_node is self._ct_node
+        shown = self._is_awaited(request)
         if shown and first:
             show_ct(request.ct_node)
             fit_views()
@@ -236,18 +191,14 @@ class Panel:
         before = () if first else segment_ids(nodes.segmentation)
         yield from filling
         apply_display(nodes, self._chosen, before)
-        if request.ct_node is self._ct_node and (first or request.has_new_point):
+        if self._is_awaited(request) and (first or request.has_new_point):
             if first:
                 fit_views()  # again: in 3D there is more to see now
             if self._nodules.selected_rank is not None:
                 self._go_to(self._nodules.selected_rank)
 
-    def _end_run(self, message: str) -> None:
-        self._filling = False
-        self._runs.start(message)
-        self.refresh()
-        if message:
-            slicer.util.errorDisplay(message, windowTitle="LungCancerDx")
+    def _is_awaited(self, request: ScoringRequest) -> bool:
+        return request.ct_node is self._ct_node and (self.entered or is_shown(request.ct_node))
 
     # Models
 
@@ -259,7 +210,7 @@ class Panel:
             self._chosen.model = ""
 
     def _fetch_model(self) -> None:
-        self._begin("Downloading", self._fetching, self._why_busy)
+        self._begin("Downloading", self._fetching, self._runs.why_busy)
 
     def _fetching(self) -> Work:
         outcome = yield fetch_arguments()
@@ -271,15 +222,8 @@ class Panel:
 
     def _go_to(self, rank: int) -> None:
         if self._case is not None:
-            nodule = next(nodule for nodule in self._case.result.nodules if nodule.rank == rank)
-            jump_to(self._case.nodes, nodule)
-            highlight(self._case.nodes, self._case.result, nodule)
-            self._patient.show(self._case.result, rank)
-
-    def _select_clicked(self) -> None:
-        nodule = clicked_nodule(self._case.nodes, self._case.result) if self._case is not None else None
-        if nodule is not None:
-            self._nodules.select(nodule.rank)
+            self._display.go_to(next(nodule for nodule in self._case.result.nodules if nodule.rank == rank))
+            self._patient.show(self._case, rank)
 
     def _tick_later(self, rank: int, counts: bool) -> None:
         """Not at once: the table is told anew, and its row is still busy with the tick."""
@@ -331,15 +275,26 @@ class Panel:
         if self._case is None:
             return
         try:
-            folder, names = export_case(self._case.nodes, self._case.result, self._ui.exportPathLineEdit.currentPath)
-            self._runs.say(f"Exported to {folder}: {', '.join(names)}")
+            result, path = self._case.with_caveats, self._ui.exportPathLineEdit.currentPath
+            folder, names = export_case(self._case.nodes, result, path)
+            others = [
+                node
+                for node in nodes_of_class(slicer.mrmlScene, "vtkMRMLVolumeNode")
+                if node is not self._case.nodes.ct
+            ]
+            all_of_it = f" ({SCENE_FILE} with {len(others)} other volumes of the scene)" if others else ""
+            self._runs.say(f"Exported to {folder}: {', '.join(names)}{all_of_it}")
             dicom = self._ui.dicomCheckBox.checked
             if dicom or self._ui.reportCheckBox.checked:
-                work = self._scoring.report(self._case.nodes, folder, dicom)
+                work = self._reporting(self._case, folder, dicom)
                 ensure = ensure_dicom_packages if dicom else ensure_report_packages
-                self._begin("Writing the report", lambda: work, self._why_busy, ensure)
+                self._runs.begin("Writing the report", lambda: work, self._runs.why_busy, ensure)
         except LungCancerDxError as error:
             slicer.util.errorDisplay(str(error), windowTitle="LungCancerDx")
+
+    def _reporting(self, case: ShownCase, folder: Path, dicom: bool) -> Work:
+        if (yield from self._scoring.report(case.nodes, folder, dicom)):
+            self._runs.done = f"Exported with the report to {folder}"
 
     def _empty_cache(self, *_clicked: object) -> None:
         trim_cache(0.0)
@@ -354,29 +309,23 @@ class Panel:
             self._patient.show(None, None)
         else:
             result = self._case.result
-            moved = (f"{capitalised(MOVED)}",) if was_moved(self._case.nodes) else ()
-            self._result.show(replace(result, warnings=(*moved, *result.warnings)))
+            self._result.show(self._case.with_caveats)
             self._nodules.show(result, self._chosen.confidence, can_overrule(result))
-            self._patient.show(result, self._nodules.selected_rank)
+            self._patient.show(self._case, self._nodules.selected_rank)
 
     def _update_buttons(self) -> None:
         reason, has_case = self._why_not(), self._case is not None
-        self._runs.update(reason, self._run.running)
-        self._ui.modelComboBox.enabled = not self._why_busy()
+        self._runs.update(reason)
+        self._ui.modelComboBox.enabled = not self._runs.why_busy()
         self._ui.lungWindowButton.enabled = self._ct_node is not None
-        self._ui.exportButton.enabled = has_case and not self._filling
+        self._ui.exportButton.enabled = has_case and not self._runs.why_busy()
         cached = cached_gb()
-        self._ui.emptyCacheButton.enabled = cached > 0 and not self._run.running
+        self._ui.emptyCacheButton.enabled = cached > 0 and not self._runs.running
         self._ui.emptyCacheButton.text = f"Empty the cache ({cached:.1f} GB)" if cached else "Empty the cache"
         self._ui.placePointButton.enabled = has_case and not reason
         self._ui.placePointButton.text = "Click on the spot…" if self._placing.active else "Classify a point"
         self._ui.restoreButton.enabled = self._case is not None and self._case.result.by_model is not None
 
-    def _why_busy(self) -> str:
-        if self._run.running:
-            return "A run is in progress."
-        return "Packages are being installed." if self._installing else ""
-
     def _why_not(self) -> str:
         """Why nothing can be run now; empty where it can."""
-        return self._why_busy() or why_unusable(self._ct_node)
+        return self._runs.why_busy() or why_unusable(self._ct_node)

@@ -13,6 +13,8 @@ from ...assessment.dictation import dictated
 from ...assessment.patient import FEMALE, INCIDENTAL, MALE, SCREENING, Patient
 from ...case import CaseResult
 from ...errors import UsageError
+from ..scene.validity import caveats
+from .state import ShownCase
 
 _NOT_KNOWN = "not known"
 _YES_NO = {_NOT_KNOWN: None, "yes": True, "no": False}
@@ -47,7 +49,7 @@ class PatientView:
     def __init__(self, ui: Any, on_told: Callable[[Patient], None]) -> None:
         self._ui = ui
         self._on_told = on_told
-        self._result: CaseResult | None = None
+        self._case: ShownCase | None = None
         self._rank: int | None = None
         self._writing = False
         for name, values in {**_OF_PATIENT, **_OF_NODULE}.values():
@@ -59,9 +61,10 @@ class PatientView:
             getattr(ui, name).valueChanged.connect(self._tell)
         ui.copyButton.clicked.connect(self._copy)
 
-    def show(self, result: CaseResult | None, rank: int | None) -> None:
+    def show(self, case: ShownCase | None, rank: int | None) -> None:
         """Show a case, or that there is none, and what is known of the nodule of this rank."""
-        self._result, self._rank = result, rank
+        self._case, self._rank = case, rank
+        result = case.result if case is not None else None
         self._ui.patientCollapsibleButton.enabled = result is not None
         patient = patient_of(result) if result is not None else Patient()
         facts = patient.facts(rank) if rank is not None else None
@@ -78,9 +81,9 @@ class PatientView:
         self._ui.assessmentLabel.text = "" if result is None else assessment_text(assess(result, patient), rank)
 
     def _tell(self, *_value: object) -> None:
-        if self._writing or self._result is None:
+        if self._writing or self._case is None:
             return
-        patient = replace(patient_of(self._result), **self._chosen(_OF_PATIENT))
+        patient = replace(patient_of(self._case.result), **self._chosen(_OF_PATIENT))
         numbers: dict[str, Any] = {field: getattr(self._ui, name).value or None for field, name in _NUMBERS.items()}
         if numbers["age_years"] == round(patient.age_years or 0):
             numbers["age_years"] = patient.age_years  # months of a header are not lost to whole years
@@ -97,8 +100,9 @@ class PatientView:
         }
 
     def _copy(self, *_clicked: object) -> None:
-        if self._result is not None:
-            qt.QApplication.clipboard().setText(dictated(self._result))
+        if self._case is not None:
+            text = "\n".join([*caveats(self._case.nodes), dictated(self._case.result)])
+            qt.QApplication.clipboard().setText(text)
 
 
 def patient_of(result: CaseResult) -> Patient:
@@ -126,4 +130,4 @@ def assessment_text(assessment: Assessment, rank: int | None) -> str:
         lines += [*found.brock.remarks, *found.remarks]
     elif rank is not None:
         lines.append(f"Nodule {rank} is not assessed: it does not count, or was not outlined.")
-    return "\n".join([*lines, assessment.remarks[0]])
+    return "\n".join([*lines, *assessment.remarks])

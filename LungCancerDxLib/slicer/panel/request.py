@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,20 +14,22 @@ import slicer.util
 import vtk
 
 from ...assessment.assess import assessed
+from ...assessment.patient import Patient
 from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...io.result_folder import read_result_in_steps
 from ...names import capitalised
 from ...options import ScoreOptions
-from ..scene.build import CaseNodes, add_case, add_outlines, cases_of, remove, update, was_moved
-from ..scene.ct import Grid, check_rigid, grid_of, header_patient, world_lps
+from ..scene.build import CaseNodes, add_case, add_outlines, cases_of, remove, update
+from ..scene.ct import Grid, check_rigid, grid_of, header_patient, voxels_checksum, world_lps
 from ..scene.text import case_result
+from ..scene.validity import has_work_of_the_user, why_outdated
 from .background import Outcome, Work
 from .command import dicom_arguments, report_arguments, score_arguments
 from .dependencies import dicom_packages
 from .export import add_masks
 from .patient import patient_of
-from .state import Parameters, ShownCase, can_overrule, score_options
+from .state import Parameters, ShownCase, can_overrule, latest_case, score_options
 from .workspace import Point, Workspace, trim_cache, usable_cache, write_points
 
 CT_EVENTS = (
@@ -36,10 +39,6 @@ CT_EVENTS = (
 )
 """What changes whether a CT can be scored, and where it lies."""
 
-MOVED = (
-    "the CT or its results were moved since the case was computed, so that its positions do not hold. Detect and score "
-    "the CT where it is now."
-)
 _MODEL = "LungCancerDx.ModelAsked"
 _SAME_POSITION_MM = 1.0
 
@@ -52,8 +51,8 @@ class ScoringRequest:
     ----------
     options
         How it is scored, ranks to classify included; points and cache are filled in with the files of the run.
-    grid
-        Of the CT, when the request was made.
+    grid, checksum
+        Of the CT and its voxels, when the request was made.
     case
         The case that a second request is about; None where the CT is scored from the start.
     points_lps_mm
@@ -65,6 +64,7 @@ class ScoringRequest:
     ct_node: slicer.vtkMRMLScalarVolumeNode
     options: ScoreOptions
     grid: Grid | None
+    checksum: int | None
     case: CaseNodes | None = None
     points_lps_mm: tuple[Point, ...] = ()
     count: frozenset[int] = frozenset()
@@ -85,8 +85,17 @@ def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
 
 
 def first_request(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> ScoringRequest:
-    """Detect and score a CT."""
-    return ScoringRequest(ct_node, score_options(parameters), grid_of(ct_node))
+    """Detect and score a CT; points that the user had classified in it are classified again."""
+    before = _case_to_replace(ct_node, parameters)
+    points = before.users_points_lps_mm if before is not None and not why_outdated(before.nodes) else []
+    options, state = score_options(parameters), (grid_of(ct_node), voxels_checksum(ct_node))
+    return ScoringRequest(ct_node, options, *state, points_lps_mm=tuple(points))
+
+
+def _case_to_replace(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> ShownCase | None:
+    with suppress(LungCancerDxError):  # a damaged one
+        return latest_case(ct_node) if parameters.replaceEarlier else None
+    return None
 
 
 def second_request(
@@ -109,6 +118,7 @@ def second_request(
         nodes.ct,
         options,
         grid_of(nodes.ct),
+        voxels_checksum(nodes.ct),
         case=nodes,
         points_lps_mm=(*case.users_points_lps_mm, *([] if point_lps_mm is None else [point_lps_mm])),
         count=frozenset() if rank is None else frozenset({rank}),
@@ -139,8 +149,8 @@ class Scoring:
             Where the CT cannot be handed over, the run fails, or its result has no place in the scene any more.
         """
         check_rigid(request.ct_node)
-        if request.case is not None and was_moved(request.case):
-            raise LungCancerDxError(capitalised(MOVED))
+        if request.case is not None and (outdated := why_outdated(request.case)):
+            raise LungCancerDxError(capitalised(outdated))
         to_world = world_lps(request.ct_node)
         try:
             files = yield from self._workspace.files_of(request.ct_node)
@@ -158,16 +168,19 @@ class Scoring:
             origin = {**result.input, "path": _origin(request.ct_node)}
             yield from self._on_result(request, replace(result, nodules=nodules, input=origin))
 
-    def report(self, nodes: CaseNodes, folder: Path, dicom: bool = False) -> Work:
-        """The run that writes the report of a case, and DICOM objects, into the folder to which it was exported.
+    def report(
+        self, nodes: CaseNodes, folder: Path, dicom: bool = False
+    ) -> Generator[Sequence[str] | None, Outcome, bool]:
+        """The run that writes the report of a case, and DICOM objects, into the folder to which it was exported; False
+        where the user cancelled it.
 
         Raises
         ------
         LungCancerDxError
             Where the CT or the masks cannot be handed over, or the run fails.
         """
-        if was_moved(nodes):
-            raise LungCancerDxError(f"The report was left out: {MOVED}")
+        if outdated := why_outdated(nodes):
+            raise LungCancerDxError(f"The report was left out: {outdated}")
         if not np.allclose(world_lps(nodes.ct), np.eye(4)):
             raise LungCancerDxError(
                 "The report was left out: the CT is under a transform. Harden it on a copy of the CT and run on that."
@@ -182,7 +195,7 @@ class Scoring:
         except OSError as error:
             raise LungCancerDxError(f"The CT could not be written for the report: {error}") from error
         yield from add_masks(nodes, folder)
-        check_outcome((yield arguments))
+        return check_outcome((yield arguments))
 
     def close(self) -> None:
         """Remove all files of earlier runs."""
@@ -228,12 +241,13 @@ def apply_result(
     scene = ct_node.GetScene()
     if scene is None:
         raise LungCancerDxError("The CT was removed from the scene during the run; the result was dropped.")
-    if grid_of(ct_node) != request.grid:
+    if (grid_of(ct_node), voxels_checksum(ct_node)) != (request.grid, request.checksum):
         raise LungCancerDxError("The CT was changed during the run; the result was dropped. Run again.")
     check_rigid(ct_node)
     if request.case is None:
-        known = patient_of(result).completed(*header_patient(ct_node))
-        return _add(request, assessed(result, known), cases_of(ct_node) if replace_earlier else [])
+        known = _told_before(ct_node) or patient_of(result)
+        replaced = [nodes for nodes in cases_of(ct_node) if replace_earlier and not has_work_of_the_user(nodes)]
+        return _add(request, assessed(result, known.completed(*header_patient(ct_node))), replaced)
     if request.case.case.GetScene() is None:
         raise LungCancerDxError("The case was removed from the scene during the run; nothing was changed.")
     earlier = case_result(request.case.case)
@@ -249,6 +263,14 @@ def apply_result(
     filling = add_outlines(request.case, result, new) if new else iter(())
     update(scene, request.case, overruled)
     return request.case, filling
+
+
+def _told_before(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Patient | None:
+    """What the user told of the patient with the last case of a CT; what was told of its nodules is of other ranks."""
+    with suppress(LungCancerDxError):  # a damaged one
+        before = latest_case(ct_node)
+        return replace(patient_of(before.result), nodules={}) if before is not None else None
+    return None
 
 
 def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> tuple[CaseNodes, Iterator[None]]:

@@ -1,7 +1,7 @@
 """What the panel keeps in the scene: the user's choices, and the case that is shown."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import slicer
@@ -15,6 +15,7 @@ from ...options import ScoreOptions
 from ..scene.build import CaseNodes, cases_of
 from ..scene.segmentation import LUNG_SEGMENTS, segment_ids
 from ..scene.text import case_result
+from ..scene.validity import caveats
 
 # No postponed annotations here: Slicer's wrapper reads the types themselves.
 
@@ -63,6 +64,11 @@ class ShownCase:
 
     nodes: CaseNodes
     result: CaseResult
+
+    @property
+    def with_caveats(self) -> CaseResult:
+        """The result with what the scene tells against it as its first warnings."""
+        return replace(self.result, warnings=(*caveats(self.nodes), *self.result.warnings))
 
     @property
     def classified_beyond_model(self) -> tuple[int, ...]:

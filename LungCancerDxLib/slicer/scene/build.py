@@ -11,13 +11,15 @@ import slicer
 
 from ...case import CaseResult
 from ...errors import LungCancerDxError
-from .ct import check_rigid, follow, grid_of, nodes_of_class
+from .ct import check_rigid, follow, grid_of, nodes_of_class, voxels_checksum
 from .nodules import add_markups, add_table, update_markups, update_table
 from .segmentation import add_segmentation, fill_segmentation, update_segmentation
 from .text import add_case_text, add_summary, case_headline, update_case_text, update_summary
 
-_FOLDER, _GRID = "LungCancerDx.Folder", "LungCancerDx.Grid"
-_MOVED_MM = 1e-3
+_FOLDER = "LungCancerDx.Folder"
+GRID, VOXELS = "LungCancerDx.Grid", "LungCancerDx.Voxels"
+"""Attributes of a case that tell of which CT it is: its grid, and a checksum of its voxels."""
+
 _UPDATES = {
     "case": update_case_text,
     "markups": update_markups,
@@ -109,7 +111,8 @@ def add_case(
     )
     follow(nodes.markups, ct_node)
     follow(nodes.segmentation, ct_node)
-    nodes.case.SetAttribute(_GRID, json.dumps(grid_of(ct_node)))
+    nodes.case.SetAttribute(GRID, json.dumps(grid_of(ct_node)))
+    nodes.case.SetAttribute(VOXELS, str(voxels_checksum(ct_node)))
     for part, role in _ROLES.items():
         nodes.case.SetNodeReferenceID(role, getattr(nodes, part).GetID())
     _file_in_folder(nodes, _folder_name(result))
@@ -127,18 +130,6 @@ def add_outlines(nodes: CaseNodes, result: CaseResult, ranks: Collection[int]) -
     labels = _on_grid(result.nodule_labels, nodes.ct)
     there = nodes.segmentation is not None and nodes.segmentation.GetScene() is not None
     return fill_segmentation(nodes.segmentation, nodes.ct, result, None, labels, ranks) if there else iter(())
-
-
-def was_moved(nodes: CaseNodes) -> bool:
-    """Whether the CT lies otherwise than when the case was made of it, in its own frame or beside its results."""
-    made, now = json.loads(nodes.case.GetAttribute(_GRID) or "null"), grid_of(nodes.ct)
-    if made is not None and now is not None:
-        (size, matrix), (size_now, matrix_now) = made, now
-        if size != list(size_now) or not np.allclose(matrix, matrix_now, rtol=0, atol=_MOVED_MM):
-            return True
-    parent = nodes.ct.GetTransformNodeID()
-    placed = [node for _, node in nodes.results() if node.IsA("vtkMRMLTransformableNode")]
-    return any(node.GetTransformNodeID() != parent for node in placed)
 
 
 def update(scene: slicer.vtkMRMLScene, nodes: CaseNodes, result: CaseResult) -> None:
@@ -184,7 +175,7 @@ def _on_grid(labels: np.ndarray | None, ct_node: slicer.vtkMRMLScalarVolumeNode)
 
 
 def _folder_name(result: CaseResult) -> str:
-    return f"Lung cancer: {case_headline(result)}"
+    return f"LungCancerDx: {case_headline(result)}"
 
 
 def _file_in_folder(nodes: CaseNodes, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ LUNG_WINDOW_HU = (1500.0, -600.0)
 
 _RIGID = 1e-3  # how far the axes may be from unit length and right angles
 _SLICES_A_STEP = 32
+_checksums: dict[int, int] = {}  # by the time of the last change, which VTK gives once
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _IJK_TO_KJI = np.eye(4)[[2, 1, 0, 3]]
 
@@ -103,6 +105,17 @@ def grid_of(ct_node: slicer.vtkMRMLVolumeNode) -> Grid | None:
     matrix = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(matrix)
     return ct_node.GetImageData().GetDimensions(), tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel().tolist())
+
+
+def voxels_checksum(ct_node: slicer.vtkMRMLVolumeNode) -> int | None:
+    """Of a CT's voxels, taken anew where they were changed since; None without voxels."""
+    image = ct_node.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        return None
+    changed = image.GetMTime()
+    if changed not in _checksums:
+        _checksums[changed] = zlib.crc32(np.ascontiguousarray(slicer.util.arrayFromVolume(ct_node)).data)
+    return _checksums[changed]
 
 
 def volume_like(ct_node: slicer.vtkMRMLVolumeNode, voxels: np.ndarray) -> CTVolume:

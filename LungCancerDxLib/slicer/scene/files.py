@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,6 +73,8 @@ def save_scene_files(result: CaseResult, folder: Path, picture: Path | None = No
         Where a file could not be written.
     """
     assert result.volume is not None
+    result = _right_handed(result, result.volume)
+    assert result.volume is not None
     with utf8_path(folder) as name, own_scene() as scene:
         folder = Path(name)
         nodes = show_case(scene, result, volume_node(scene, result.volume, _name(result.volume)))
@@ -119,6 +122,15 @@ def quiet_vtk() -> Iterator[None]:
     finally:
         vtk.vtkLogger.SetStderrVerbosity(verbosity)
         vtk.vtkOutputWindow.SetInstance(window)
+
+
+def _right_handed(result: CaseResult, volume: CTVolume) -> CaseResult:
+    """The case on a grid whose axes I, J, K are right-handed; MRML's readers turn others round as they come."""
+    if np.linalg.det(volume.kji_to_lps[:3, :3]) < 0:  # K, J, I: the other way round
+        return result
+    turn = volume.axis_order().apply
+    lungs, nodules = (None if labels is None else turn(labels) for labels in (result.lung_labels, result.nodule_labels))
+    return replace(result, volume=volume.canonical(), lung_labels=lungs, nodule_labels=nodules)
 
 
 def _name(volume: CTVolume) -> str:

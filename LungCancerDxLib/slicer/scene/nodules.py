@@ -22,6 +22,7 @@ _MALIGNANCY_COLOURS: tuple[Colour, ...] = ((0.17, 0.48, 0.71), (1.0, 0.85, 0.18)
 _SCORED_POINT: Colour = (1.0, 0.62, 0.10)
 _UNSCORED_POINT: Colour = (0.62, 0.62, 0.62)
 _GLYPH_MM = 4.0
+_POINTS = "LungCancerDx.Points"
 
 _MEASUREMENTS: dict[str, Callable[[Nodule], float | None]] = {
     "confidence": lambda nodule: nodule.confidence,
@@ -84,25 +85,43 @@ def update_markups(node: slicer.vtkMRMLMarkupsFiducialNode, result: CaseResult) 
     """Bring points, labels, selection and measurements in line with a case.
 
     A point is selected where its nodule counts in the case's score. Measurements are per point, NaN where a figure is
-    not known; one that no nodule has is left out.
+    not known; one that no nodule has is left out. Points that the user added stay.
     """
     modifying = node.StartModify()
-    for index, nodule in enumerate(result.nodules):
+    ours = _own_points(node)
+    for index in sorted(ours[len(result.nodules) :], reverse=True):
+        node.RemoveNthControlPoint(index)
+    ours = _own_points(node)
+    for number, nodule in enumerate(result.nodules):
         position = ras_mm(nodule.center_lps_mm)
-        if index == node.GetNumberOfControlPoints():
-            node.AddControlPoint(vtk.vtkVector3d(*position))
-        else:
-            node.SetNthControlPointPosition(index, *position)
+        if number == len(ours):
+            ours.append(node.AddControlPoint(vtk.vtkVector3d(*position)))
+        index = ours[number]
+        node.SetNthControlPointPosition(index, *position)
         node.SetNthControlPointLabel(index, nodule_label(nodule))
         node.SetNthControlPointDescription(index, nodule_description(nodule, result.nodule_score_name))
         node.SetNthControlPointSelected(index, nodule.scored)
         node.SetNthControlPointLocked(index, True)
-    while node.GetNumberOfControlPoints() > len(result.nodules):
-        node.RemoveNthControlPoint(node.GetNumberOfControlPoints() - 1)
+    node.SetAttribute(_POINTS, " ".join(node.GetNthControlPointID(index) for index in ours))
     node.RemoveAllMeasurements()
-    for name, figure in _MEASUREMENTS.items():
-        _add_measurement(node, name, [figure(nodule) for nodule in result.nodules])
+    for name, figure_of in _MEASUREMENTS.items():
+        figures: list[float | None] = [None] * node.GetNumberOfControlPoints()
+        for index, nodule in zip(ours, result.nodules, strict=True):
+            figures[index] = figure_of(nodule)
+        _add_measurement(node, name, figures)
     node.EndModify(modifying)
+
+
+def has_points_of_the_user(node: slicer.vtkMRMLMarkupsFiducialNode) -> bool:
+    """Whether there are points that the user added to those of the nodules."""
+    return bool(len(_own_points(node)) < node.GetNumberOfControlPoints())
+
+
+def _own_points(node: slicer.vtkMRMLMarkupsFiducialNode) -> list[int]:
+    """The indices of the points that nodules have, in their order; those that the user added are none."""
+    index_of = {node.GetNthControlPointID(index): index for index in range(node.GetNumberOfControlPoints())}
+    known = node.GetAttribute(_POINTS)
+    return list(index_of.values()) if known is None else [index_of[each] for each in known.split() if each in index_of]
 
 
 def _add_measurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, figures: Sequence[float | None]) -> None:

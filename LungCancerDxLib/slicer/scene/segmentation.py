@@ -34,6 +34,8 @@ _MADE_TAG = "LungCancerDx.Made"
 _LUNG_OPACITY_3D = 0.18
 _LUNG_SURFACE_MM, _NODULE_SURFACE_MM = 2.5, 0.5  # the voxels that surfaces are drawn from are not finer
 _SMOOTHING_VOXELS = 0.8
+_MOST_LAYERS = 16
+_known_signatures: dict[int, dict[int, str]] = {}  # of layers by the time of their last change, which VTK gives once
 _BINARY = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
@@ -151,11 +153,29 @@ def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> tuple
 
 def was_edited(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
     """Whether an outline is another than the one that was measured; False where that is not known."""
-    made = vtk.reference("")
-    if not node.GetSegmentation().GetSegment(segment_id).GetTag(_MADE_TAG, made):
+    segment, made = node.GetSegmentation().GetSegment(segment_id), vtk.reference("")
+    layer = segment.GetRepresentation(_BINARY)
+    if not segment.GetTag(_MADE_TAG, made) or layer is None:
         return False
-    box, mask = segment_mask(node, segment_id)
-    return _signature([part.start for part in box], mask) != str(made)
+    return _signatures(layer).get(segment.GetLabelValue()) != str(made)
+
+
+def _signatures(layer: slicer.vtkOrientedImageData) -> dict[int, str]:
+    """Of all segments of a layer by their label, taken anew where it was changed since."""
+    changed = layer.GetMTime()
+    if changed not in _known_signatures:
+        while len(_known_signatures) >= _MOST_LAYERS:
+            del _known_signatures[next(iter(_known_signatures))]
+        found = _known_signatures[changed] = {}
+        if (scalars := layer.GetPointData().GetScalars()) is not None and not layer.IsEmpty():
+            i_low, i_high, j_low, j_high, k_low, k_high = layer.GetExtent()
+            shape = k_high - k_low + 1, j_high - j_low + 1, i_high - i_low + 1
+            labels = vtk_to_numpy(scalars).reshape(shape)
+            for label, box in enumerate(ndimage.find_objects(labels), start=1):
+                if box is not None:
+                    corner = [part.start + low for part, low in zip(box, (k_low, j_low, i_low), strict=True)]
+                    found[label] = _signature(corner, labels[box] == label)
+    return _known_signatures[changed]
 
 
 def _signature(corner_kji: Sequence[int], mask: np.ndarray) -> str:

@@ -76,7 +76,7 @@ def test_overruling_and_a_second_run_keep_the_patient(app, scored):
     assert 1 not in ranks
 
 
-def test_the_text_says_category_and_risk_and_who_decides(app, scored):
+def test_the_text_says_category_and_risk_on_what_they_depend_and_who_decides(app, scored):
     from LungCancerDxLib.slicer.panel.patient import assessment_text
 
     result = result_of(cases(app)[-1])
@@ -88,10 +88,16 @@ def test_the_text_says_category_and_risk_and_who_decides(app, scored):
         type="solid",
         scored=True,
     )
-    text = assessment_text(assess(replace(result, nodules=(measured,))), measured.rank)
-    assert "Lung-RADS of the scan: 4A" in text
+    elsewhere = replace(measured, rank=99, center_lps_mm=(0.0, 0.0, 0.0), volume_mm3=None, type=None)
+    found = assess(replace(result, nodules=(measured, elsewhere), unreliable=("slices are 5.0 mm apart",)))
+    text = assessment_text(found, measured.rank)
+    assert "Lung-RADS of the scan: at least 4A" in text
     assert "Brock risk (clinical outcomes, screening population)" in text
-    assert text.endswith("a radiologist decides.")
+    assert "a radiologist decides." in text
+    assert "the setting is not given" in text
+    assert "Lung-RADS may be 0, as the scan cannot be evaluated in full: slices are 5.0 mm apart." in text
+    assert "Not outlined and therefore not assessed: nodule 99." in text
+    assert text.splitlines()[-len(found.remarks) :] == list(found.remarks)
     assert "is not assessed" in assessment_text(assess(result), 999)
 
 

@@ -62,7 +62,7 @@ def test_cancel_ends_the_real_run_at_once_and_says_nothing(app, widget, ct, tiny
     ids = node_ids(app)
     widget.ui.detectButton.click()
     app.wait_until(lambda: "Finding" in widget.ui.statusLabel.text or "Reading" in widget.ui.statusLabel.text, 60)
-    process = widget.panel._run._process._process.processId()
+    process = widget.panel._runs._run._process._process.processId()
     assert is_alive(process)
     start = time.monotonic()
     widget.ui.cancelButton.click()

@@ -73,6 +73,13 @@ def take_a_voxel_from(case, segment_id):
     label = case.segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
     voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(case.segmentation, segment_id)
     voxels[tuple(np.argwhere(voxels == label)[0])] = 0
+    case.segmentation.GetSegmentation().GetSegment(segment_id).GetRepresentation("Binary labelmap").Modified()
+
+
+def overwrite_voxels(ct):
+    """As a filter or another frame of a sequence does."""
+    slicer.util.arrayFromVolume(ct)[:] = -1000
+    slicer.util.arrayFromVolumeModified(ct)
 
 
 @pytest.mark.slow
@@ -95,6 +102,30 @@ def test_a_ct_that_was_moved_after_its_run_is_told_and_gets_no_report(app, score
     (said,) = report_of(app, scored, tmp_path / "export")
     assert "The report was left out: the CT or its results were moved" in said
     assert not (tmp_path / "export" / "lungs.nrrd").exists()
+
+
+def test_a_ct_whose_voxels_were_changed_after_its_run_is_told_and_gets_no_report(app, scored, ct, runs, tmp_path):
+    overwrite_voxels(ct)
+    app.process_events()
+    assert "The CT's voxels were changed since" in scored.ui.warningsLabel.text
+    (said,) = report_of(app, scored, tmp_path / "export")
+    assert "The report was left out: the CT's voxels were changed" in said
+    asked = len(runs.asked)
+    place_point(app, scored, (-60.0, 10.0, -30.0))
+    wait(app, scored)
+    assert app.displayed[-1].text.startswith("The CT's voxels were changed")
+    assert len(runs.asked) == asked
+
+
+def test_a_result_of_voxels_that_were_changed_meanwhile_is_dropped(app, quick, ct, runs):
+    choose(app, quick, ct)
+    start_held(app, quick, runs)
+    overwrite_voxels(ct)
+    runs.runs[-1].deliver()
+    wait(app, quick)
+    (message,) = app.displayed
+    assert message.text == "The CT was changed during the run; the result was dropped. Run again."
+    assert cases(app) == []
 
 
 def test_nothing_more_is_asked_about_a_ct_that_was_moved(app, scored, ct, runs):
@@ -175,6 +206,40 @@ def test_an_outline_that_was_changed_gets_no_report_with_the_figures_of_the_one_
 
 
 @pytest.mark.slow
+def test_figures_of_an_outline_that_was_changed_are_nowhere_given_without_a_word(app, scored, tmp_path):
+    import qt
+
+    said = "The outline of nodule 1 was changed: all figures are those of the outline before."
+    app.select_module(None)
+    take_a_voxel_from(cases(app)[0], "Nodule_1")
+    app.select_module("LungCancerDx")
+    assert said[:50] in scored.ui.warningsLabel.text
+    scored.ui.copyButton.click()
+    assert qt.QApplication.clipboard().text().startswith(said)
+    scored.ui.exportPathLineEdit.currentPath = str(tmp_path / "export")
+    scored.ui.exportButton.click()
+    for name in ("case.json", "summary.txt"):
+        assert said in (tmp_path / "export" / name).read_text(encoding="utf-8")
+
+
+def test_points_that_the_user_adds_stay_where_they_are(app, scored):
+    (case,) = cases(app)
+    index = case.markups.AddControlPoint(1.0, 2.0, 3.0, "Mine")
+    own, count = case.markups.GetNthControlPointID(index), len(result_of(case).nodules)
+    tick(app, scored, 1, False)
+    place_point(app, scored, (-60.0, 10.0, -30.0))
+    wait(app, scored)
+    where = [n for n in range(case.markups.GetNumberOfControlPoints()) if case.markups.GetNthControlPointID(n) == own]
+    assert len(where) == 1
+    assert case.markups.GetNthControlPointLabel(where[0]) == "Mine"
+    assert tuple(case.markups.GetNthControlPointPosition(where[0])) == (1.0, 2.0, 3.0)
+    assert case.markups.GetNumberOfControlPoints() == count + 2
+    malignancy = case.markups.GetMeasurement("malignancy").GetControlPointValues()
+    assert np.isnan(malignancy.GetValue(where[0]))
+    assert malignancy.GetValue(count + 1) == pytest.approx(0.625)  # of the point that was placed last
+
+
+@pytest.mark.slow
 def test_a_case_is_put_into_the_scene_to_its_end(app, quick, ct, runs):
     choose(app, quick, ct)
     start_held(app, quick, runs)
@@ -203,6 +268,7 @@ def test_an_export_leaves_the_scene_with_its_own_file(app, scored, tmp_path, mon
     scored.ui.exportPathLineEdit.currentPath = str(tmp_path / "export")
     scored.ui.exportButton.click()
     assert (app.scene.GetURL(), app.scene.GetRootDirectory()) == (str(tmp_path / "case.mrb"), str(tmp_path))
+    assert cases(app)[0].case.GetModifiedSinceRead()  # so that Slicer offers to save it
 
 
 def test_a_cache_that_cannot_be_written_costs_the_cache_alone(app, quick, ct, runs, tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ def test_an_overrule_changes_what_depends_on_it(scene):
     assert np.isnan(reading.measurements(nodes.markups)["contribution"][0])
     assert [row[1] for row in reading.table_rows(nodes.table)[1:]] == ["no", "yes", "yes"]
     assert nodes.case.GetText() == overruled.to_json()
-    assert f"Lung cancer: {overruled.case.score:.2f} - {SCORE_NAME}" in reading.hierarchy(scene)
+    assert f"LungCancerDx: {overruled.case.score:.2f} - {SCORE_NAME}" in reading.hierarchy(scene)
     assert f"{overruled.case.score:.2f}" in nodes.summary.GetText()
 
 
@@ -76,4 +76,4 @@ def test_removing_a_case_spares_what_the_user_put_into_its_folder(scene):
     hierarchy.CreateItem(folder, note)
     remove(scene, nodes)
     assert note.GetScene() is scene
-    assert set(reading.hierarchy(scene)) == {"CT", f"Lung cancer: 0.72 - {SCORE_NAME}", "Note"}
+    assert set(reading.hierarchy(scene)) == {"CT", f"LungCancerDx: 0.72 - {SCORE_NAME}", "Note"}

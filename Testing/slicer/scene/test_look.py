@@ -119,7 +119,7 @@ def test_results_are_in_one_folder_beside_the_ct(scene):
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "Study")
     hierarchy.CreateItem(study, ct)
     show_case(scene, made.result, ct)
-    folder = f"Lung cancer: 0.72 - {SCORE_NAME}"
+    folder = f"LungCancerDx: 0.72 - {SCORE_NAME}"
     assert reading.hierarchy(scene) == {
         "Study": "Scene",
         "Chest": "Study",

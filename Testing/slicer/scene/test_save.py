@@ -18,7 +18,8 @@ from LungCancerDxLib.case import CaseResult
 from LungCancerDxLib.slicer.scene.build import find_cases, show_case, update
 from LungCancerDxLib.slicer.scene.ct import volume_node
 from LungCancerDxLib.slicer.scene.files import own_scene, save_scene_files
-from LungCancerDxLib.volume import CTVolume
+from LungCancerDxLib.slicer.scene.validity import caveats
+from LungCancerDxLib.volume import CTVolume, index_to_world
 from Testing.slicer.scene import reading
 from Testing.slicer.scene.made_case import affine, made_case
 
@@ -84,6 +85,16 @@ def test_the_scene_opened_again_is_the_scene_that_was_saved(saved, scene):
     assert CaseResult.from_json(opened.case.GetText()) == made.result
 
 
+@pytest.mark.parametrize("flipped", [(False,) * 3, (True, False, False), (False, True, True), (True, True, True)])
+def test_an_opened_case_lies_where_it_was_made_whatever_the_order_of_its_voxels(tmp_path, scene, flipped):
+    made = made_case(affine(flipped_kji=flipped))
+    save_scene_files(made.result, tmp_path)
+    scene.ReadFromMRB(str(tmp_path / "scene.mrb"), True)
+    (opened,) = find_cases(scene)
+    assert caveats(opened) == ()
+    assert_same(reading.volume(opened.ct), made.volume)
+
+
 def test_an_opened_case_can_be_overruled(saved, scene):
     _, folder = saved
     scene.ReadFromMRB(str(folder / "scene.mrb"), True)
@@ -118,7 +129,9 @@ def test_the_segmentation_file_lies_on_the_ct(saved):
     made, folder = saved
     image = sitk.ReadImage(str(folder / "segmentation.seg.nrrd"), sitk.sitkVectorUInt8)
     assert image.GetSize() == made.volume.shape_kji[::-1]
-    np.testing.assert_allclose(image.GetOrigin(), made.volume.kji_to_lps[:3, 3], atol=1e-4)
+    corners = {image.GetOrigin()[2], image.TransformIndexToPhysicalPoint([0, 0, image.GetSize()[2] - 1])[2]}
+    ends = index_to_world(made.volume.canonical().kji_to_lps, np.array([[0, 0, 0], [image.GetSize()[2] - 1, 0, 0]]))
+    np.testing.assert_allclose(sorted(corners), sorted(ends[:, 2]), atol=1e-4)
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):

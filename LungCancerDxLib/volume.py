@@ -99,7 +99,8 @@ class CTVolume:
     def canonical(self) -> CTVolume:
         """The same voxels with k to the head, j to the back and i to the patient's left.
 
-        This is the one place that permutes and flips; preprocessing and networks see no other order.
+        Preprocessing and networks see no other order; label maps in the source's order are turned by the same
+        `axis_order()`.
         """
         order = self.axis_order()
         to_source = np.zeros((4, 4))

@@ -35,14 +35,14 @@ def crop_start(center_kji: np.ndarray, preset: Preset) -> np.ndarray:
 
 
 def crop(image: np.ndarray, start_kji: np.ndarray, preset: Preset) -> np.ndarray:
-    """The cube of `crop_size` from a start voxel, `crop_padding` beyond the image: (96, 96, 96) uint8."""
+    """The cube of `crop_size` from a start voxel, `crop_padding` beyond the image: (S, S, S) uint8, S = crop_size."""
     return cut_out(image, start_kji, preset.crop_size, preset.crop_padding)
 
 
 def crop_location(
     start_kji: np.ndarray, image_shape_kji: tuple[int, ...], scale: LocationScale, preset: Preset
 ) -> np.ndarray:
-    """Location map (3, 24, 24, 24) float32 of a crop.
+    """Location map (3, S/4, S/4, S/4) float32 of a crop, S = crop_size.
 
     The paper's location is the same as in the detector. The published code measures crops differently: from the crop's
     first voxel, not below 0, to its last, as fractions of the image with the padding that the crop needed.

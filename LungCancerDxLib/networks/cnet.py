@@ -71,7 +71,7 @@ class CNetOutput:
 
 
 class CNet(nn.Module):
-    """Cancer probability of a case from the crops around its proposals.
+    """Score of a case (what it means depends on the model's outcome) from the crops around its proposals.
 
     Keys of the state dict are those of the published checkpoint: `NoduleNet.*`, `fc1`, `fc2`, and `baseline`, the
     logit of the leak, for the leaky noisy-or.
@@ -102,7 +102,7 @@ class CNet(nn.Module):
         return torch.sigmoid(self.baseline) if self.join == LEAKY_NOISY_OR else None
 
     def nodule_features(self, crops: torch.Tensor, locations: torch.Tensor) -> torch.Tensor:
-        """Crops (N, 1, 96, 96, 96) and location maps (N, 3, 24, 24, 24) to the central feature of each, (N, 128)."""
+        """Crops (N, 1, S, S, S) and location maps (N, 3, S/4, S/4, S/4) to the central feature of each, (N, 128)."""
         return central_max(self.NoduleNet.features(crops, locations, None if self.training else CENTRAL_CELLS))
 
     def score(self, features: torch.Tensor, counted: torch.Tensor) -> CNetOutput:
@@ -113,7 +113,7 @@ class CNet(nn.Module):
         return CNetOutput(probability, malignancy, leak)
 
     def forward(self, crops: torch.Tensor, locations: torch.Tensor, counted: torch.Tensor | None = None) -> CNetOutput:
-        """Crops (B, K, 1, 96, 96, 96) and location maps (B, K, 3, 24, 24, 24); all nodules count by default."""
+        """Crops (B, K, 1, S, S, S) and location maps (B, K, 3, S/4, S/4, S/4); all nodules count by default."""
         features = self.nodule_features(crops.flatten(0, 1), locations.flatten(0, 1))
         if counted is None:
             counted = torch.ones(crops.shape[:2], dtype=torch.bool, device=crops.device)

@@ -53,7 +53,10 @@ class WorkingScan:
 
 @dataclass(frozen=True, eq=False)
 class WorkingLungs:
-    """The lungs on the grid of a `WorkingScan`: label map (Z, Y, X) uint8, 1 left lung, 2 right lung."""
+    """The lungs on the grid of a `WorkingScan`: label map (Z, Y, X) uint8.
+
+    1 left lung, 2 right lung, 3 a lung of unknown side.
+    """
 
     labels: np.ndarray
 
@@ -102,7 +105,7 @@ def lung_grid(lungs: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> 
     "exact": a working voxel every 1 mm to both sides of the lungs' middle, a whole number of the networks' strides in
     all, so that a scan that was cropped, padded, moved or mirrored gives the same voxels; a part of the first and last
     stride may lie outside the CT. "corner aligned" (published code): round(N * spacing) voxels between the centres of
-    the first and last CT voxel, so that the step is only nearly 1 mm (trap 6).
+    the first and last CT voxel, so that the step is only nearly 1 mm.
 
     Parameters
     ----------

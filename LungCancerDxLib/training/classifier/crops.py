@@ -66,7 +66,7 @@ def draw_rotation(rng: np.random.Generator, kind: Literal["none", "in plane", "a
 def posed_crop(
     scan: WorkingScan, center_kji: np.ndarray, pose: Pose, augmentation: Augmentation, preset: Preset
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The crop (96, 96, 96) uint8 around a proposal and its location crop (3, 24, 24, 24) float32, in a pose.
+    """The crop (S, S, S) uint8 around a proposal and its location crop (3, S/4, S/4, S/4) float32, in a pose.
 
     Without a change they are those of inference. Scaled or rotated crops are interpolated linearly.
     """

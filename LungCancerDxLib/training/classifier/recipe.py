@@ -1,4 +1,4 @@
-"""Every constant of the classifier's training, in three versions.
+"""The constants of the classifier's training, in three versions; recipe `readers` has its own beside it.
 
 `PAPER` follows section V, `GRT123` the training code of 2017 where it differs, and `CPU` learns only the last two
 layers and the leak, on features of the detector's frozen backbone that are computed once.

@@ -1,4 +1,4 @@
-"""Every constant of the detector's training, in four versions.
+"""The constants in which recipes of the detector's training differ, in four versions.
 
 `PAPER` follows the words of sections IV-A to IV-F, `GRT123` the training code of 2017 where it differs, and `CPU` comes
 to a useful detector where only a processor is at hand: small patches and nodules inserted into lungs on the fly.

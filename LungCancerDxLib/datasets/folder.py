@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -94,27 +93,28 @@ def _of_folder(folder: Path) -> _Numbered:
 
 def _multi_frame_files(folder: Path, inside: Iterable[Path]) -> list[Path]:
     """The files that hold a scan each, of those in a folder beside other scans; UsageError for loose slices."""
-    from ..io.dicom.files import is_dicom, scan
+    from ..io.dicom.files import slices_in
 
-    slices, _ = scan(path for path in inside if path.is_file() and is_dicom(path))
-    frames = Counter(header.path for header in slices)
-    if loose := [path for path, count in frames.items() if count == 1]:
-        raise UsageError(
-            f"{folder}: found {len(loose)} DICOM slices ({loose[0].name}, ...) beside other scans, so that it is not "
-            "clear what is one. Move them into a folder of their own, or give a CSV list with columns id,path."
-        )
-    return list(frames)
+    found = []
+    for path, frames in slices_in(path for path in inside if path.is_file()):
+        if frames == 1:
+            raise UsageError(
+                f"{folder}: found DICOM slices ({path.name}, ...) beside other scans, so that it is not clear what is "
+                "one. Move them into a folder of their own, or give a CSV list with columns id,path."
+            )
+        found.append(path)
+    return found
 
 
 def _entry_of(path: Path) -> Entry:
-    """The scan of a path: where it is a folder with one image and no DICOM, the image."""
-    from ..io.dicom.files import files_under, is_dicom
+    """The scan of a path: where it is a folder with one image and no CT slices, the image."""
+    from ..io.dicom.files import files_under, slices_in
 
     images: list[Path] = []
     with suppress(OSError):  # no folder, or one that the run will complain of
         images = [file for file in path.iterdir() if file.is_file() and image_extension(file)]
     try:
-        is_image = len(images) == 1 and not any(is_dicom(file) for file in files_under(path))
+        is_image = len(images) == 1 and not any(slices_in(files_under(path)))
     except CTReadError:  # a folder in it cannot be opened, of which the run will complain
         is_image = False
     return Entry(scan_id(path), images[0] if is_image else path)

@@ -53,9 +53,18 @@ def dicom(*paths):
 
 @pytest.mark.parametrize("series", ["1.dcm", "IM0001", "study/series/1"])
 def test_an_image_beside_a_series_is_not_the_scan(tmp_path, series):
-    touch(tmp_path, "p1/lung_mask.nii.gz", "p2/ct.nii.gz", "p2/notes/readme.dcm")
-    dicom(tmp_path / "p1" / series)
-    assert list_scans(tmp_path) == (Entry("p1", tmp_path / "p1"), Entry("p2", tmp_path / "p2" / "ct.nii.gz"))
+    touch(tmp_path, "p1/lung_mask.nii.gz")
+    (tmp_path / "p1" / series).parent.mkdir(parents=True, exist_ok=True)
+    write_dicom(tmp_path / "p1" / series, slice_dataset(VOXELS[0], (0, 0, 0)))
+    assert list_scans(tmp_path) == (Entry("p1", tmp_path / "p1"),)
+
+
+def test_an_image_beside_other_dicom_is_the_scan(tmp_path):
+    touch(tmp_path, "p1/ct.nii.gz", "p1/notes/readme.dcm")
+    dicom(tmp_path / "p1" / "DICOMDIR")
+    structures = slice_dataset(VOXELS[0], (0, 0, 0), Modality="RTSTRUCT", Rows=None, Columns=None)
+    write_dicom(tmp_path / "p1" / "rtstruct.dcm", structures)
+    assert list_scans(tmp_path) == (Entry("p1", tmp_path / "p1" / "ct.nii.gz"),)
 
 
 def test_a_multi_frame_file_beside_other_scans_is_one_and_dicom_without_a_ct_none(tmp_path):
@@ -77,7 +86,7 @@ def test_a_multi_frame_file_beside_other_scans_is_one_and_dicom_without_a_ct_non
 def test_slices_beside_other_scans_are_refused_with_the_cure(tmp_path, beside):
     touch(tmp_path, beside)
     write_series(tmp_path, VOXELS[:3])
-    words = r"found 3 DICOM slices \(000\.dcm, \.\.\.\) beside other scans.* folder of their own, or give a CSV list"
+    words = r"found DICOM slices \(000\.dcm, \.\.\.\) beside other scans.* folder of their own, or give a CSV list"
     with pytest.raises(UsageError, match=words):
         list_scans(tmp_path)
 

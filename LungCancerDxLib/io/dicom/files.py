@@ -6,9 +6,10 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,7 @@ BROKEN_LINKS = "links to files that are not here, whose content must be fetched 
 _LOCALIZERS = "localizers"
 _OTHER_IMAGES = (_LOCALIZERS, "colour images")  # what may share a series with slices and is none of them
 _THREADS = 8  # reading headers waits for the disk
+_AT_A_TIME = 256
 _START_BYTES = 264
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _TAGS = [
@@ -186,15 +188,14 @@ def _ct_slices(path: Path) -> list[SliceHeader] | LeftOut:
         return LeftOut(path, DAMAGED, text(dataset, "SeriesInstanceUID"), unreadable=True)
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM does; False for the voxels of a MetaImage and where it cannot be opened."""
-    if path.suffix.lower() in (".raw", ".zraw"):
-        return False
-    try:
-        with path.open("rb") as file:
-            return not _not_dicom(file)
-    except OSError:
-        return False
+def slices_in(paths: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    """The files that hold CT slices, and how many each, some files at a time.
+
+    Raises CTReadError where a file cannot be opened.
+    """
+    paths = iter(paths)
+    while some := list(islice(paths, _AT_A_TIME)):
+        yield from Counter(header.path for header in scan(some)[0]).items()
 
 
 def _not_dicom(file: BinaryIO) -> str:

@@ -29,7 +29,10 @@ class CaseDisplay:
         self._applied: tuple[object, ...] = ()
 
     def show(self, case: ShownCase | None, chosen: Parameters | None) -> None:
-        """Only where the user's choice or the case has changed: what was hidden elsewhere in Slicer stays so."""
+        """Only where the user's choice or the case has changed: what was hidden elsewhere in Slicer stays so.
+
+        Where nothing is chosen, nothing is shown anew.
+        """
         self._case = case
         nodes = case.nodes if case is not None else None
         self._points.watch(nodes.markups.GetDisplayNode() if nodes is not None and nodes.markups is not None else None)
@@ -41,6 +44,11 @@ class CaseDisplay:
                 _show_alone(nodes)
             self._applied = wanted
             apply_display(nodes, chosen)
+
+    def hide(self, nodes: CaseNodes) -> None:
+        """Hide a case that was changed while the user looks at another CT, until it is shown again."""
+        self._applied = ()
+        _set_visible(nodes, False)
 
     def go_to(self, nodule: Nodule) -> None:
         """Move the views to a nodule of the case; those that show another CT show this one first."""
@@ -65,6 +73,10 @@ def is_shown(ct_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
 def _show_alone(nodes: CaseNodes) -> None:
     """Hide what belongs to other cases, of whom else they may be: it would lie over the images of this one."""
     for case in find_cases(nodes.ct.GetScene()):
-        for node in (case.markups, case.segmentation):
-            if node is not None and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(case.case is nodes.case)
+        _set_visible(case, case.case is nodes.case)
+
+
+def _set_visible(nodes: CaseNodes, visible: bool) -> None:
+    for node in (nodes.markups, nodes.segmentation):
+        if node is not None and node.GetDisplayNode() is not None:
+            node.GetDisplayNode().SetVisibility(visible)

@@ -74,7 +74,7 @@ def fit_views() -> None:
 
 def highlight(nodes: CaseNodes, result: CaseResult, nodule: Nodule) -> None:
     """Have one nodule stand out: its point active, the outlines of the others paler."""
-    point = _point_of(nodes, nodule)
+    point = point_of(nodes, nodule)
     if point is not None and nodes.markups.GetDisplayNode() is not None:
         nodes.markups.GetDisplayNode().SetActiveControlPoint(point)
     if nodes.segmentation is not None and nodes.segmentation.GetDisplayNode() is not None:
@@ -101,7 +101,8 @@ def clicked_nodule(nodes: CaseNodes, result: CaseResult) -> Nodule | None:
     return next((nodule for nodule in result.nodules if _is_at(nodes, index, nodule)), None)
 
 
-def _point_of(nodes: CaseNodes, nodule: Nodule) -> int | None:
+def point_of(nodes: CaseNodes, nodule: Nodule) -> int | None:
+    """The index of a nodule's point; None where the user deleted it."""
     count = nodes.markups.GetNumberOfControlPoints() if nodes.markups is not None else 0
     return next((index for index in range(count) if _is_at(nodes, index, nodule)), None)
 

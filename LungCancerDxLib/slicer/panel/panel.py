@@ -71,6 +71,7 @@ class Panel:
         self._patient = PatientView(ui, self._tell_patient)
         self._display = CaseDisplay(self._nodules.select)
         self.entered = True
+        self._is_another_ct = False
         self._later = qt.QTimer()  # of no interval: the next turn of the event loop
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._follow_scene)
@@ -111,15 +112,17 @@ class Panel:
         nodes = self._case.nodes if self._case is not None else None
         if self._placing.active and (nodes is None or nodes.ct is not self._placing.ct_node):
             self._placing.stop()
-        if before is None or nodes is None or nodes.ct is not before.nodes.ct:
+        if before is None or nodes is None or nodes.case is not before.nodes.case:
             self._nodules.forget()
-        self._display.show(self._case, self._parameters)
+        self._display.show(self._case, self._parameters if self._is_looked_at(self._ct_node) else None)
         self._show_case()
         self._update_buttons()
 
     def _watch_ct(self) -> None:
         """Listen to the CT that is chosen now; what was said of another holds no more."""
-        if self._ct_watch.node is not self._ct_node and not self._runs.running:
+        self._is_another_ct |= self._ct_watch.node is not self._ct_node
+        if self._is_another_ct and not self._runs.running:
+            self._is_another_ct = False
             self._runs.say("")
         self._ct_watch.watch(self._ct_node)
 
@@ -186,19 +189,29 @@ class Panel:
             show_ct(request.ct_node)
             fit_views()
         self.refresh()
-        if shown and result.nodules and (first or request.has_new_point):
+        if not shown:
+            self._display.hide(nodes)
+        elif result.nodules and (first or request.has_new_point):
             self._nodules.select(result.nodules[0 if first else -1].rank)
         before = () if first else segment_ids(nodes.segmentation)
         yield from filling
+        if not self._is_awaited(request):
+            self._display.hide(nodes)
+            return
+        self._display.show(self._case, self._chosen)
         apply_display(nodes, self._chosen, before)
-        if self._is_awaited(request) and (first or request.has_new_point):
+        if first or request.has_new_point:
             if first:
                 fit_views()  # again: in 3D there is more to see now
             if self._nodules.selected_rank is not None:
                 self._go_to(self._nodules.selected_rank)
 
     def _is_awaited(self, request: ScoringRequest) -> bool:
-        return request.ct_node is self._ct_node and (self.entered or is_shown(request.ct_node))
+        return request.ct_node is self._ct_node and self._is_looked_at(request.ct_node)
+
+    def _is_looked_at(self, ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> bool:
+        """Whether the user is in the module, or sees this CT."""
+        return self.entered or (ct_node is not None and is_shown(ct_node))
 
     # Models
 

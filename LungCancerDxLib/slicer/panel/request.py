@@ -14,7 +14,6 @@ import slicer.util
 import vtk
 
 from ...assessment.assess import assessed
-from ...assessment.patient import Patient
 from ...case import CaseResult
 from ...errors import LungCancerDxError
 from ...io.result_folder import read_result_in_steps
@@ -28,6 +27,7 @@ from .background import Outcome, Work
 from .command import dicom_arguments, report_arguments, score_arguments
 from .dependencies import dicom_packages
 from .export import add_masks
+from .navigation import point_of
 from .patient import patient_of
 from .state import Parameters, ShownCase, can_overrule, latest_case, score_options
 from .workspace import Point, Workspace, trim_cache, usable_cache, write_points
@@ -85,16 +85,18 @@ def why_unusable(ct_node: slicer.vtkMRMLScalarVolumeNode | None) -> str:
 
 
 def first_request(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> ScoringRequest:
-    """Detect and score a CT; points that the user had classified in it are classified again."""
-    before = _case_to_replace(ct_node, parameters)
-    points = before.users_points_lps_mm if before is not None and not why_outdated(before.nodes) else []
+    """Detect and score a CT; points that the user had classified in it, and did not delete, are classified again."""
+    before = _case_before(ct_node) if parameters.replaceEarlier else None
+    nodules = before.result.nodules if before is not None and not why_outdated(before.nodes) else ()
+    users = [nodule for nodule in nodules if nodule.source == "user"]
+    points = [n.center_lps_mm for n in users if before is not None and point_of(before.nodes, n) is not None]
     options, state = score_options(parameters), (grid_of(ct_node), voxels_checksum(ct_node))
     return ScoringRequest(ct_node, options, *state, points_lps_mm=tuple(points))
 
 
-def _case_to_replace(ct_node: slicer.vtkMRMLScalarVolumeNode, parameters: Parameters) -> ShownCase | None:
+def _case_before(ct_node: slicer.vtkMRMLScalarVolumeNode) -> ShownCase | None:
     with suppress(LungCancerDxError):  # a damaged one
-        return latest_case(ct_node) if parameters.replaceEarlier else None
+        return latest_case(ct_node)
     return None
 
 
@@ -245,7 +247,11 @@ def apply_result(
         raise LungCancerDxError("The CT was changed during the run; the result was dropped. Run again.")
     check_rigid(ct_node)
     if request.case is None:
-        known = _told_before(ct_node) or patient_of(result)
+        before = _case_before(ct_node)
+        known = patient_of(result)
+        if before is not None:
+            known = replace(patient_of(before.result), nodules={})  # whose ranks may be those of others now
+            result = _with_points_counting(result, before.result)
         replaced = [nodes for nodes in cases_of(ct_node) if replace_earlier and not has_work_of_the_user(nodes)]
         return _add(request, assessed(result, known.completed(*header_patient(ct_node))), replaced)
     if request.case.case.GetScene() is None:
@@ -265,12 +271,17 @@ def apply_result(
     return request.case, filling
 
 
-def _told_before(ct_node: slicer.vtkMRMLScalarVolumeNode) -> Patient | None:
-    """What the user told of the patient with the last case of a CT; what was told of its nodules is of other ranks."""
-    with suppress(LungCancerDxError):  # a damaged one
-        before = latest_case(ct_node)
-        return replace(patient_of(before.result), nodules={}) if before is not None else None
-    return None
+def _with_points_counting(result: CaseResult, before: CaseResult) -> CaseResult:
+    """The user's points count in a new result where they did in the one before."""
+    counted = [nodule.center_lps_mm for nodule in before.nodules if nodule.source == "user" and nodule.scored]
+    ranks = {
+        n.rank for n in result.nodules if n.source == "user" and any(_is_same(n.center_lps_mm, c) for c in counted)
+    }
+    return result.rescored(result.scored_ranks | ranks) if ranks and can_overrule(result) else result
+
+
+def _is_same(one: Point, other: Point) -> bool:
+    return np.allclose(one, other, rtol=0, atol=_SAME_POSITION_MM)
 
 
 def _add(request: ScoringRequest, result: CaseResult, earlier: Sequence[CaseNodes]) -> tuple[CaseNodes, Iterator[None]]:
@@ -296,4 +307,4 @@ def _same_case(earlier: CaseResult, result: CaseResult) -> bool:
     if earlier.model != result.model or len(earlier.nodules) > len(result.nodules):
         return False
     pairs = zip(earlier.nodules, result.nodules, strict=False)
-    return all(np.allclose(a.center_lps_mm, b.center_lps_mm, rtol=0, atol=_SAME_POSITION_MM) for a, b in pairs)
+    return all(_is_same(a.center_lps_mm, b.center_lps_mm) for a, b in pairs)

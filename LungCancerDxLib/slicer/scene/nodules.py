@@ -119,9 +119,12 @@ def has_points_of_the_user(node: slicer.vtkMRMLMarkupsFiducialNode) -> bool:
 
 def _own_points(node: slicer.vtkMRMLMarkupsFiducialNode) -> list[int]:
     """The indices of the points that nodules have, in their order; those that the user added are none."""
-    index_of = {node.GetNthControlPointID(index): index for index in range(node.GetNumberOfControlPoints())}
+    indices = range(node.GetNumberOfControlPoints())
     known = node.GetAttribute(_POINTS)
-    return list(index_of.values()) if known is None else [index_of[each] for each in known.split() if each in index_of]
+    if known is None:  # of a version before: nodules' points are locked
+        return [index for index in indices if node.GetNthControlPointLocked(index)]
+    index_of = {node.GetNthControlPointID(index): index for index in indices}
+    return [index_of[each] for each in known.split() if each in index_of]
 
 
 def _add_measurement(node: slicer.vtkMRMLMarkupsFiducialNode, name: str, figures: Sequence[float | None]) -> None:

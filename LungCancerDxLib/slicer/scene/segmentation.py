@@ -153,11 +153,29 @@ def segment_mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> tuple
 
 def was_edited(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
     """Whether an outline is another than the one that was measured; False where that is not known."""
-    segment, made = node.GetSegmentation().GetSegment(segment_id), vtk.reference("")
-    layer = segment.GetRepresentation(_BINARY)
-    if not segment.GetTag(_MADE_TAG, made) or layer is None:
+    if (made := _made(node, segment_id)) is None:
         return False
-    return _signatures(layer).get(segment.GetLabelValue()) != str(made)
+    box, mask = segment_mask(node, segment_id)
+    return _signature([part.start for part in box], mask) != made
+
+
+def edited_segments(node: slicer.vtkMRMLSegmentationNode | None) -> list[str]:
+    """The segments of which `was_edited` holds, by what was found before where a layer has not been changed since."""
+    edited: list[str] = []
+    if node is None:
+        return edited
+    for segment_id in segment_ids(node):
+        segment, made = node.GetSegmentation().GetSegment(segment_id), _made(node, segment_id)
+        layer = segment.GetRepresentation(_BINARY)
+        if made is not None and layer is not None and _signatures(layer).get(segment.GetLabelValue()) != made:
+            edited.append(segment_id)
+    return edited
+
+
+def _made(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str | None:
+    """The signature with which a segment was made; None where none is known."""
+    made = vtk.reference("")
+    return str(made) if node.GetSegmentation().GetSegment(segment_id).GetTag(_MADE_TAG, made) else None
 
 
 def _signatures(layer: slicer.vtkOrientedImageData) -> dict[int, str]:

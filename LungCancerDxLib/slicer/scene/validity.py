@@ -10,7 +10,7 @@ from ...names import capitalised
 from .build import GRID, VOXELS, CaseNodes
 from .ct import grid_of, voxels_checksum
 from .nodules import has_points_of_the_user
-from .segmentation import segment_ids, segment_label, was_edited
+from .segmentation import edited_segments, segment_ids, segment_label
 
 _MOVED_MM = 1e-3
 _MOVED = (
@@ -31,31 +31,23 @@ def why_outdated(nodes: CaseNodes) -> str:
     return _CHANGED if made and now is not None and made != str(now) else ""
 
 
-def edited_ranks(nodes: CaseNodes) -> list[int]:
-    """The nodules whose outlines are others than those that were measured."""
-    node = nodes.segmentation
-    if node is None or node.GetScene() is None:
-        return []
-    labels = {segment_id: segment_label(segment_id) for segment_id in segment_ids(node)}
-    return [rank for name, (is_lung, rank) in labels.items() if rank and not is_lung and was_edited(node, name)]
-
-
 def caveats(nodes: CaseNodes) -> tuple[str, ...]:
     """What is to be said before everything else of a case."""
-    outdated, edited = why_outdated(nodes), edited_ranks(nodes)
-    which = f"nodule{'s' * (len(edited) > 1)} {', '.join(map(str, edited))}"
+    outdated, ids = why_outdated(nodes), edited_segments(dict(nodes.results()).get("segmentation"))
+    edited = [nodes.segmentation.GetSegmentation().GetSegment(segment_id).GetName() for segment_id in ids]
     return (
         *([capitalised(outdated)] if outdated else []),
-        *([f"The outline of {which} was changed: all figures are those of the outline before."] if edited else []),
+        *([f"Changed outlines: {', '.join(edited)}; all figures are those of the outlines before."] if edited else []),
     )
 
 
 def has_work_of_the_user(nodes: CaseNodes) -> bool:
     """Whether the user drew outlines, segments or points among those of a case."""
     parts = dict(nodes.results())
-    own = [name for name in segment_ids(parts.get("segmentation")) if segment_label(name) == (False, 0)]
+    segmentation = parts.get("segmentation")
+    own = [name for name in segment_ids(segmentation) if segment_label(name) == (False, 0)]
     has_points = "markups" in parts and has_points_of_the_user(nodes.markups)
-    return bool(own or has_points or edited_ranks(nodes))
+    return bool(own or has_points or edited_segments(segmentation))
 
 
 def _was_moved(nodes: CaseNodes) -> bool:

@@ -15,6 +15,7 @@ from Testing.slicer.panel.conftest import (
     run,
     selected_rank,
     start_held,
+    tick,
     wait,
 )
 
@@ -91,6 +92,29 @@ def test_a_result_does_not_take_the_views_of_a_user_who_reads_another_ct(app, qu
     app.wait_until(lambda: bool(cases(app)))
     wait(app, quick)
     assert backgrounds(app) == {(other if is_elsewhere else ct).GetID()}
+    assert visible_cases(app) == ([] if is_elsewhere else [ct])
+    if is_elsewhere:
+        app.select_module("LungCancerDx")
+        assert visible_cases(app) == [ct]
+
+
+@pytest.mark.parametrize("has_case", [True, False])
+def test_a_result_of_a_ct_that_is_not_chosen_any_more_is_shown_when_it_is(app, quick, ct, runs, has_case):
+    other = add_ct(app, coarse_slab().volume, "Another patient")
+    for each in (ct, other) if has_case else (ct,):
+        choose(app, quick, each)
+        run(app, quick)
+    choose(app, quick, ct)
+    runs.holding = True
+    place_point(app, quick, (-60.0, 10.0, -30.0))
+    app.wait_until(lambda: "--points" in runs.asked[-1])
+    choose(app, quick, other)
+    shown = visible_cases(app)
+    runs.runs[-1].deliver()
+    wait(app, quick)
+    assert visible_cases(app) == [each for each in shown if each is other]
+    choose(app, quick, ct)
+    assert visible_cases(app) == [ct]
 
 
 def test_what_lies_over_a_ct_stays(app, quick, ct):
@@ -110,6 +134,12 @@ def test_what_was_said_of_a_ct_is_not_said_of_another(app, quick, ct, runs):
     run(app, quick)
     assert "No lungs" in quick.ui.statusLabel.text
     choose(app, quick, add_ct(app, coarse_slab().volume, "Another patient"))
+    assert quick.ui.statusLabel.text == ""
+    start_held(app, quick, runs)
+    choose(app, quick, ct)
+    runs.runs[-1].deliver()
+    wait(app, quick)
+    assert len(app.displayed) == 2
     assert quick.ui.statusLabel.text == ""
 
 
@@ -141,6 +171,8 @@ def test_a_click_on_a_point_that_is_not_listed_lists_it(app, quick, ct):
     quick.ui.showLabelsCheckBox.click()
     app.process_events()
     assert selected_rank(quick) == rank
+    run(app, quick)
+    assert rank not in rows(quick)
 
 
 @pytest.mark.slow
@@ -151,14 +183,20 @@ def test_another_run_keeps_what_was_told_of_the_patient_and_the_users_points(app
     quick.panel._nodules.select(1)
     quick.ui.upperLobeComboBox.setCurrentIndex(1)
     quick.ui.upperLobeComboBox.activated.emit(1)
-    place_point(app, quick, (-60.0, 10.0, -30.0))
-    wait(app, quick)
+    for x in (-60.0, -50.0, -40.0):
+        place_point(app, quick, (x, 10.0, -30.0))
+        wait(app, quick)
+    before = result_of(cases(app)[0])
+    tick(app, quick, before.nodules[-1].rank, True)
+    cases(app)[0].markups.RemoveNthControlPoint(len(before.nodules) - 3)
     run(app, quick)
     (case,) = cases(app)
     result = result_of(case)
     assert result.patient == {"age_years": 66}  # the new ranks may be other nodules
-    assert [n.center_lps_mm for n in result.nodules if n.source == "user"] == [(60.0, -10.0, -30.0)]
-    assert "--points" in runs.asked[-1]
+    users = [nodule for nodule in result.nodules if nodule.source == "user"]
+    assert [nodule.center_lps_mm for nodule in users] == [(50.0, -10.0, -30.0), (40.0, -10.0, -30.0)]
+    assert [nodule.scored for nodule in users] == [False, True]
+    assert "Overruled by the user" in result.overruling
 
 
 def test_points_of_a_ct_that_has_changed_since_are_not_asked_about(app, quick, ct, runs):
@@ -172,18 +210,18 @@ def test_points_of_a_ct_that_has_changed_since_are_not_asked_about(app, quick, c
     assert "--points" not in runs.asked[-1]
 
 
-@pytest.mark.parametrize("what", ["segment", "outline", "point"])
+@pytest.mark.parametrize("what", ["segment", "Nodule_1", "LeftLung", "point"])
 def test_another_run_leaves_a_case_in_which_the_user_has_drawn(app, quick, ct, what):
     choose(app, quick, ct)
     run(app, quick)
     (first,) = cases(app)
     if what == "segment":
         first.segmentation.GetSegmentation().AddEmptySegment("Mine", "Mine")
-    elif what == "outline":
-        slicer.util.arrayFromSegmentInternalBinaryLabelmap(first.segmentation, "Nodule_1")[:] = 0
-        first.segmentation.GetSegmentation().GetSegment("Nodule_1").GetRepresentation("Binary labelmap").Modified()
-    else:
+    elif what == "point":
         first.markups.AddControlPoint(1.0, 2.0, 3.0)
+    else:
+        slicer.util.arrayFromSegmentInternalBinaryLabelmap(first.segmentation, what)[:] = 0
+        first.segmentation.GetSegmentation().GetSegment(what).GetRepresentation("Binary labelmap").Modified()
     run(app, quick)
     assert len(cases(app)) == 2
     assert cases(app)[0].segmentation is first.segmentation

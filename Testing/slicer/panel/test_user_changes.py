@@ -209,9 +209,10 @@ def test_an_outline_that_was_changed_gets_no_report_with_the_figures_of_the_one_
 def test_figures_of_an_outline_that_was_changed_are_nowhere_given_without_a_word(app, scored, tmp_path):
     import qt
 
-    said = "The outline of nodule 1 was changed: all figures are those of the outline before."
+    said = "Changed outlines: Left lung, Nodule 1; all figures are those of the outlines before."
     app.select_module(None)
-    take_a_voxel_from(cases(app)[0], "Nodule_1")
+    for segment_id in ("Nodule_1", "LeftLung"):
+        take_a_voxel_from(cases(app)[0], segment_id)
     app.select_module("LungCancerDx")
     assert said[:50] in scored.ui.warningsLabel.text
     scored.ui.copyButton.click()
@@ -222,8 +223,11 @@ def test_figures_of_an_outline_that_was_changed_are_nowhere_given_without_a_word
         assert said in (tmp_path / "export" / name).read_text(encoding="utf-8")
 
 
-def test_points_that_the_user_adds_stay_where_they_are(app, scored):
+@pytest.mark.parametrize("is_of_the_version_before", [False, True])
+def test_points_that_the_user_adds_stay_where_they_are(app, scored, is_of_the_version_before):
     (case,) = cases(app)
+    if is_of_the_version_before:
+        case.markups.RemoveAttribute("LungCancerDx.Points")
     index = case.markups.AddControlPoint(1.0, 2.0, 3.0, "Mine")
     own, count = case.markups.GetNthControlPointID(index), len(result_of(case).nodules)
     tick(app, scored, 1, False)

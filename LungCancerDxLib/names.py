@@ -49,6 +49,9 @@ SIDES = {LEFT: "left", RIGHT: "right", UNKNOWN_SIDE: "unknown"}
 RESEARCH_USE_ONLY = "Research use only. Not for diagnosis."
 UNTRAINED_NOTICE = "NO TRAINED MODEL: scores mean nothing. They only show that everything runs."
 
+EMPHYSEMA_SHARE = "smoothed_share_below_950_hu"
+"""The entry of `CaseResult.lungs` with the share of the lungs' voxels below -950 HU once noise is smoothed away."""
+
 
 def model_title(name: str, preset: str, join: str) -> str:
     """A model in a few words."""

@@ -14,11 +14,10 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
 from . import __version__
-from .assessment.assess import EMPHYSEMA_SHARE, assessed
+from .assessment.assess import assessed
 from .assessment.patient import Patient, read_patient
 from .cache import ScanCache
 from .case import Case, CaseResult, Nodule
@@ -30,12 +29,13 @@ from .errors import UsageError
 from .evidence import expected
 from .io import read_ct
 from .io.points import read_points
+from .lung_figures import lung_figures
 from .models.bundle import Model
 from .models.find import find_model, segmenter_of
 from .models.segmenter import Segmenter
-from .names import LEFT, OUTCOMES, RIGHT, UNKNOWN_SIDE, capitalised
+from .names import OUTCOMES, capitalised
 from .options import ScoreOptions
-from .preprocessing import CTLungs, WorkingScan, preprocess
+from .preprocessing import WorkingScan, preprocess
 from .runtime.device import Compute, choose_compute
 from .runtime.memory import PeakMemory
 from .runtime.progress import Progress, part, silent
@@ -47,8 +47,6 @@ Output = TypeVar("Output")
 
 _READING = 0.1  # share of the progress of `score_file`
 _PROGRESS_ENDS = {"preprocessing": 0.3, "detection": 0.75, "classification": 0.9, "segmentation": 1.0}
-_EMPHYSEMA_HU = -950
-_SMOOTHED_MM, _SLICES = 1.0, 100  # sd of the Gaussian within slices; of how many slices the share is taken
 _NO_SEGMENTER = "No segmenter is at hand: nodules are not outlined, and their diameters are the detector's boxes."
 _NO_FUSION = " Their scores are the network's alone, and so is the case's."
 _TOLERATED = 1.1  # of the memory allowed
@@ -203,7 +201,8 @@ def detect_and_score(
         *_beyond_the_limit(memory.gb, compute),
     )
     result = _case_result(volume, scored, segmented, model, segmenter, detected.compute, stage.seconds, warnings)
-    return rated_by_outlines(replace(result, unreliable=unreliable), model.fusion)
+    result = rated_by_outlines(replace(result, unreliable=unreliable), model.fusion)
+    return replace(result, warnings=(*result.warnings, *_cut_off(result.nodule_labels)))
 
 
 class _Stages:
@@ -241,6 +240,15 @@ def _points_outside_lungs(points_kji: np.ndarray, scan: WorkingScan) -> list[str
         f"Point {n + 1} lies outside the lungs; what the classifier says of it means little."
         for n in np.flatnonzero(~scan.inside_lungs(points_kji))
     ]
+
+
+def _cut_off(nodule_labels: np.ndarray | None) -> list[str]:
+    """The nodules that the image's end cuts."""
+    if nodule_labels is None:
+        return []
+    ends = [np.unique(np.take(nodule_labels, (0, -1), axis)) for axis in range(3)]
+    ranks = sorted({int(rank) for end in ends for rank in end} - {0})
+    return [f"Nodule {rank} is cut off at the end of the image; it is larger than measured." for rank in ranks]
 
 
 def _beyond_the_limit(peak_gb: float | None, compute: Compute) -> list[str]:
@@ -291,7 +299,7 @@ def _case_result(
             scored_nodules=scored.scored,
             weighted_by_confidence=model.weighted_by_confidence,
         ),
-        lungs=_lung_figures(volume, segmented.lungs),
+        lungs=lung_figures(volume, segmented.lungs),
         nodules=segmented.nodules,
         timing_s=timing_s,
         warnings=warnings,
@@ -299,31 +307,6 @@ def _case_result(
         lung_labels=segmented.lungs.labels,
         nodule_labels=segmented.labels,
     )
-
-
-def _lung_figures(volume: CTVolume, lungs: CTLungs) -> dict[str, float]:
-    """Volumes in mL, and the share of the lungs below -950 HU: as it is and, as noise raises that like emphysema, in
-    smoothed slices.
-    """
-    figures = {"left_volume_ml": lungs.volume_ml(LEFT), "right_volume_ml": lungs.volume_ml(RIGHT)}
-    if unknown_ml := lungs.volume_ml(UNKNOWN_SIDE):
-        figures["unknown_side_volume_ml"] = unknown_ml
-    figures["share_below_950_hu"] = float(np.mean(volume.voxels[lungs.labels > 0] < _EMPHYSEMA_HU))
-    figures[EMPHYSEMA_SHARE] = _smoothed_emphysema_share(volume, lungs)
-    return figures
-
-
-def _smoothed_emphysema_share(volume: CTVolume, lungs: CTLungs) -> float:
-    order, scan = volume.axis_order(), volume.canonical()
-    labels = order.apply(lungs.labels)
-    with_lung = np.flatnonzero(labels.any(axis=(1, 2)))
-    below, voxels = 0, 0
-    for k in with_lung[:: -(-len(with_lung) // _SLICES)]:
-        inside = labels[k] > 0
-        hu = gaussian_filter(scan.voxels[k].astype(np.float32), _SMOOTHED_MM / scan.spacing_mm_kji[1:])
-        below += int(np.count_nonzero(hu[inside] < _EMPHYSEMA_HU))
-        voxels += int(np.count_nonzero(inside))
-    return below / voxels
 
 
 def _detected_nodules(scan: WorkingScan, proposals: Proposals, scored: ScoredCase) -> tuple[Nodule, ...]:

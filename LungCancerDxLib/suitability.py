@@ -19,6 +19,7 @@ _THICK_SLICES_MM, _VERY_THICK_SLICES_MM = 3.0, 4.0
 _DENSE_LUNGS_HU, _VERY_DENSE_LUNGS_HU = -800.0, -770.0  # median; after breathing in about -860
 _EMPTY_LUNGS_HU = -935.0  # emphysema at its worst, or gas that is no lung
 _SMALLEST_LUNG_L = 0.7  # a lung after breathing out, or a child's
+_SMALLEST_SHARE = 1 / 3  # of the other lung
 _LARGEST_CUT = 0.25  # of the lungs' largest section that the image's border may cut: more than a base or an apex
 _NOISY_HU = 90.0  # standard deviation in soft tissue; low dose and a sharp kernel give up to 75
 
@@ -103,14 +104,24 @@ def _of_lungs(hu: np.ndarray, labels: np.ndarray, volume: CTVolume) -> Iterator[
     if density_hu > _DENSE_LUNGS_HU:
         text = f"the lungs are denser than after breathing in (median {density_hu:.0f} HU)"
         yield Finding(text, density_hu > _VERY_DENSE_LUNGS_HU)
-    if density_hu < _EMPTY_LUNGS_HU:
-        yield Finding(f"the lungs hold hardly more than air (median {density_hu:.0f} HU)", serious=True)
+    for label in present:
+        median_hu = float(np.median(hu[labels == label]))
+        if median_hu < _EMPTY_LUNGS_HU:
+            text = f"{_lung(label)} holds hardly more than air (median {median_hu:.0f} HU)"
+            yield Finding(text, serious=True)
     total_l = sum(lungs_l.values())
     if total_l < _SMALLEST_LUNG_L * len(present):
         yield Finding(f"the lungs are small ({total_l:.1f} L)", serious=True)
+    small, large = min(present, key=lungs_l.__getitem__), max(present, key=lungs_l.__getitem__)
+    if lungs_l[small] < _SMALLEST_SHARE * lungs_l[large]:
+        sizes = f"{lungs_l[small]:.1f} L beside {lungs_l[large]:.1f} L"
+        yield Finding(f"{_lung(small)} is small ({sizes}); what fills the rest was not searched", serious=True)
     if len(present) == 1:
-        which = "one lung" if present == [UNKNOWN_SIDE] else f"the {SIDES[present[0]]} lung"
-        yield Finding(f"only {which} was searched", serious=True)
+        yield Finding(f"only {_lung(present[0])} was searched", serious=True)
+
+
+def _lung(label: int) -> str:
+    return "one lung" if label == UNKNOWN_SIDE else f"the {SIDES[label]} lung"
 
 
 def _of_cuts(labels: np.ndarray) -> Iterator[Finding]:

@@ -82,6 +82,12 @@ def test_lung_labels_lie_on_the_scans_own_grid_and_on_the_lungs(result):
         assert 2 * np.sum(found & true) / (found.sum() + true.sum()) > 0.92
 
 
+def test_a_nodule_that_the_images_end_cuts_is_told():
+    labels = np.zeros((6, 7, 8), np.uint8)
+    labels[2:4, 2:4, 2:4], labels[0, 5, 5], labels[3, 3, 7] = 1, 2, 12
+    assert [words.split(" is ")[0] for words in pipeline._cut_off(labels)] == ["Nodule 2", "Nodule 12"]
+
+
 def test_lung_figures_are_those_of_the_labels(result):
     voxel_ml = 2.5 * 2 * 2 / 1000
     lungs = slab().volume.voxels[result.lung_labels > 0]

@@ -108,6 +108,19 @@ def test_lungs_that_hold_little_but_air_make_the_score_unreliable():
     assert any("hardly more than air" in text for text in of(replace(patient.volume, voxels=hu), patient.lungs)[0])
 
 
+@pytest.mark.parametrize(("label", "side"), [(1, "left"), (2, "right")])
+def test_one_lung_of_gas_or_next_to_nothing_makes_the_score_unreliable(label, side):
+    patient = chest(spacing_mm_kji=(2.5, 2.0, 2.0))
+    hu = np.where(patient.lungs == label, -1000, patient.volume.voxels).astype(np.int16)
+    said = [f"the {side} lung holds hardly more than air (median -1000 HU)"]
+    assert of(replace(patient.volume, voxels=hu), patient.lungs)[0] == said
+    lung = patient.lungs == label
+    filled = lung & (np.cumsum(lung.sum(axis=(1, 2))) > 0.25 * lung.sum())[:, None, None]  # but for its base
+    (text,) = of(patient.volume, np.where(filled, 0, patient.lungs).astype(np.uint8))[0]
+    assert text.startswith(f"the {side} lung is small (")
+    assert text.endswith("what fills the rest was not searched")
+
+
 def test_small_lungs_a_single_lung_and_lungs_that_are_cut_off_make_the_score_unreliable():
     patient = chest(spacing_mm_kji=(2.5, 2.0, 2.0))
     small = replace(patient.volume, kji_to_lps=patient.volume.kji_to_lps @ np.diag([0.6, 0.6, 0.6, 1]))

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..case import CaseResult, Nodule
 from ..errors import UsageError
-from ..names import PART_SOLID, SOLID
+from ..names import EMPHYSEMA_SHARE, PART_SOLID, SOLID
 from . import fleischner, lung_rads, possible
 from .brock import Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
@@ -22,9 +22,6 @@ from .lung_rads import Category
 from .patient import GROWING, INCIDENTAL, JUXTAPLEURAL, SCREENING, SLOWLY, NoduleFacts, Patient
 
 DECIDES = "Suggested by measurements; a radiologist decides."
-EMPHYSEMA_SHARE = "smoothed_share_below_950_hu"
-"""The entry of `CaseResult.lungs` with the share of the lungs' voxels below -950 HU once noise is smoothed away."""
-
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
 _SOLID_STEPS_MM = (0.0, 4.0, 6.0, 8.0)  # sizes of a solid part at which categories change
 _HIGHEST = ("4B", "4X")  # which ask for the same

@@ -23,7 +23,9 @@ from .lung_mask import air_components, fill_holes, lung_components
 from .lung_split import clean_lung, fill_slice_holes, split_lungs
 from .runs import FACES, Runs
 
-_SMALLEST_LUNG_L = 0.1
+_SMALLEST_LUNG_L, _LARGEST_LUNGS_L = 0.1, 12.0
+_LEAST_WITHIN_HULL = 0.15  # of a part of a lung, in the convex hull of the rest; lobes have a third
+_LEAST_RECOVERED_L = 0.05
 _LEAST_SHARED_HEIGHT = 1 / 3  # of a lung, with the others
 _ONE_LUNG_CONTACT, _HALVED_LUNG_CONTACT = 0.8, 1.1  # see `landmarks.contact`; of parts, of what lies beside a plane
 _CENTRED_MM = 10.0  # a lung whose middle is so near the median plane may be either
@@ -95,8 +97,9 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
     mask = lung_components(air, spacing_mm_kji, preset)
     body = Body.of(hu, spacing_mm_kji)
     warnings: list[str] = []
+    lost = np.zeros_like(mask)
     if preset.recover_lost_lungs and body.tissue.any():
-        mask, warnings = _lungs_in_body(air, mask, body, spacing_mm_kji, preset)
+        mask, lost, warnings = _lungs_in_body(air, mask, body, spacing_mm_kji)
     if not mask.any():
         extent = " x ".join(f"{mm:.0f}" for mm in np.multiply(hu.shape, spacing_mm_kji))
         raise NoLungsError(
@@ -107,8 +110,14 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
     mask = fill_holes(mask)
     labels = np.zeros(hu.shape, dtype=np.uint8)
     sides = _by_side(mask, body, spacing_mm_kji, preset)
+    is_cleaned = preset.recover_lost_lungs or len(sides) == 2
     for label, lung in sides.items():
-        labels[clean_lung(lung, preset) if len(sides) == 2 else fill_slice_holes(lung)] = label
+        labels[clean_lung(lung, preset) if is_cleaned else fill_slice_holes(lung)] = label
+    if preset.recover_lost_lungs:
+        warnings += _add_loose_lobes(labels, mask, body, spacing_mm_kji)
+    voxel_l = float(np.prod(spacing_mm_kji)) / 1e6
+    if (recovered_l := np.count_nonzero(lost & (labels > 0)) * voxel_l) >= _LEAST_RECOVERED_L:
+        warnings.append(f"{recovered_l:.1f} L of lung that the published lung mask drops was recovered.")
     if len(sides) == 1:
         warnings.append(_one_lung_warning(next(iter(sides)), body.cut_off(mask)))
     return Lungs(labels, tuple(warnings))
@@ -118,28 +127,29 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
 
 
 def _lungs_in_body(
-    air: np.ndarray, published: np.ndarray, body: Body, spacing_mm_kji: np.ndarray, preset: Preset
-) -> tuple[np.ndarray, list[str]]:
-    """What is lung of the published mask and of all other air in the body (K, J, I) bool; messages."""
-    found = _lung_like(published, body, spacing_mm_kji, preset)
+    air: np.ndarray, published: np.ndarray, body: Body, spacing_mm_kji: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """What is lung of the published mask and of all other air in the body, and what of it the published mask lacks,
+    (K, J, I) bool; messages.
+    """
+    found = _lung_like(published, body, spacing_mm_kji)
     inside = body.inside()
     lost = []
     if _any_large(body.coarse(air) & inside & ~body.coarse(published), body):
-        lost = _lung_like(air & body.fine(inside) & ~published, body, spacing_mm_kji, preset)
+        lost = _lung_like(air & body.fine(inside) & ~published, body, spacing_mm_kji)
     candidates = [_Candidate.of(part, body, lost=False) for part in found]
     candidates += [_Candidate.of(part, body, lost=True) for part in lost]
     lungs = _of_one_height(candidates)
-    recovered = sum(lung.volume_l for lung in lungs if lung.lost)
     elsewhere = sum(candidate.volume_l for candidate in candidates) - sum(lung.volume_l for lung in lungs)
     warnings = []
-    if recovered:
-        warnings.append(f"{recovered:.1f} L of lung that the published lung mask drops was recovered.")
     if elsewhere:
         warnings.append(f"{elsewhere:.1f} L of air above or below the lungs, as in bowel, was not taken for lung.")
-    mask = np.zeros_like(air)
+    mask, recovered = np.zeros_like(air), np.zeros_like(air)
     for lung in lungs:
         mask |= lung.mask
-    return mask, warnings
+        if lung.lost:
+            recovered |= lung.mask
+    return mask, recovered, warnings
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +184,12 @@ def _of_one_height(candidates: list[_Candidate]) -> list[_Candidate]:
     return kept
 
 
-def _lung_like(candidates: np.ndarray, body: Body, spacing_mm_kji: np.ndarray, preset: Preset) -> list[np.ndarray]:
+def _lung_like(candidates: np.ndarray, body: Body, spacing_mm_kji: np.ndarray) -> list[np.ndarray]:
     """The components (K, J, I) of a mask that have the size, density and surroundings of a lung, without bowel."""
     components = Runs.of(candidates).components(FACES)
     size_l = components.size * float(np.prod(spacing_mm_kji)) / 1e6
     lungs = []
-    for number in np.flatnonzero((size_l >= _SMALLEST_LUNG_L) & (size_l <= preset.volume_range_l[1])).tolist():
+    for number in np.flatnonzero((size_l >= _SMALLEST_LUNG_L) & (size_l <= _LARGEST_LUNGS_L)).tolist():
         lung = components.mask(np.arange(components.count) == number)
         coarse = body.coarse(lung)
         if not coarse.any() or body.is_pure_air(coarse) or not body.surrounds(coarse):
@@ -193,6 +203,28 @@ def _any_large(coarse: np.ndarray, body: Body) -> bool:
     """Whether any component on the coarse grid may be a lung: no in nearly every scan, seen at a glance."""
     largest = Runs.of(coarse).components(FACES).size.max(initial=0)
     return bool(largest * float(np.prod(body.spacing_mm_kji)) / 1e6 >= _SMALLEST_LUNG_L / 2)
+
+
+def _add_loose_lobes(labels: np.ndarray, mask: np.ndarray, body: Body, spacing_mm_kji: np.ndarray) -> list[str]:
+    """Label what lies apart from the rest of its lung, as a lobe behind fluid in a fissure; messages.
+
+    Cleaning keeps the largest part of each lung. Air of couch and blankets, which it drops, lies beyond the lungs.
+    """
+    components = Runs.of(mask & (labels == 0)).components(FACES)
+    voxel_l = float(np.prod(spacing_mm_kji)) / 1e6
+    large = np.flatnonzero(components.size * voxel_l >= _SMALLEST_LUNG_L).tolist()
+    lungs, added_l = CTLungs(labels.copy(), np.diag([*spacing_mm_kji, 1.0])), 0.0
+    for number in large:
+        part = components.mask(np.arange(components.count) == number)
+        points_mm = np.argwhere(part)[::97] * spacing_mm_kji
+        at_border = part[:, [0, -1]].any() or part[:, :, [0, -1]].any()
+        if at_border or 1 - lungs.beyond_hull(points_mm).mean() < _LEAST_WITHIN_HULL:
+            continue
+        present, middle_i = np.unique(lungs.labels[lungs.labels > 0]), _middle_i(mask, body)
+        is_told = len(present) > 1 and middle_i is not None
+        labels[part] = _side(part, middle_i, 0.0) if is_told and middle_i is not None else int(present[0])
+        added_l += np.count_nonzero(part) * voxel_l
+    return [f"{added_l:.1f} L of lung lies apart from the rest of its lung, as behind fluid."] if added_l else []
 
 
 # ---------------------------------------------------------------------- which lung is which

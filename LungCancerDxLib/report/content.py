@@ -10,7 +10,6 @@ import numpy as np
 from .. import __version__
 from ..assessment.assess import (
     DECIDES,
-    EMPHYSEMA_SHARE,
     Assessment,
     NoduleAssessment,
     assess,
@@ -21,7 +20,7 @@ from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
 from ..case import CaseResult, Nodule
-from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
+from ..names import EMPHYSEMA_SHARE, OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
 from ..volume import CTVolume
 from .key_images import key_images, lung_map
 

@@ -20,7 +20,9 @@ from . import measure
 from .crop import CROP_SIZE, Crop, interpolated
 from .lungs import DrawnLungs, draw_lungs
 
-USER_MM = 10.0  # the diameter of a point that a user set
+_POINT_STARTS_MM = (10.0, 20.0, 40.0, 70.0)  # what may lie around a point that a user set
+_SHELL_MM, _LUNG_BELOW_HU = (2.0, 5.0), -500.0  # around a mask; what of it is lung
+_LEAST_LUNG, _AS_MUCH, _ENOUGH_LUNG = 0.3, 0.1, 0.8  # of the shell: within something larger; as good; all around
 _ROUNDS = 3  # of crops that follow the nodule where the box was off
 _FITS = (0.75, 1.35)  # the nodule's diameter, of the box's
 _GROWTH = 1.5  # of the crop where the nodule reaches beyond it
@@ -48,6 +50,11 @@ class Masks(NamedTuple):
     box: tuple[slice, slice, slice]
     whole: np.ndarray
     core: np.ndarray
+
+    def hold(self, scan: CTVolume, point_lps_mm: np.ndarray) -> bool:
+        """Whether a point lies in the nodule."""
+        index = np.rint(world_to_index(scan.kji_to_lps, point_lps_mm)).astype(int) - [part.start for part in self.box]
+        return bool(((index >= 0) & (index < self.whole.shape)).all() and self.whole[tuple(index)])
 
 
 def is_outlined(nodule: Nodule) -> bool:
@@ -108,9 +115,43 @@ def _outlined(
 def outline(
     scan: CTVolume, nodule: Nodule, net: SegmenterNet, device: torch.device, lungs: CTLungs | None = None
 ) -> Masks | None:
-    """The masks of a proposal on a scan in canonical order; None where there is no nodule, or a rib in the wall."""
-    center, diameter_mm = np.array(nodule.center_lps_mm, dtype=float), nodule.box_diameter_mm or USER_MM
-    smallest_mm3 = _SMALLEST_SHARE * np.pi / 6 * diameter_mm**3 if nodule.box_diameter_mm else 0.0
+    """The masks of a proposal on a scan in canonical order; None where there is no nodule, or a rib in the wall.
+
+    A point that the user set tells no size: several are tried, as within a mass the network outlines whatever it is
+    shown. That with the most lung around it is the nodule; None where there is little of it.
+    """
+    center = np.array(nodule.center_lps_mm, dtype=float)
+    if nodule.box_diameter_mm:
+        smallest_mm3 = _SMALLEST_SHARE * np.pi / 6 * nodule.box_diameter_mm**3
+        return _outline_from(scan, center, nodule.box_diameter_mm, net, device, smallest_mm3, lungs)
+    found: list[tuple[float, Masks]] = []
+    for start_mm in _POINT_STARTS_MM:
+        masks = _outline_from(scan, center, start_mm, net, device)
+        if masks is not None and masks.hold(scan, center):
+            found.append((_lung_around(scan, masks), masks))
+            if found[-1][0] > _ENOUGH_LUNG:
+                break
+    most = max((share for share, _ in found), default=0.0)
+    return next((masks for share, masks in found if share >= max(most - _AS_MUCH, _LEAST_LUNG)), None)
+
+
+def _lung_around(scan: CTVolume, masks: Masks) -> float:
+    """The share of lung in a shell around a mask."""
+    outside_mm = ndimage.distance_transform_edt(~masks.whole, scan.spacing_mm_kji)
+    shell = scan.voxels[masks.box][(outside_mm > _SHELL_MM[0]) & (outside_mm < _SHELL_MM[1])]
+    return float((shell < _LUNG_BELOW_HU).mean()) if len(shell) else 0.0
+
+
+def _outline_from(
+    scan: CTVolume,
+    center: np.ndarray,
+    diameter_mm: float,
+    net: SegmenterNet,
+    device: torch.device,
+    smallest_mm3: float = 0.0,
+    lungs: CTLungs | None = None,
+) -> Masks | None:
+    """The masks around a centre (LPS mm), beginning with a crop for a diameter."""
     for _ in range(_ROUNDS):
         crop = Crop.around(center, diameter_mm)
         shares = segmenter_output(net, crop, scan, device)
@@ -124,7 +165,7 @@ def outline(
             break
         diameter_mm = min(fitted_mm, _LARGEST_MM)
     some = index_to_world(crop.kji_to_lps, np.argwhere(mask)[::7])
-    in_wall = lungs is not None and nodule.box_diameter_mm and lungs.beyond_hull(some).mean() > _MOST_IN_WALL
+    in_wall = lungs is not None and lungs.beyond_hull(some).mean() > _MOST_IN_WALL
     if in_wall or mask.sum() * crop.spacing_mm**3 < smallest_mm3:
         return None
     return _onto_scan(np.where(mask, shares, np.minimum(shares, 0.49)), mask, crop, scan)

@@ -79,6 +79,34 @@ def test_a_lung_too_small_for_the_published_rules_comes_back_only_where_asked_fo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("label", [LEFT, RIGHT])
+def test_a_lobe_behind_fluid_stays_lung_of_its_side_and_is_told(label):
+    patient = chest()
+    hu, lung = patient.volume.voxels.copy(), patient.lungs == label
+    slices = np.flatnonzero(lung.any(axis=(1, 2)))
+    fluid = lung.copy()
+    fluid[: slices[len(slices) // 2] - 2] = fluid[slices[len(slices) // 2] + 2 :] = False
+    hu[fluid] = 20
+    lungs = find_lungs(hu, patient.volume.spacing_mm_kji, DEFAULT)
+    for side in (LEFT, RIGHT):
+        assert dice(lungs.labels == side, (patient.lungs == side) & ~fluid) > 0.9
+    assert any("of lung lies apart from the rest of its lung" in words for words in lungs.warnings)
+
+
+@pytest.mark.slow
+def test_the_lungs_of_a_tall_patient_are_lungs():
+    patient = chest()
+    spacing = patient.volume.spacing_mm_kji * (10.0 / litres(patient)) ** (1 / 3)
+    lungs = find_lungs(patient.volume.voxels, spacing, DEFAULT)
+    for label in (LEFT, RIGHT):
+        assert dice(lungs.labels == label, patient.lungs == label) > 0.9
+
+
+def litres(patient):
+    return np.count_nonzero(patient.lungs) * np.prod(patient.volume.spacing_mm_kji) / 1e6
+
+
+@pytest.mark.slow
 def test_a_lung_that_is_open_to_the_outside_is_recovered():
     """A drain through the chest wall joins the right lung to the air around the patient."""
     patient = chest()

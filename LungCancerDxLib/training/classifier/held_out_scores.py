@@ -18,12 +18,13 @@ from ...networks.segmenter import SegmenterNet
 from ...preprocessing.working_grid import grey_ct
 from ...preset import Preset
 from ...runtime.progress import Progress, silent
-from ...segmentation.nodules import USER_MM, outlined
+from ...segmentation.nodules import outlined
 from .held_out import HeldOut, held_out
 from .rated_crops import Background, Rated
 from .rated_network import RatedNodules, suspicions
 
 SCORES_FILE, OUTLINES_FILE = "held-out.csv", "outlines.csv"
+_ALARM_MM = 10.0  # the box of a false alarm
 
 
 def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, segmenter: SegmenterNet | None) -> None:
@@ -37,7 +38,7 @@ def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, 
     if segmenter is None:
         write_table(path, COLUMNS, [(*row, score) for row, score in zip(shown, scores, strict=True)])
         return
-    boxes = [nodule.diameter_mm for nodule in others.nodules] + [USER_MM] * len(others.alarms)
+    boxes = [nodule.diameter_mm for nodule in others.nodules] + [_ALARM_MM] * len(others.alarms)
     rows = [
         (*row, score, score, *_outlined(crop, box, segmenter, module.preset))
         for row, score, crop, box in zip(shown, scores, crops, boxes, strict=True)

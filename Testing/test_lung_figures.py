@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungCancerDxLib import pipeline
+from LungCancerDxLib import lung_figures
 from LungCancerDxLib.preprocessing import CTLungs
 from LungCancerDxLib.volume import CTVolume
 from Testing.helpers import reoriented
@@ -29,7 +29,7 @@ def emphysema():
 
 def shares(volume, labels):
     """Of the lungs below -950 HU: raw and smoothed."""
-    figures = pipeline._lung_figures(volume, CTLungs(labels, volume.kji_to_lps))
+    figures = lung_figures.lung_figures(volume, CTLungs(labels, volume.kji_to_lps))
     return figures["share_below_950_hu"], figures["smoothed_share_below_950_hu"]
 
 
@@ -54,12 +54,12 @@ def test_however_a_scan_is_stored_its_axial_slices_are_smoothed(axes, flipped):
 
 
 def test_of_many_slices_no_more_than_a_hundred_are_smoothed(monkeypatch):
-    few, smooth, smoothed = shares(*lungs_of(emphysema())), pipeline.gaussian_filter, []
+    few, smooth, smoothed = shares(*lungs_of(emphysema())), lung_figures.gaussian_filter, []
 
     def count(hu, sd):
         smoothed.append(hu.shape)
         return smooth(hu, sd)
 
-    monkeypatch.setattr(pipeline, "gaussian_filter", count)
+    monkeypatch.setattr(lung_figures, "gaussian_filter", count)
     assert shares(*lungs_of(emphysema(), slices=130)) == pytest.approx(few)
     assert smoothed == [(60, 60)] * 65

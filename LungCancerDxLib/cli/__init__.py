@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from .. import __version__
-from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, OutputError, UsageError
+from ..errors import Cancelled, LungCancerDxError, OutOfMemoryError, OutputError, UsageError, cannot_be_opened
 from ..runtime.interruption import Stop, become_background_job, run_until_stopped
 from ..runtime.memory import check_address_space, lacks_memory
 from .arguments import EXIT_CODES
@@ -20,6 +21,8 @@ from .terminal import open_streams, say
 
 _COMMANDS = ("score", "report", "demo", "cohort", "models", "train", "evaluate", "study", "phantom", "figure")
 """A file each, with `add_<name>`."""
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             known = error
         elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             known = UsageError(f"The name {error.filename} is too long for a file or folder; give a shorter one.")
+        elif isinstance(error, OSError) and error.errno in _REFUSED and error.filename is not None:
+            known = _refused(error, getattr(parsed, "out", None))
         elif lacks_memory(error):
             known = OutOfMemoryError("Not enough memory, or too few threads are allowed. See `ulimit -a`.")
         else:
@@ -74,6 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os._exit(known.exit_code)  # whoever stops the program does not wait until torch has tidied up
         return known.exit_code
     return 0
+
+
+def _refused(error: OSError, out: object) -> LungCancerDxError:
+    """What the system does not allow: to write, where the name is of the output or the disk is full; else to read."""
+    is_output = out is not None and Path(error.filename).absolute().is_relative_to(Path(str(out)).absolute())
+    if is_output or error.errno not in (errno.EACCES, errno.EPERM):
+        return OutputError(f"{error.filename} cannot be written ({error.strerror}). Choose another folder.")
+    return cannot_be_opened(Path(error.filename), error)
 
 
 def _say_json(**content: object) -> None:

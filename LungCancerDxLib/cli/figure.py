@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import OutputError, UsageError
+from ..errors import UsageError
 from ..names import PRESET_NAMES
 from ..runtime.interruption import Stop
 from .arguments import Commands, add_actions, add_command, path
@@ -34,11 +34,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     if arguments.out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"The figure {arguments.out} needs a name ending in .png, .pdf or .svg.")
     preset = PRESETS[arguments.preset]
-    try:
-        if arguments.action == "steps":
-            save_step_figure(read_ct(arguments.ct), preset, arguments.out, arguments.slices)
-        else:
-            save_mask_figure(arguments.ct, read_ct, preset, arguments.out)
-    except OSError as error:
-        raise OutputError(f"The figure {arguments.out} cannot be written ({error.strerror}).") from error
+    if arguments.action == "steps":
+        save_step_figure(read_ct(arguments.ct), preset, arguments.out, arguments.slices)
+    else:
+        save_mask_figure(arguments.ct, read_ct, preset, arguments.out)
     return f"Figure in {arguments.out}"

@@ -185,7 +185,7 @@ def _cells(
     if bank is not None:
         features, blank = bank_features(store, bank, trainer.detector, compute, progress)
         slots, mix, cells = trainer.detector.preset.scored_nodules, CaseMix(*arguments.cases), []
-        for leak in arguments.leak:
+        for leak in {f"{leak:g}": leak for leak in arguments.leak}.values():  # each once
             put_together = partial(bank_cases, features, blank, leak, slots, mix)
             cells += feature_cells(f"leak {leak:g}", put_together, methods, seeds, trainer)
         return cells

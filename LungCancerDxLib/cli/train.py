@@ -290,6 +290,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
     recipe = _recipe(arguments)
     stages = parse_scheme(arguments.scheme or recipe.scheme)
+    if arguments.epochs:
+        stages = tuple(replace(stage, epochs=None) for stage in stages)
     return Plan(recipe, stages, arguments.outcome, arguments.join, arguments.proposals, arguments.seed)
 
 
@@ -316,7 +318,10 @@ def _train_all(arguments: argparse.Namespace, options: RunOptions) -> str:
         read_outcomes(validation.folder, validation.names)
     if not arguments.resume:
         check_target(arguments.out)
-    given, detector_run = vars(arguments), arguments.out.with_name(f"{arguments.out.name}-detector")
+    out: Path = arguments.out.resolve()
+    if not out.name:
+        raise UsageError(f"--out {arguments.out} names no folder that could be made; give one with a name.")
+    given, detector_run = vars(arguments), out.with_name(f"{out.name}-detector")
     of_detector = {"out": detector_run, "steps": arguments.detector_steps}
     of_classifier = {"data": cases.folder, "detector": str(detector_run), "steps": arguments.classifier_steps}
     plan, preset = _plan(argparse.Namespace(**{**given, **of_classifier})), PRESETS[cases.preset]

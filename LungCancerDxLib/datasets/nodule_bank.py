@@ -27,6 +27,7 @@ DATA_FOLDER_VARIABLE = "LUNGCANCERDX_DATA"
 NODULES, CUBES = "lidc-nodules", "lidc-cubes"
 FREE_BELOW_HU = -650.0  # mean of the shell around the outline
 SUBSOLID_TEXTURE = 3  # or less
+_HIGHEST_RATING = 5
 _RATINGS = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")
 RATINGS = ("malignancy", *_RATINGS, "calcification")
 _COLUMNS = ("id", "patient", "fold", "malignancy", *_RATINGS)
@@ -178,8 +179,12 @@ def _nodules(folder: Path, name: str, is_cube: bool) -> Iterator[BankNodule]:
     ):
         if not archive.has(nodule):
             raise table.complaint(line, f"nodule {nodule} is not in {archive.path.name}.")
-        if not 1 <= numbers["malignancy"][row] <= 5:
-            raise table.complaint(line, "expected 1 to 5.", "malignancy")
+        for column in ("fold", "malignancy", *_RATINGS):
+            low, high = (0, np.inf) if column == "fold" else (1, _HIGHEST_RATING)
+            value = numbers[column][row]
+            if not low <= value <= high or value != int(value):
+                until = "or more" if column == "fold" else f"to {high}"
+                raise table.complaint(line, f"expected a whole number, {low} {until}.", column)
         k, j, i = (1.0, 1.0, 1.0) if is_cube else (float(numbers[column][row]) for column in _SPACINGS)
         yield BankNodule(
             id=nodule,
@@ -203,7 +208,9 @@ class _Archive:
         self.path, self._lock = path, threading.Lock()
         try:
             self._arrays = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            if not isinstance(self._arrays, np.lib.npyio.NpzFile):
+                raise ValueError("it is no archive")
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise CTReadError(f"{path} cannot be read ({error}); expected voxels of nodules. Copy it again.") from error
 
     def has(self, name: str) -> bool:
@@ -213,7 +220,7 @@ class _Archive:
         try:
             with self._lock:
                 hu, mask = self._arrays[f"hu_{name}"], self._arrays[f"mask_{name}"] > 0
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CTReadError(f"{self.path}: nodule {name} is damaged ({error}); copy the file again.") from error
         if hu.shape != mask.shape or hu.ndim != 3 or not mask.any():
             raise CTReadError(f"{self.path}: nodule {name} has no outline, or one of another shape; copy it again.")

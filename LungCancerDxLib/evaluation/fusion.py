@@ -116,11 +116,17 @@ def fitted_fusion(nodules: OutlinedNodules, others: Outlines) -> LateFusion:
             f"{(known & event).sum()} outlined nodules rated over 3 and {(known & ~event).sum()} others in --outlines "
             f"are too few for a late fusion, which needs {FEWEST_SCALED} of each."
         )
+    own = nodules.rated.over_three[there]
+    if min(own.sum(), (~own).sum()) < FEWEST_SCALED:
+        raise UsageError(
+            f"{own.sum()} outlined nodules rated over 3 and {(~own).sum()} others among those held out are too few for "
+            f"a late fusion, which needs {FEWEST_SCALED} of each."
+        )
     by_outline = LogisticRegression().fit(_features(others)[known], event[known])
     own_share, their_share = NETWORK_SHARE, 1 - NETWORK_SHARE
     outlined = by_outline.decision_function(_features(nodules.outlines)[there])
     mean = own_share * logits(nodules.rated.suspicion[there]) + their_share * outlined
-    slope, intercept = platt_scaling(expit(mean), nodules.rated.over_three[there])
+    slope, intercept = platt_scaling(expit(mean), own)
     doubling, calcified = (slope * their_share * by_outline.coef_[0]).tolist()
     offset = slope * their_share * float(by_outline.intercept_[0])
     return LateFusion(slope * own_share, doubling, calcified, offset + intercept)

@@ -87,8 +87,13 @@ def read_outlines(masks: Path, truth: Path, kinds: Path | None = None, scans: Pa
     known: dict[tuple[str, int], str] = {}
     if kinds is not None:
         table = read_table(kinds, ("id", "label", "kind"))
-        labels = table.numbers("label").astype(int).tolist()
-        known = dict(zip(zip(table.texts("id"), labels, strict=True), table.texts("kind"), strict=True))
+        rows = zip(table.lines, table.texts("id"), table.numbers("label"), table.texts("kind"), strict=True)
+        for line, name, label, kind in rows:
+            if label != int(label):
+                raise table.complaint(line, "expected a whole number.", "label")
+            if (name, int(label)) in known:
+                raise table.complaint(line, f"nodule {int(label)} of {name} is there twice.")
+            known[name, int(label)] = kind
     many = truth.is_dir()
     files = sorted(path for path in truth.iterdir() if image_extension(path)) if many else [truth]
     truths: dict[str, Path] = {}

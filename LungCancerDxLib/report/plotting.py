@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
+from ..runtime.atomic import atomic_file
 
 LUNG_WINDOW_HU = (-1350, 150)
 """Between which lung is shown in grey."""
@@ -40,12 +41,15 @@ def figure_file(path: Path, *grid: int, dpi: int = 120, **options: Any) -> Itera
     ------
     UsageError
         Where matplotlib is not installed.
+    OutputError
+        Where they cannot be written.
     """
     plot = pyplot()
     figure, axes = plot.subplots(*grid, **options)
     try:
         yield axes
         figure.tight_layout()
-        figure.savefig(path, dpi=dpi)
+        with atomic_file(path) as staging:
+            figure.savefig(staging, dpi=dpi, format=path.suffix[1:])
     finally:
         plot.close(figure)

@@ -1,7 +1,9 @@
 """The command `lungcancerdx`: exit codes, errors, and requests refused before any work."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -39,6 +41,29 @@ def test_what_ends_the_work_gives_its_exit_code(tmp_path, ct, capsys, monkeypatc
     assert main(["score", ct, "--out", str(tmp_path / "out")]) == code
     assert words in capsys.readouterr().err
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "code", "words"),
+    [
+        (
+            errno.EACCES,
+            "elsewhere/cases",
+            3,
+            "elsewhere/cases: cannot be opened (Permission denied)",
+        ),
+        (errno.EACCES, "out/run", 6, "out/run cannot be written (Permission denied)"),
+        (errno.ENOSPC, "out/run", 6, "out/run cannot be written (No space left on device)"),
+    ],
+)
+def test_what_the_system_refuses_is_told(tmp_path, ct, capsys, monkeypatch, tiny_default, number, name, code, words):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), str(tmp_path / name))
+
+    monkeypatch.setattr(pipeline, "detect_and_score", refuse)
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", ct, "--out", "out"]) == code
+    assert words in capsys.readouterr().err
 
 
 def test_an_error_in_json_mode_is_a_line_of_json(tmp_path, capsys, tiny_default):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from LungCancerDxLib.cli.train import _recipe, add_train
+from LungCancerDxLib.cli.train import _plan, _recipe, add_train
 from LungCancerDxLib.errors import ModelError, UsageError
 from LungCancerDxLib.models.bundle import load_model, save_model
 from LungCancerDxLib.runtime.interruption import Stop
@@ -168,6 +168,18 @@ def recipe_of(*options):
 def test_epochs_take_the_place_of_the_recipes_steps():
     recipe = recipe_of("--epochs", "7")
     assert (recipe.name, recipe.epochs, recipe.steps) == ("CPU", 7, None)
+
+
+def test_epochs_take_the_place_of_a_stages_own_too():
+    options = ("--data", "d", "--detector", "m", "--out", "o", "--outcome", "synthetic", "--recipe", "grt123")
+    of = [_plan(parsed("classifier", *options, "--scheme", "net4", *more)) for more in ((), ("--epochs", 1))]
+    assert [(plan.stages[0].epochs, plan.recipe.epochs) for plan in of] == [(30, 100), (None, 1)]
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+def test_an_out_without_a_name_is_refused(folder, more):
+    with pytest.raises(UsageError, match=r"--out / names no folder that could be made|output folder / exists"):
+        run_train("all", "--data", folder / "store", "--outcome", "synthetic", "--out", "/", *more)
 
 
 def test_where_nodules_are_partly_described_there_are_no_false_alarms():

@@ -42,14 +42,27 @@ def test_a_nodule_without_voxels_is_named_with_its_line(folder):
         read_nodule_bank(folder)
 
 
-def test_a_rating_that_is_none_is_refused(folder):
-    table = folder / "lidc-cubes.csv"
-    table.write_text(f"{CUBES_HEAD}\nc,P-3,2,6,5,1,1,5,3,3\n")
-    with pytest.raises(CTReadError, match=r"line 2, column malignancy: expected 1 to 5"):
+@pytest.mark.parametrize(
+    ("row", "column", "expected"),
+    [
+        ("2,6,5,1,1,5,3,3", "malignancy", "1 to 5"),
+        ("2,3.9,5,1,1,5,3,3", "malignancy", "1 to 5"),
+        ("2,3,-2,1,1,5,3,3", "texture", "1 to 5"),
+        ("7.9,3,5,1,1,5,3,3", "fold", "0 or more"),
+        ("-1,3,5,1,1,5,3,3", "fold", "0 or more"),
+    ],
+)
+def test_a_rating_or_fold_that_is_none_is_refused(folder, row, column, expected):
+    (folder / "lidc-cubes.csv").write_text(f"{CUBES_HEAD}\nc,P-3,{row}\n")
+    with pytest.raises(CTReadError, match=rf"line 2, column {column}: expected a whole number, {expected}"):
         read_nodule_bank(folder)
 
 
-def test_a_missing_archive_is_named(folder):
+@pytest.mark.parametrize("what", ["missing", "empty", "an array"])
+def test_a_missing_or_damaged_archive_is_named(folder, what):
     (folder / "lidc-cubes.npz").unlink()
+    if what != "missing":
+        with (folder / "lidc-cubes.npz").open("wb") as file:
+            np.save(file, np.zeros(3)) if what == "an array" else None
     with pytest.raises(CTReadError, match=r"lidc-cubes\.npz cannot be read"):
         read_nodule_bank(folder)

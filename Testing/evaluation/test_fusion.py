@@ -98,6 +98,9 @@ def test_a_patient_on_both_sides_and_too_few_nodules_are_refused(held_out, other
     rare = np.where(np.arange(2000) % 400 == 0, others.rating, 2.0)
     with pytest.raises(UsageError, match="too few for a late fusion, which needs 10 of each"):
         fitted_fusion(held_out, replace(others, rating=rare))
+    unseen = replace(held_out.outlines, outlined_mm=np.full(len(held_out.outlines.outlined_mm), np.nan))
+    with pytest.raises(UsageError, match="0 outlined nodules rated over 3 and 0 others among those held out"):
+        fitted_fusion(replace(held_out, outlines=unseen), others)
 
 
 def table(path, rows, columns=(*ratings.COLUMNS, *COLUMNS)):

@@ -97,6 +97,20 @@ def test_kinds_of_which_none_fits_are_refused(tmp_path):
         read_outlines(path, path, kinds)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("truth,1,a\ntruth,1,b", r"line 3: nodule 1 of truth is there twice"),
+        ("truth,1.6,a", r"line 2, column label: expected a whole number"),
+    ],
+)
+def test_kinds_that_are_told_twice_or_of_no_label_are_refused(tmp_path, rows, said):
+    path, kinds = write(cube((2, 2, 2), (4, 4, 4)), tmp_path / "truth.nrrd"), tmp_path / "kinds.csv"
+    kinds.write_text(f"id,label,kind\n{rows}\n")
+    with pytest.raises(UsageError, match=said):
+        read_outlines(path, path, kinds)
+
+
 def test_the_command_writes_tables_and_a_picture_of_the_worst(tmp_path, capsys):
     truth = cube((2, 2, 2), (4, 4, 4)) + 2 * cube((10, 12, 12), (8, 12, 12))
     write(truth, tmp_path / "truth.nrrd")

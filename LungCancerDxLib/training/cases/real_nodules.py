@@ -61,10 +61,15 @@ def folds_learned(start: Model | None, cases: CaseStore, nodules: Sequence[BankN
     return tuple(sorted({*before, *cases.bank_folds, *(nodule.fold for nodule in nodules)}))
 
 
-def refuse_known_fold(start: Model, fold: int | None, bank: Sequence[BankNodule]) -> None:
+def refuse_known_fold(start: Model, fold: int | None, bank: Sequence[BankNodule], cases: CaseStore) -> None:
     """Raise a `UsageError` where a fold of a bank is to be held out from a model that has learned from it, or may have:
-    from another bank, in whose folds the same patients are elsewhere.
+    from another bank, in whose folds the same patients are elsewhere; or where the cases show its nodules.
     """
+    if fold in cases.bank_folds:
+        raise UsageError(
+            f"{cases.folder} has cases with nodules of part {fold} of the bank, which would be learned although they "
+            "are to be held out. Leave --fold out, or prepare cases without nodules of that part."
+        )
     if fold is not None and start.bank_folds and start.bank not in ("", bank_digest(bank)):
         raise UsageError(
             f"Model '{start.name}' has learned from another bank ({start.bank}, this one is {bank_digest(bank)}), "

@@ -155,7 +155,7 @@ def train_readers(
     held = [nodule for nodule in unseen if not nodule.is_cube]
     held_scan = None if fold is None else held_out_scan(backgrounds, fold)
     numbers = [n for n in range(len(backgrounds)) if n != held_scan]
-    refuse_known_fold(start, fold, bank)
+    refuse_known_fold(start, fold, bank, backgrounds)
     _check(backgrounds, start, learned, numbers, held, fold, held_scan)
     compute, stamps = options.compute, backgrounds.stamps
     config = {
@@ -213,6 +213,7 @@ def train_readers(
         trained_on,
         start.detector,
         net,
+        segmenter=start.segmenter,
         bank_folds=folds,
         bank=one_bank(start.bank, backgrounds.bank, bank_digest(bank)),
         learned_from="nodules",

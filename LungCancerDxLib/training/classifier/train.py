@@ -252,5 +252,13 @@ def _model(net: CNet, detector: Model, plan: Plan, store: CaseStore, name: str) 
     own = net.NoduleNet if shared else detector.detector
     folds = folds_learned(detector, store)
     return Model(
-        name, preset, plan.outcome, trained_on, own, net, bank_folds=folds, bank=one_bank(detector.bank, store.bank)
+        name,
+        preset,
+        plan.outcome,
+        trained_on,
+        own,
+        net,
+        segmenter=detector.segmenter,
+        bank_folds=folds,
+        bank=one_bank(detector.bank, store.bank),
     )

@@ -132,6 +132,8 @@ def train_detector(
         if recipe.fine_tuned and start is not None:
             kept = {name: getattr(start, name) for name in ("outcome", "classifier", "learned_from", "fusion")}
             model = replace(model, **kept)
+        if start is not None:
+            model = replace(model, segmenter=start.segmenter)
         save_model(model, out / MODEL_FOLDER, half_precision=True)
     return net
 
@@ -178,7 +180,7 @@ def train_on_bank(
         `train_detector`.
     """
     refuse_test_scans(store.names, store.folder)
-    refuse_known_fold(start, fold, bank)
+    refuse_known_fold(start, fold, bank, store)
     learned, held = learnable(bank, fold)
     learned_nodules, held_nodules = ([nodule for nodule in part if not nodule.is_cube] for part in (learned, held))
     validation, validation_inserter = None, None

@@ -20,13 +20,12 @@ import torch
 from torch import nn
 
 from ...errors import Cancelled, LungCancerDxError, UsageError
-from ...runtime.atomic import atomic_file
 from ...runtime.device import Compute
 from ...runtime.progress import Progress, silent
 from .distributed import ALONE, Ranks
 from .optimizer import OptimizerConfig
 from .precision import autocast
-from .run_folder import Records, Row, RunFolder, draw_curves
+from .run_folder import Records, Row, RunFolder, draw_curves, save_tensors
 from .validation import Batch, Items, Loaded, Validation, loaded_ahead, mean_losses
 
 
@@ -252,8 +251,7 @@ class _Trainer:
         step = loaded.step + 1
         path = self.run.folder / f"failed-step{step}-rank{self.ranks.rank}.pt"
         state = {"step": step, "losses": values, "batch": loaded.batch, "module": self.module.state_dict()}
-        with atomic_file(path) as staging:
-            torch.save(state, staging)
+        save_tensors(state, path)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         raise TrainingFailed(
             f"The training failed at step {step}: {shown}; expected finite numbers. The batch and the weights that it "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -86,8 +87,7 @@ class RunFolder:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint."""
-        with atomic_file(self.folder / CHECKPOINT_FILE) as staging:
-            torch.save(state, staging)
+        save_tensors(state, self.folder / CHECKPOINT_FILE)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint; None where there is none yet.
@@ -105,6 +105,19 @@ class RunFolder:
         except Exception as error:
             raise OutputError(f"{path} cannot be read ({error}); remove it to start the run anew.") from error
         return state
+
+
+def save_tensors(state: dict[str, Any], path: Path) -> None:
+    """Write what `torch.load` reads, whole or not at all; torch itself takes a full disk for a fault of its own.
+
+    Raises
+    ------
+    OutputError
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    with atomic_file(path) as staging:
+        staging.write_bytes(content.getbuffer())
 
 
 def _settings(config: dict[str, Any], within: str = "") -> dict[str, Any]:
@@ -167,7 +180,7 @@ class Log:
                 writer.writeheader()
                 writer.writerows(kept)
         self._file = path.open("a", newline="", encoding="utf-8")
-        self._is_empty = not kept
+        self._path, self._is_empty = path, not kept
 
     def add(self, row: Row) -> None:
         """Append a row; all rows have the same columns."""
@@ -176,11 +189,17 @@ class Log:
             writer.writeheader()
             self._is_empty = False
         writer.writerow({key: value if isinstance(value, int) else f"{value:.6g}" for key, value in row.items()})
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(
+                f"{self._path} could not be written ({error.strerror}). Make room on the disk."
+            ) from error
 
     def close(self) -> None:
         """No more rows."""
-        self._file.close()
+        with suppress(OSError):  # of what could not be written `add` has told
+            self._file.close()
 
 
 def read_log(path: Path) -> list[dict[str, str]]:

@@ -64,17 +64,25 @@ def test_a_model_knows_the_parts_of_the_bank_that_it_its_start_and_its_cases_hav
     assert (store.bank, store.without({"rated"}).bank) == ("ab12", "")
 
 
-def test_no_fold_of_another_bank_is_held_out_from_a_model(bank):
+def test_no_fold_of_another_bank_is_held_out_from_a_model(bank, tmp_path):
+    cases = store_of(tmp_path, ball_case("plain"))
     start = replace(untrained_model(), bank_folds=(0,), bank=bank_digest(bank))
-    refuse_known_fold(start, 1, bank)
-    refuse_known_fold(start, None, bank[1:])
-    refuse_known_fold(start, 1, [nodule for nodule in bank if not nodule.is_cube])
+    refuse_known_fold(start, 1, bank, cases)
+    refuse_known_fold(start, None, bank[1:], cases)
+    refuse_known_fold(start, 1, [nodule for nodule in bank if not nodule.is_cube], cases)
     with pytest.raises(UsageError, match="part 0 of the bank already"):
-        refuse_known_fold(start, 0, bank)
+        refuse_known_fold(start, 0, bank, cases)
     moved = [replace(nodule, fold=4 - nodule.fold) for nodule in bank]
     with pytest.raises(UsageError, match="has learned from another bank"):
-        refuse_known_fold(start, 1, moved)
-    refuse_known_fold(replace(start, bank=""), 1, moved)  # a card from before
+        refuse_known_fold(start, 1, moved, cases)
+    refuse_known_fold(replace(start, bank=""), 1, moved, cases)  # a card from before
+
+
+def test_a_fold_whose_nodules_are_in_the_cases_is_not_held_out(bank, tmp_path):
+    cases = store_of(tmp_path, replace(ball_case("rated"), bank_fold=3, bank="ab12"), ball_case("plain"))
+    refuse_known_fold(untrained_model(), 2, bank, cases)
+    with pytest.raises(UsageError, match="cases with nodules of part 3 of the bank, which would be learned although"):
+        refuse_known_fold(untrained_model(), 3, bank, cases)
 
 
 def test_test_scans_are_refused():

@@ -14,7 +14,7 @@ from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.evaluation.fusion import OUTLINE_COLUMNS, read_outlines
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import load_model
-from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.models.find import segmenter_of, untrained_model
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
@@ -194,7 +194,10 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     monkeypatch.setattr(readers, "find_proposals", lambda *_: [alarm, alarm])
     shares, optimizer = READERS.stages[0].shares, READERS.stages[0].optimizer
     stages = (Stage(32, 1, optimizer, shares), Stage(36, 2, optimizer, shares))
-    start, recipe = untrained_model(), replace(READERS, stages=stages, batch=2, check_every=1)
+    own = segmenter_of(untrained_model())
+    assert own is not None
+    own = replace(own, trained_on="elsewhere")
+    start, recipe = replace(untrained_model(), segmenter=own), replace(READERS, stages=stages, batch=2, check_every=1)
     options = RunOptions(choose_compute("cpu", "fp32"))
     train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
     config = json.loads((tmp_path / "run" / "crops-36" / "config.json").read_text())
@@ -209,6 +212,7 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     model = load_model(tmp_path / "run" / "model")
     assert (model.outcome, model.bank_folds, model.learned_from) == ("readers", (1,), "nodules")
     assert model.bank == bank_digest(bank)
+    assert model.segmenter.trained_on == "elsewhere"
     with pytest.raises(UsageError, match="Fold 4 has 0 nodules"):
         train_readers(store, bank, start, tmp_path / "other", options, recipe=recipe, fold=4)
     again = replace(options, resume=True)

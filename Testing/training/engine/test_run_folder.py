@@ -1,8 +1,12 @@
 """What TensorBoard and the curves show of a run."""
 
-import pytest
+import signal
+import sys
 
-from LungCancerDxLib.errors import UsageError
+import pytest
+import torch
+
+from LungCancerDxLib.errors import OutputError, UsageError
 from LungCancerDxLib.training.engine.run_folder import CONFIG_FILE, EVENTS_FOLDER, LOG_FILE, Records, RunFolder
 
 
@@ -35,6 +39,22 @@ def test_steps_that_a_resumed_run_does_again_are_shown_once(tmp_path):
 def test_no_events_are_written_where_none_are_wanted(tmp_path):
     write(tmp_path, 0, (1, 2.0), events=False)
     assert [path.name for path in tmp_path.iterdir()] == [LOG_FILE]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_disk_that_fills_up_is_an_output_error_and_leaves_the_checkpoint_before(tmp_path):
+    resource = pytest.importorskip("resource")
+    run = RunFolder(tmp_path, {})
+    run.save({"step": 1})
+    ignored, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"checkpoint\.pt could not be written"):
+            run.save({"step": 2, "weights": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert run.load(torch.device("cpu")) == {"step": 1}
 
 
 def test_a_file_in_the_place_of_a_run_is_refused(tmp_path):

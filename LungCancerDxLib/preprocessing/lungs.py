@@ -114,7 +114,7 @@ def find_lungs(hu: np.ndarray, spacing_mm_kji: np.ndarray, preset: Preset) -> Lu
     for label, lung in sides.items():
         labels[clean_lung(lung, preset) if is_cleaned else fill_slice_holes(lung)] = label
     if preset.recover_lost_lungs:
-        warnings += _add_loose_lobes(labels, mask, body, spacing_mm_kji)
+        warnings += _add_loose_lobes(labels, mask, spacing_mm_kji)
     voxel_l = float(np.prod(spacing_mm_kji)) / 1e6
     if (recovered_l := np.count_nonzero(lost & (labels > 0)) * voxel_l) >= _LEAST_RECOVERED_L:
         warnings.append(f"{recovered_l:.1f} L of lung that the published lung mask drops was recovered.")
@@ -205,7 +205,7 @@ def _any_large(coarse: np.ndarray, body: Body) -> bool:
     return bool(largest * float(np.prod(body.spacing_mm_kji)) / 1e6 >= _SMALLEST_LUNG_L / 2)
 
 
-def _add_loose_lobes(labels: np.ndarray, mask: np.ndarray, body: Body, spacing_mm_kji: np.ndarray) -> list[str]:
+def _add_loose_lobes(labels: np.ndarray, mask: np.ndarray, spacing_mm_kji: np.ndarray) -> list[str]:
     """Label what lies apart from the rest of its lung, as a lobe behind fluid in a fissure; messages.
 
     Cleaning keeps the largest part of each lung. Air of couch and blankets, which it drops, lies beyond the lungs.
@@ -220,9 +220,9 @@ def _add_loose_lobes(labels: np.ndarray, mask: np.ndarray, body: Body, spacing_m
         at_border = part[:, [0, -1]].any() or part[:, :, [0, -1]].any()
         if at_border or 1 - lungs.beyond_hull(points_mm).mean() < _LEAST_WITHIN_HULL:
             continue
-        present, middle_i = np.unique(lungs.labels[lungs.labels > 0]), _middle_i(mask, body)
-        is_told = len(present) > 1 and middle_i is not None
-        labels[part] = _side(part, middle_i, 0.0) if is_told and middle_i is not None else int(present[0])
+        center_i = _center_i(part)
+        apart = {label: abs(_center_i(lungs.labels == label) - center_i) for label in SIDES if (labels == label).any()}
+        labels[part] = min(apart, key=apart.__getitem__)
         added_l += np.count_nonzero(part) * voxel_l
     return [f"{added_l:.1f} L of lung lies apart from the rest of its lung, as behind fluid."] if added_l else []
 

@@ -60,7 +60,7 @@ def _nrrd_voxels(head: bytes) -> tuple[int, str] | None:
     beside = fields.get("data file") or fields.get("datafile") or ""
     if not beside:
         return (end.end(), "") if end else None
-    return None if beside.startswith("LIST") or "%" in beside else (0, beside)
+    return _in_another_file(beside)
 
 
 def _meta_voxels(head: bytes) -> tuple[int, str] | None:
@@ -71,7 +71,12 @@ def _meta_voxels(head: bytes) -> tuple[int, str] | None:
     beside = end.group(1).decode("utf-8", "surrogateescape")
     if beside.upper() == "LOCAL":
         return end.end(), ""
-    return None if beside.startswith("LIST") or "%" in beside else (0, beside)
+    return _in_another_file(beside)
+
+
+def _in_another_file(name: str) -> tuple[int, str] | None:
+    """The beginning of a file that is named in a header; None where it names many."""
+    return None if name.startswith("LIST") or "%" in name else (0, name)
 
 
 def _check_stream(file: BinaryIO) -> None:

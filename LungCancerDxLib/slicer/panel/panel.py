@@ -290,12 +290,8 @@ class Panel:
         try:
             result, path = self._case.with_caveats, self._ui.exportPathLineEdit.currentPath
             folder, names = export_case(self._case.nodes, result, path)
-            others = [
-                node
-                for node in nodes_of_class(slicer.mrmlScene, "vtkMRMLVolumeNode")
-                if node is not self._case.nodes.ct
-            ]
-            all_of_it = f" ({SCENE_FILE} with {len(others)} other volumes of the scene)" if others else ""
+            others = len(nodes_of_class(slicer.mrmlScene, "vtkMRMLVolumeNode")) - 1
+            all_of_it = f" ({SCENE_FILE} with {others} other volumes of the scene)" if others else ""
             self._runs.say(f"Exported to {folder}: {', '.join(names)}{all_of_it}")
             dicom = self._ui.dicomCheckBox.checked
             if dicom or self._ui.reportCheckBox.checked:

@@ -11,9 +11,11 @@ import numpy as np
 
 from LungCancerDxLib.models.bundle import Model
 from LungCancerDxLib.models.find import untrained_model
+from LungCancerDxLib.models.segmenter import Segmenter
 from LungCancerDxLib.phantom.patient import SyntheticPatient, synthetic_chest
 from LungCancerDxLib.preset import DEFAULT, Preset
 from LungCancerDxLib.volume import CTVolume
+from Testing.segmentation.stand_in import ThresholdNet
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "LungCancerDxLib")
@@ -22,6 +24,7 @@ TINY_PROGRAM = (
     "from Testing.helpers import tiny_model; pipeline.find_model = lambda name: tiny_model(); sys.exit(main())"
 )
 """The command with the tiny model, whatever model is asked for; for `python -c`."""
+STAND_IN_SEGMENTER = Segmenter(ThresholdNet(0.9), "stand-in", "nothing", "abc")
 COARSE = {"spacing_mm_kji": (5.0, 2.0, 2.0)}
 SLAB = {"spacing_mm_kji": (2.5, 2.0, 2.0), "z_range_mm": (-60.0, 0.0)}  # 24 slices through both lungs
 
@@ -68,8 +71,8 @@ def tiny(preset: Preset = DEFAULT) -> Preset:
 
 @functools.cache
 def tiny_model(preset: Preset = DEFAULT, **options) -> Model:
-    """An untrained model of the tiny preset, made once."""
-    return untrained_model(tiny(preset), **options)
+    """An untrained model of the tiny preset; a threshold outlines, which takes a hundredth of what a network does."""
+    return replace(untrained_model(tiny(preset), **options), segmenter=STAND_IN_SEGMENTER)
 
 
 def reoriented(volume: CTVolume, axes: tuple[int, ...], flipped: tuple[bool, ...]) -> CTVolume:

@@ -12,7 +12,6 @@ from LungCancerDxLib.classification.late_fusion import LateFusion, rated_by_outl
 from LungCancerDxLib.detection.detector import Detected
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.models.segmenter import Segmenter
 from LungCancerDxLib.phantom.nodules.nodule import SyntheticNodule
 from LungCancerDxLib.pipeline import detect_and_score
 from LungCancerDxLib.preset import DEFAULT, GRT123, PAPER
@@ -20,7 +19,6 @@ from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.segmentation.nodules import SegmentedNodules
 from LungCancerDxLib.volume import index_to_world
 from Testing.helpers import SLAB, chest, slab, tiny_model
-from Testing.segmentation.stand_in import ThresholdNet
 
 pytestmark = pytest.mark.slow
 
@@ -77,8 +75,9 @@ def noisy_or(*probabilities):
 def test_lung_labels_lie_on_the_scans_own_grid_and_on_the_lungs(result):
     truth, labels = slab().lungs, result.lung_labels
     assert labels.dtype == np.uint8
+    drawn = result.nodule_labels > 0  # untrained boxes lie anywhere, and nodules are drawn into the lungs
     for label in (1, 2):
-        found, true = labels == label, truth == label
+        found, true = (labels == label) & ~drawn, truth == label
         assert 2 * np.sum(found & true) / (found.sum() + true.sum()) > 0.92
 
 
@@ -155,8 +154,7 @@ def test_a_nodule_is_measured_as_a_whole_or_not_at_all(detected):
     truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
     patient = chest(4, **SLAB, nodules=(truth,))
     center = np.array(truth.center_lps_mm)
-    model = replace(tiny_model(), segmenter=Segmenter(ThresholdNet(0.9), "stand-in", "nothing", "abc"))
-    result = detect_and_score(patient.volume, model, points_lps_mm=[center.tolist()])
+    result = detect_and_score(patient.volume, tiny_model(), points_lps_mm=[center.tolist()])
     assert (result.model["segmenter"], result.model["segmenter_sha256"]) == ("stand-in", "abc")
     assert not any("segmenter" in warning for warning in result.warnings)
     for nodule in result.nodules:
@@ -174,7 +172,7 @@ def test_a_models_late_fusion_rates_ranks_and_labels_by_the_outlines(detected):
     detected(1.0, 0.5, 0.0)
     truth = SyntheticNodule(IN_THE_LEFT_LUNG, diameter_mm=18.0)
     patient = chest(4, **SLAB, nodules=(truth,))
-    bare = replace(tiny_model(), segmenter=Segmenter(ThresholdNet(0.9), "stand-in", "nothing", "abc"))
+    bare = tiny_model()
     fused = replace(bare, fusion=LateFusion(1.0, -3.0, 0.0, -1.0))
     before, after = (
         detect_and_score(patient.volume, model, points_lps_mm=[truth.center_lps_mm]) for model in (bare, fused)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def result():
-    return detect_and_score(slab().volume, tiny_model())
+    return detect_and_score(slab().volume, tiny_model(), Compute(memory_gb=64))  # the tests before may have taken much
 
 
 @pytest.mark.parametrize(

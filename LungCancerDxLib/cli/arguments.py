@@ -54,8 +54,8 @@ def count(text: str) -> int:
 def edge(text: str) -> int:
     """The edge of a cube that the networks take, in voxels."""
     size = count(text)
-    if size % 16:
-        raise argparse.ArgumentTypeError(f"expected a multiple of 16, got {size}")
+    if size % 16 or size < 32:  # of 16 the deepest map is one voxel, of which batch norm can learn nothing
+        raise argparse.ArgumentTypeError(f"expected a multiple of 16 from 32 on, got {size}")
     return size
 
 

@@ -43,6 +43,7 @@ def test_a_crop_of_which_only_the_middle_is_wanted_takes_little_more_than_half(p
 
 def test_bench_prints_a_table_and_writes_its_figures(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench, "find_model", lambda name: tiny_model())
+    monkeypatch.setattr(bench, "_SHAPES", {24: (8, 32, 32), 128: (12, 12, 12)})
     write_volume(slab().volume, tmp_path / "ct.nrrd")
     options = ["--repeat", "2", "--json", str(tmp_path / "bench.json")]
     bench.main([str(tmp_path / "ct.nrrd"), *options])

@@ -120,7 +120,7 @@ def test_what_does_not_go_together_is_said_before_anything_is_written(folder, tm
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize("options", [("--leak", "1"), ("--crop", "40"), ("--seeds", "0")])
+@pytest.mark.parametrize("options", [("--leak", "1"), ("--crop", "40"), ("--crop", "16"), ("--seeds", "0")])
 def test_numbers_out_of_range_are_refused(folder, tmp_path, options, capsys):
     with pytest.raises(SystemExit, match="2"):
         study(folder, tmp_path / "study", *options)

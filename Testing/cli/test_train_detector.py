@@ -43,8 +43,8 @@ def test_a_run_of_one_step_leaves_a_run_and_a_model(store, tmp_path):
         run_train("detector", "--data", store, "--out", tmp_path / "run", *options)
 
 
-@pytest.mark.parametrize("patch", ["40", "0", "x"])
-def test_a_patch_is_a_multiple_of_sixteen(store, tmp_path, patch, capsys):
+@pytest.mark.parametrize("patch", ["40", "16", "0", "x"])
+def test_a_patch_is_a_multiple_of_sixteen_from_32_on(store, tmp_path, patch, capsys):
     with pytest.raises(SystemExit):
         run_train("detector", "--data", store, "--out", tmp_path / "run", "--patch", patch)
     assert "--patch" in capsys.readouterr().err

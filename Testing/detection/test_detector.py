@@ -21,6 +21,7 @@ OUTPUT = np.zeros(1)
 
 SHAPE = (40, 48, 44)
 ELSEWHERE = torch.device("meta")  # stands for a graphics card: a device that is not the processor
+AMPLE = Compute(memory_gb=64)  # what this process has taken already must not decide
 
 
 @pytest.fixture
@@ -177,9 +178,9 @@ def _output(*rest):
 @pytest.mark.slow
 def test_memory_that_runs_out_halves_the_slab_and_the_output_stays_the_same(small_memory):
     scan = fake_scan(grey_image((24, 16, 16)))
-    whole, *_ = network_output(scan, _net(), DEFAULT, Compute())
+    whole, *_ = network_output(scan, _net(), DEFAULT, AMPLE)
     tried = small_memory(4)
-    output, warnings, _ = network_output(scan, _net(), DEFAULT, Compute())
+    output, warnings, _ = network_output(scan, _net(), DEFAULT, AMPLE)
     assert [slab for *_, slab in tried][1:] == [8, 4]
     assert warnings == ()
     np.testing.assert_allclose(output, whole, rtol=0, atol=1e-3)
@@ -203,7 +204,7 @@ def test_every_kind_of_memory_error_is_known(small_memory, error):
 
 def test_a_device_that_has_too_little_gives_the_work_to_the_processor_with_a_warning(small_memory):
     tried = small_memory(None, on_device=0, run=_output)
-    compute = Compute(ELSEWHERE, torch.float16)
+    compute = replace(AMPLE, device=ELSEWHERE, dtype=torch.float16)
     output, warnings, _ = network_output(fake_scan(grey_image((4, 4, 40))), nn.Identity(), DEFAULT, compute)
     assert output is OUTPUT
     assert [device for device, *_ in tried] == ["meta"] * 4 + ["cpu"]

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from LungCancerDxLib.detection.detector import detect
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.models.registry import DEFAULT_MODEL, read_card
-from LungCancerDxLib.pipeline import detect_and_score
+from LungCancerDxLib.preprocessing import preprocess
 from LungCancerDxLib.runtime.device import Compute
+from LungCancerDxLib.volume import index_to_world
 from Testing.helpers import ROOT, SLAB, chest, slab
 
 pytestmark = pytest.mark.slow
@@ -58,8 +60,10 @@ def test_its_card_is_for_people_too():
         assert message in card
 
 
-def test_it_finds_the_nodule_of_a_thin_patient_first(model):
+def test_its_detector_finds_the_nodule_of_a_thin_patient_first(model):
     nodule = replace(slab().nodules[0], center_lps_mm=(-95.0, 15.0, -30.0), diameter_mm=14.0, place="isolated")
-    first, *_ = detect_and_score(chest(**SLAB, nodules=(nodule,)).volume, model, Compute()).nodules
-    assert first.logit > 0
-    assert np.linalg.norm(np.subtract(first.center_lps_mm, nodule.center_lps_mm)) < nodule.diameter_mm / 4
+    scan = preprocess(chest(**SLAB, nodules=(nodule,)).volume, model.preset).working
+    found = detect(scan, model.detector, model.preset, Compute()).proposals
+    assert found.logit[0] > 0
+    center_mm = index_to_world(scan.kji_to_lps, found.center_kji[:1])[0]
+    assert np.linalg.norm(center_mm - nodule.center_lps_mm) < nodule.diameter_mm / 4

@@ -99,6 +99,7 @@ def fill_segmentation(
         image = _oriented_image(crop, origin_ijk, matrix)
         yield
         found = dict(enumerate(ndimage.find_objects(crop), start=1))
+        signatures: dict[int, str] = {}
         for segment in planned:
             if (where := found.get(segment.label)) is None:
                 continue
@@ -109,8 +110,10 @@ def fill_segmentation(
             mask = crop[where] == segment.label
             _add_segment(node, segment, image, _surface(mask, corner_ijk, matrix, segment.is_lung))
             yield
+            signatures[segment.label] = _signature(corner_ijk[::-1], mask)
             if (made := node.GetSegmentation().GetSegment(segment.id)) is not None:
-                made.SetTag(_MADE_TAG, _signature(corner_ijk[::-1], mask))
+                made.SetTag(_MADE_TAG, signatures[segment.label])
+        _remember(image, signatures)
 
 
 def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult) -> None:
@@ -180,11 +183,8 @@ def _made(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str | None:
 
 def _signatures(layer: slicer.vtkOrientedImageData) -> dict[int, str]:
     """Of all segments of a layer by their label, taken anew where it was changed since."""
-    changed = layer.GetMTime()
-    if changed not in _known_signatures:
-        while len(_known_signatures) >= _MOST_LAYERS:
-            del _known_signatures[next(iter(_known_signatures))]
-        found = _known_signatures[changed] = {}
+    if layer.GetMTime() not in _known_signatures:
+        found: dict[int, str] = {}
         if (scalars := layer.GetPointData().GetScalars()) is not None and not layer.IsEmpty():
             i_low, i_high, j_low, j_high, k_low, k_high = layer.GetExtent()
             shape = k_high - k_low + 1, j_high - j_low + 1, i_high - i_low + 1
@@ -193,7 +193,15 @@ def _signatures(layer: slicer.vtkOrientedImageData) -> dict[int, str]:
                 if box is not None:
                     corner = [part.start + low for part, low in zip(box, (k_low, j_low, i_low), strict=True)]
                     found[label] = _signature(corner, labels[box] == label)
-    return _known_signatures[changed]
+        _remember(layer, found)
+    return _known_signatures[layer.GetMTime()]
+
+
+def _remember(layer: slicer.vtkOrientedImageData, signatures: dict[int, str]) -> None:
+    """Keep the signatures of a layer's segments for as long as it is not changed."""
+    while len(_known_signatures) >= _MOST_LAYERS:
+        del _known_signatures[next(iter(_known_signatures))]
+    _known_signatures[layer.GetMTime()] = signatures
 
 
 def _signature(corner_kji: Sequence[int], mask: np.ndarray) -> str:

@@ -15,6 +15,7 @@ from LungCancerDxLib.evaluation.fusion import OUTLINE_COLUMNS, read_outlines
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.models.find import segmenter_of, untrained_model
+from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
@@ -34,7 +35,7 @@ from LungCancerDxLib.training.classifier.rated_network import RatedNodules, meas
 from LungCancerDxLib.training.classifier.readers import READERS, Stage, train_readers
 from LungCancerDxLib.training.engine.loop import RunOptions
 from Testing.segmentation.stand_in import ThresholdNet
-from Testing.training.tiny import TINY, ball_case
+from Testing.training.tiny import TINY, ball_case, quiet
 
 PRESET = replace(TINY, crop_size=32, shifted_crops=False)
 ONLY = {"nodule": (1, 0, 0, 0, 0), "cube": (0, 1, 0, 0, 0), "synthetic": (0, 0, 1, 0, 0), "alarm": (0, 0, 0, 1, 0)}
@@ -192,13 +193,14 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     store = CaseStore(tmp_path / "cases")
     alarm = Proposals.from_rows(np.array([[1.0, 60, 60, 60, 8]]))
     monkeypatch.setattr(readers, "find_proposals", lambda *_: [alarm, alarm])
+    monkeypatch.setitem(PRESETS, "DEFAULT", PRESET)  # so that the small model can be read again
     shares, optimizer = READERS.stages[0].shares, READERS.stages[0].optimizer
     stages = (Stage(32, 1, optimizer, shares), Stage(36, 2, optimizer, shares))
-    own = segmenter_of(untrained_model())
+    own = segmenter_of(untrained_model(PRESET))
     assert own is not None
-    own = replace(own, trained_on="elsewhere")
-    start, recipe = replace(untrained_model(), segmenter=own), replace(READERS, stages=stages, batch=2, check_every=1)
-    options = RunOptions(choose_compute("cpu", "fp32"))
+    start = replace(untrained_model(PRESET), segmenter=replace(own, trained_on="elsewhere"))
+    recipe = replace(READERS, stages=stages, batch=2, check_every=1)
+    options = quiet(choose_compute("cpu", "fp32"))
     train_readers(store, bank, start, tmp_path / "run", options, recipe=recipe, fold=0)
     config = json.loads((tmp_path / "run" / "crops-36" / "config.json").read_text())
     assert (list(config["backgrounds"]), config["nodules"], config["fold"]) == (["two"], ["a-2", "c"], 0)

@@ -14,13 +14,13 @@ from LungCancerDxLib.errors import UsageError
 from LungCancerDxLib.io.image_file import write_volume
 from LungCancerDxLib.models.segmenter import SEGMENTER_FILE, load_segmenter
 from LungCancerDxLib.runtime.interruption import Stop
-from LungCancerDxLib.training.engine.loop import RunOptions
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from LungCancerDxLib.training.segmenter import train
 from LungCancerDxLib.training.segmenter.recipe import SegmenterRecipe
 from LungCancerDxLib.volume import CTVolume
 from Testing.real_nodules import write_bank
 from Testing.training.segmenter.test_items import background_of
+from Testing.training.tiny import quiet
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_run_goes_on_with_the_same_scans_regions_and_nodules_alone(scan, tmp_p
 
     def run(scans=None, regions=region, nodules=bank, resume=True):
         how = {"exclusion_regions": regions, "recipe": SegmenterRecipe(steps=1)}
-        train.train_segmenter(scans or {"one": scan}, nodules, tmp_path / "run", RunOptions(resume=resume), **how)
+        train.train_segmenter(scans or {"one": scan}, nodules, tmp_path / "run", quiet(resume=resume), **how)
 
     run(resume=False)
     run()
@@ -81,7 +81,7 @@ def test_a_run_with_a_fold_leaves_weights_and_what_they_do_on_nodules_held_out(t
     write_bank(tmp_path)
     scans, recipe = {name: background_of().volume for name in ("one", "two")}, SegmenterRecipe(steps=1, batch=1)
     bank, out = read_nodule_bank(tmp_path), tmp_path / "run"
-    net = train.train_segmenter(scans, bank, out, RunOptions(), exclusion_regions={}, recipe=recipe, fold=1)
+    net = train.train_segmenter(scans, bank, out, quiet(), exclusion_regions={}, recipe=recipe, fold=1)
     kept = load_segmenter(out / SEGMENTER_FILE)
     for name, weight in net.state_dict().items():
         torch.testing.assert_close(kept.net.state_dict()[name], weight, rtol=1e-3, atol=1e-3)  # half precision

@@ -11,7 +11,6 @@ from LungCancerDxLib.preset import PRESETS
 from LungCancerDxLib.runtime.device import Compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_outcomes
 from LungCancerDxLib.training.classifier.recipe import CPU
-from LungCancerDxLib.training.engine.loop import RunOptions
 from LungCancerDxLib.training.engine.run_folder import CHECKPOINT_FILE
 from LungCancerDxLib.training.studies.bank_cases import CaseMix, bank_cases
 from LungCancerDxLib.training.studies.study import (
@@ -49,7 +48,7 @@ def bank_cells(methods, seeds, recipe=FAST, leak=0.3, **options):
 
 @pytest.mark.slow
 def test_every_join_learns_what_made_the_labels_and_one_of_them_a_leak(tmp_path):
-    results = run_cells(bank_cells(JOINS, [0]), tmp_path, RunOptions())
+    results = run_cells(bank_cells(JOINS, [0]), tmp_path, quiet())
     assert [method.join for _, method in results] == [method.join for method in JOINS]
     for (_, method), (cell,) in results.items():
         assert cell.score[cell.cancer].mean() > cell.score[~cell.cancer].mean() + 0.2
@@ -65,7 +64,7 @@ def test_a_killed_study_goes_on_and_ends_with_the_scores_of_an_undisturbed_one(t
     def cells():
         return bank_cells(JOINS[3:], [0, 1], replace(FAST, steps=4))
 
-    whole = run_cells(cells(), tmp_path / "whole", RunOptions())
+    whole = run_cells(cells(), tmp_path / "whole", quiet())
     for at in (0.05, 0.6):
 
         def stop(message, fraction, at=at):
@@ -73,9 +72,9 @@ def test_a_killed_study_goes_on_and_ends_with_the_scores_of_an_undisturbed_one(t
                 raise Cancelled("asked")
 
         with pytest.raises(Cancelled):
-            run_cells(cells(), tmp_path / "parts", replace(RunOptions(), progress=stop))
+            run_cells(cells(), tmp_path / "parts", quiet(progress=stop))
     assert 0 < len(list((tmp_path / "parts").rglob("scores.csv"))) < 2
-    again = run_cells(cells(), tmp_path / "parts", RunOptions())
+    again = run_cells(cells(), tmp_path / "parts", quiet())
     assert again.keys() == whole.keys()
     for path in (tmp_path / "whole").rglob("scores.csv"):
         assert (tmp_path / "parts" / path.parent.name / path.name).read_bytes() == path.read_bytes()
@@ -85,9 +84,9 @@ def test_a_killed_study_goes_on_and_ends_with_the_scores_of_an_undisturbed_one(t
 
 def test_a_cell_that_is_scored_is_not_trained_again(tmp_path):
     (cell,) = bank_cells([LEAKY], [0], replace(FAST, steps=1))
-    trained = run_cells([cell], tmp_path, RunOptions())
+    trained = run_cells([cell], tmp_path, quiet())
     calls = []
-    again = run_cells([cell._replace(score=lambda *given: calls.append(given))], tmp_path, RunOptions())
+    again = run_cells([cell._replace(score=lambda *given: calls.append(given))], tmp_path, quiet())
     assert not calls
     (first,), (second,) = (*trained.values(), *again.values())
     np.testing.assert_array_equal(second.score, first.score)
@@ -110,7 +109,7 @@ def test_where_blanks_count_a_case_without_proposals_has_their_malignancy(tmp_pa
         )
         known = known._replace(cases=[*known.cases[:-1], nothing], causes=None)
         cells = feature_cells("x", {0: known}.__getitem__, [method], [0], trainer)
-        ((cell,),) = run_cells(cells, tmp_path / str(score_blanks), RunOptions()).values()
+        ((cell,),) = run_cells(cells, tmp_path / str(score_blanks), quiet()).values()
         scores[score_blanks] = cell.score[-1]
     assert scores[False] == 0
     assert 0.05 < scores[True] < 0.5

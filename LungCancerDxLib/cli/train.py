@@ -84,7 +84,7 @@ def add_train(commands: Commands) -> None:
         help="recipe readers: show the false alarms of these detectors, too, beside those of --start",
     )
     detector.add_argument("--steps", metavar="N", type=count, help="instead of the recipe's")
-    detector.add_argument("--patch", metavar="P", type=edge, help="edge of a patch in voxels, a multiple of 16 from 32 on")
+    detector.add_argument("--patch", metavar="P", type=edge, help="edge of a patch, a multiple of 16 voxels from 32 on")
     detector.add_argument("--batch", metavar="B", type=count, help="patches a step, of all processes together")
     for parser in (detector, classifier):
         add_bank_options(parser, "recipe readers: ")

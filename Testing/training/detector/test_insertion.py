@@ -26,6 +26,23 @@ def case():
     return prepare_case("chest", chest(**COARSE).volume, DEFAULT)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def looked_at_once(case):
+    """What is found out of the case, which takes seconds, is found out once for all tests."""
+    look, known = insertion.known_scan, {}
+
+    def known_scan(one, preset):
+        if one is not case:
+            return look(one, preset)
+        if preset not in known:
+            known[preset] = look(one, preset)
+        return known[preset]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(insertion, "known_scan", known_scan)
+        yield
+
+
 @pytest.fixture(scope="module")
 def inserter():
     return LungInserter(DEFAULT)
@@ -37,8 +54,9 @@ def middle_of_a_lung(case, label):
 
 def insertions(case, inserter, diameter=10.0, count=8):
     """What was inserted into crops around the middles of both lungs: crop, painted crop, box in the crop."""
+    starts = [middle_of_a_lung(case, label) - SIZE // 2 for label in (1, 2)]
     for n in range(count):
-        start = middle_of_a_lung(case, 1 + n % 2) - SIZE // 2
+        start = starts[n % 2]
         crop = Cut(start, SIZE).source(case.scan.image)
         found = inserter(np.random.default_rng(n), case, crop, start, diameter, MARGIN)
         if found is not None:
@@ -125,8 +143,9 @@ def test_the_other_nodules_are_of_sorts_that_the_bank_lacks_and_no_larger_than_t
 
 def test_a_patch_gets_several_real_nodules_apart_from_each_other(case, bank):
     inserter, counts = BankInserter(DEFAULT, bank, READERS), []
+    starts = [middle_of_a_lung(case, label) - SIZE // 2 for label in (1, 2)]
     for seed in range(8):
-        start = middle_of_a_lung(case, 1 + seed % 2) - SIZE // 2
+        start = starts[seed % 2]
         crop = Cut(start, SIZE).source(case.scan.image)
         _, boxes = insert(np.random.default_rng(seed), inserter, case, crop, start, READERS)
         counts.append(len(boxes))

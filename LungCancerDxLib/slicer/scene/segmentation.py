@@ -97,6 +97,7 @@ def fill_segmentation(
         crop = np.ascontiguousarray(labels[box])
         origin_ijk = [part.start for part in box][::-1]
         image = _oriented_image(crop, origin_ijk, matrix)
+        made_at = image.GetMTime()  # later where somebody changes it between two steps
         yield
         found = dict(enumerate(ndimage.find_objects(crop), start=1))
         signatures: dict[int, str] = {}
@@ -113,7 +114,7 @@ def fill_segmentation(
             signatures[segment.label] = _signature(corner_ijk[::-1], mask)
             if (made := node.GetSegmentation().GetSegment(segment.id)) is not None:
                 made.SetTag(_MADE_TAG, signatures[segment.label])
-        _remember(image, signatures)
+        _remember(made_at, signatures)
 
 
 def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult) -> None:
@@ -193,15 +194,15 @@ def _signatures(layer: slicer.vtkOrientedImageData) -> dict[int, str]:
                 if box is not None:
                     corner = [part.start + low for part, low in zip(box, (k_low, j_low, i_low), strict=True)]
                     found[label] = _signature(corner, labels[box] == label)
-        _remember(layer, found)
+        _remember(layer.GetMTime(), found)
     return _known_signatures[layer.GetMTime()]
 
 
-def _remember(layer: slicer.vtkOrientedImageData, signatures: dict[int, str]) -> None:
-    """Keep the signatures of a layer's segments for as long as it is not changed."""
+def _remember(changed_at: int, signatures: dict[int, str]) -> None:
+    """Keep the signatures of a layer's segments as it was at a time of VTK."""
     while len(_known_signatures) >= _MOST_LAYERS:
         del _known_signatures[next(iter(_known_signatures))]
-    _known_signatures[layer.GetMTime()] = signatures
+    _known_signatures[changed_at] = signatures
 
 
 def _signature(corner_kji: Sequence[int], mask: np.ndarray) -> str:

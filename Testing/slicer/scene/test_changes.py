@@ -9,6 +9,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 import slicer
 import slicer.util
 
+from LungCancerDxLib.slicer.scene import segmentation
 from LungCancerDxLib.slicer.scene.build import remove, show_case, update
 from LungCancerDxLib.slicer.scene.ct import volume_node
 from LungCancerDxLib.slicer.scene.nodules import UNCLASSIFIED
@@ -77,3 +78,25 @@ def test_removing_a_case_spares_what_the_user_put_into_its_folder(scene):
     remove(scene, nodes)
     assert note.GetScene() is scene
     assert set(reading.hierarchy(scene)) == {"CT", f"LungCancerDx: 0.72 - {SCORE_NAME}", "Note"}
+
+
+def test_an_outline_that_the_user_changes_while_others_are_still_added_is_told(scene):
+    made = made_case()
+    ct = volume_node(scene, made.volume, "CT")
+    node = segmentation.add_segmentation(scene, ct, "outlines")
+    for _ in segmentation.fill_segmentation(node, ct, made.result, made.lungs, made.nodule_labels):
+        pass
+    assert segmentation.edited_segments(node) == []
+    node.GetSegmentation().RemoveAllSegments()
+    for _ in segmentation.fill_segmentation(node, ct, made.result, made.lungs, made.nodule_labels):
+        if segmentation.segment_ids(node) == ("LeftLung", "RightLung", "Nodule_1"):
+            layer = node.GetSegmentation().GetSegment("Nodule_1").GetRepresentation("Binary labelmap")
+            slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, "Nodule_1")[:] = 0
+            layer.Modified()
+    assert segmentation.edited_segments(node) == ["Nodule_1", "Nodule_2"]  # both are of one layer
+
+
+def test_what_was_just_made_is_not_searched_for_changes(scene, monkeypatch):
+    nodes = reading.shown(scene, made_case())
+    monkeypatch.setattr(segmentation.ndimage, "find_objects", lambda *_: pytest.fail("searched"))
+    assert segmentation.edited_segments(nodes.segmentation) == []

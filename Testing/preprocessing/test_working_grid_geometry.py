@@ -55,7 +55,7 @@ def test_a_spot_in_the_lung_is_found_at_its_place_on_the_working_grid(stored, pr
 
 @pytest.mark.parametrize("preset", [DEFAULT, GRT123], ids=lambda preset: preset.name)
 def test_a_spot_in_an_oblique_scan_is_found_at_its_place_on_the_working_grid(preset):
-    volume = chest(nodules=()).volume
+    volume = chest(nodules=(), **UNEVEN_SLAB).volume
     tilted = [rotated(v, TILT) for v in (volume, with_blob(volume, BLOB_LPS_MM))]
     scans = [preprocess(reoriented(v, (1, 0, 2), (True, False, True)), preset).working for v in tilted]
     np.testing.assert_allclose(center_of_change_lps_mm(*scans), TILT @ BLOB_LPS_MM, atol=0.15)

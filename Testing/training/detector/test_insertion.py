@@ -29,17 +29,10 @@ def case():
 @pytest.fixture(scope="module", autouse=True)
 def looked_at_once(case):
     """What is found out of the case, which takes seconds, is found out once for all tests."""
-    look, known = insertion.known_scan, {}
-
-    def known_scan(one, preset):
-        if one is not case:
-            return look(one, preset)
-        if preset not in known:
-            known[preset] = look(one, preset)
-        return known[preset]
-
+    look = insertion.known_scan
+    known = look(case, DEFAULT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(insertion, "known_scan", known_scan)
+        patch.setattr(insertion, "known_scan", lambda one, preset: known if one is case else look(one, preset))
         yield
 
 
@@ -52,9 +45,14 @@ def middle_of_a_lung(case, label):
     return np.rint(np.argwhere(case.lungs.labels == label).mean(axis=0)).astype(int)
 
 
+def starts_in_both_lungs(case):
+    """Where crops around the middles of the lungs begin."""
+    return [middle_of_a_lung(case, label) - SIZE // 2 for label in (1, 2)]
+
+
 def insertions(case, inserter, diameter=10.0, count=8):
     """What was inserted into crops around the middles of both lungs: crop, painted crop, box in the crop."""
-    starts = [middle_of_a_lung(case, label) - SIZE // 2 for label in (1, 2)]
+    starts = starts_in_both_lungs(case)
     for n in range(count):
         start = starts[n % 2]
         crop = Cut(start, SIZE).source(case.scan.image)
@@ -143,7 +141,7 @@ def test_the_other_nodules_are_of_sorts_that_the_bank_lacks_and_no_larger_than_t
 
 def test_a_patch_gets_several_real_nodules_apart_from_each_other(case, bank):
     inserter, counts = BankInserter(DEFAULT, bank, READERS), []
-    starts = [middle_of_a_lung(case, label) - SIZE // 2 for label in (1, 2)]
+    starts = starts_in_both_lungs(case)
     for seed in range(8):
         start = starts[seed % 2]
         crop = Cut(start, SIZE).source(case.scan.image)

@@ -71,7 +71,7 @@ def tiny(preset: Preset = DEFAULT) -> Preset:
 
 @functools.cache
 def tiny_model(preset: Preset = DEFAULT, **options) -> Model:
-    """An untrained model of the tiny preset; a threshold outlines, which takes a hundredth of what a network does."""
+    """An untrained model of the tiny preset; a threshold outlines, as trained weights take most of a run."""
     return replace(untrained_model(tiny(preset), **options), segmenter=STAND_IN_SEGMENTER)
 
 

@@ -1,10 +1,10 @@
 """Every constant of the method, in one place, in three versions.
 
 `PAPER` follows the words of Liao et al. (arXiv 1711.08324), `GRT123` the code its authors published in 2017, and
-`DEFAULT` is `PAPER` with exact whole-scan inference, blanks ignored, proposals centred outside the dilated lung mask
-dropped, centres voted on by overlapping boxes, crops classified together with shifted ones and the mirror images of
-both, and weights that are the same numbers in every precision. A model bundle names its preset, so that weights never
-meet foreign preprocessing.
+`DEFAULT` is `PAPER` with exact whole-scan inference, large boxes looked for at half the resolution as well, blanks
+ignored, proposals centred outside the dilated lung mask dropped, centres voted on by overlapping boxes, crops
+classified together with shifted ones and the mirror images of both, and weights that are the same numbers in every
+precision. A model bundle names its preset, so that weights never meet foreign preprocessing.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Preset:
     location: Literal["lung ends -1 to 1", "image ends -0.5 to 0.5"] = "lung ends -1 to 1"
     detector_dropout: float = 0.0
     tile_grid: TileGrid | None = None  # None: the whole scan in one exact pass
+    coarse_from: float | None = None  # ours: larger boxes are also looked for at half the resolution; None: are not
+    coarse_above_logit: float = 3.0  # boxes of that level with less are dropped: masses have 4 to 15, most hearts less
     inside_lungs_only: bool = False
     list_above_logit: float = -3.0
     nms_iou: float = 0.05
@@ -120,6 +122,7 @@ DEFAULT = replace(
     PAPER,
     name="DEFAULT",
     tile_grid=None,
+    coarse_from=40.0,
     inside_lungs_only=True,
     voting_iou=0.3,
     inference_weights="bfloat16",

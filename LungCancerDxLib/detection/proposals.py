@@ -49,6 +49,15 @@ class Proposals(Boxes):
         """The table (N, 5) of logit, k, j, i, diameter, for files."""
         return np.column_stack([self.logit, self.center_kji, self.diameter])
 
+    def of_halved(self) -> Proposals:
+        """Proposals in the scan at half its resolution (`WorkingScan.halved`) in the scan's own voxels."""
+        return replace(self, center_kji=2 * self.center_kji + 0.5, diameter=2 * self.diameter)
+
+    def joined(self, others: Proposals) -> Proposals:
+        """These and others in the same voxels, highest logit first."""
+        rows = np.concatenate([self.rows(), others.rows()])
+        return Proposals.from_rows(rows[np.argsort(-rows[:, 0], kind="stable")])
+
 
 def cube_iou(center: np.ndarray, edge: float, centers: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Intersection over union of a cube with N others: (N,). Centres (3,) and (N, 3) and edges in the same unit."""

@@ -35,7 +35,7 @@ def key_images(volume: CTVolume, nodule_labels: np.ndarray, nodules: Sequence[No
         grid = figure.add_gridspec(1, len(PLANES), left=0, right=1, top=1, bottom=0, wspace=0.02)
         for column, directions in enumerate(PLANES.values()):
             axes = figure.add_subplot(grid[0, column])
-            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule.center_lps_mm, directions)
+            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule, directions)
         yield _png(plot, figure)
 
 

@@ -24,18 +24,18 @@ PLANES = {
 """The two axes of each plane in LPS: to the right and downwards in the picture, as in Slicer's slice views."""
 
 _UNKNOWN = "not measured"
-_HALF_WIDTH_MM = 30.0
-_STEP_MM = 0.5
+_HALF_WIDTH_MM, _HALF_WIDTH_STEPS = 30.0, 60
+_OF_DIAMETER = 0.75  # half the width at least: a mass is seen whole
 
 
 def draw_plane(
     axes: Any,
     volume: CTVolume,
     mask: np.ndarray | None,
-    center_lps_mm: tuple[float, float, float],
+    nodule: Nodule,
     directions: tuple[tuple[float, float, float], tuple[float, float, float]],
 ) -> None:
-    """60 mm square of the CT in a lung window around a place, with a 10 mm bar.
+    """Square of the CT in a lung window around a nodule, 60 mm or what shows it whole, with a 10 mm bar.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def draw_plane(
         One of `PLANES`.
     """
     right, down = (np.array(direction, dtype=float) for direction in directions)
-    offsets_mm = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + _STEP_MM / 2, _STEP_MM)
-    points = np.array(center_lps_mm) + offsets_mm[:, None, None] * down + offsets_mm[None, :, None] * right
+    half_width_mm = max(_HALF_WIDTH_MM, _OF_DIAMETER * (nodule.diameter_mm or 0.0))
+    offsets_mm = np.linspace(-half_width_mm, half_width_mm, 2 * _HALF_WIDTH_STEPS + 1)
+    points = np.array(nodule.center_lps_mm) + offsets_mm[:, None, None] * down + offsets_mm[None, :, None] * right
     index = np.moveaxis(world_to_index(volume.kji_to_lps, points), -1, 0)
     low, high = LUNG_WINDOW_HU
     hu = ndimage.map_coordinates(volume.voxels, index, output=np.float32, order=1, cval=low)
@@ -55,7 +56,7 @@ def draw_plane(
         inside = ndimage.map_coordinates(mask, index, output=np.float32, order=1)
         if (inside >= 0.5).any():
             axes.contour(inside, [0.5], colors=OUTLINE, linewidths=1.2)
-    ten_mm = 10 / _STEP_MM
+    ten_mm = 10 / half_width_mm * _HALF_WIDTH_STEPS
     axes.plot([6, 6 + ten_mm], [len(hu) - 7] * 2, color=_BAR, linewidth=2)
     axes.text(6 + ten_mm / 2, len(hu) - 10, "10 mm", color=_BAR, fontsize=7, ha="center")
     axes.set_axis_off()
@@ -88,7 +89,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     for row, nodule in enumerate(drawn):
         for column, (plane, directions) in enumerate(PLANES.items()):
             axes = figure.add_subplot(grid[row, column])
-            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule.center_lps_mm, directions)
+            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule, directions)
             if row == 0:
                 axes.set_title(plane, color=TEXT, fontsize=11)
         axes = figure.add_subplot(grid[row, 3])

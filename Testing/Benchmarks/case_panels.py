@@ -116,7 +116,7 @@ def _draw_nodules(row: Sequence[Any], case: PanelCase, read: Callable[[Path], CT
         title = ""
         if volume is not None and column < len(nodules):
             nodule = nodules[column]
-            draw_plane(axes, volume, None, nodule.center_lps_mm, PLANES["axial"])
+            draw_plane(axes, volume, None, nodule, PLANES["axial"])
             title = f"nodule {nodule.rank}: {_figure(nodule.malignancy)}"
         elif column < len(nodules) + blanks:
             axes.imshow([[0.4]], cmap="gray", vmin=0, vmax=1)

@@ -116,7 +116,7 @@ def test_a_proposal_centred_outside_the_image_is_outside_the_mask(monkeypatch, f
     output[5, 6, 5, 2, field] = offset  # 60 voxels away
     monkeypatch.setattr(detector, "whole_scan_output", lambda *rest: output)
     assert len(_detected(DEFAULT)) == 0
-    assert len(_detected(replace(DEFAULT, inside_lungs_only=False))) == 1
+    assert len(_detected(replace(DEFAULT, inside_lungs_only=False, coarse_from=None))) == 1
 
 
 # ---------------------------------------------------------------------- the way through the scan

@@ -82,3 +82,22 @@ def test_the_score_stands_under_the_name_that_the_outcome_allows(patient, labels
     assert "0.50   model score (simulated outcomes)" in message
     assert "Research use only" in message
     assert "cancer probability" not in message
+
+
+@pytest.mark.parametrize(("diameter_mm", "width_mm"), [(None, 60), (10.0, 60), (80.0, 120)])
+def test_a_nodule_is_shown_whole_in_a_square_of_60_mm_or_more(patient, diameter_mm, width_mm):
+    from matplotlib.figure import Figure
+
+    center = patient.nodules[0].center_lps_mm
+    grid = np.stack(np.indices(patient.volume.shape_kji), axis=-1)
+    distance = np.linalg.norm(index_to_world(patient.volume.kji_to_lps, grid) - center, axis=-1)
+    axes = Figure().add_subplot()
+    nodule = Nodule(1, "detected", center, diameter_mm=diameter_mm)
+    overview.draw_plane(axes, patient.volume, distance < (diameter_mm or 8) / 2, nodule, overview.PLANES["axial"])
+    (image,), (bar,) = axes.get_images(), axes.get_lines()
+    size = len(image.get_array())
+    assert np.ptp(bar.get_xdata()) * width_mm == pytest.approx(10 * (size - 1))
+    outline = axes.collections[0].get_paths()[0].vertices
+    assert outline.min() > 0
+    assert outline.max() < size - 1
+    assert np.ptp(outline, axis=0) == pytest.approx((diameter_mm or 8) / width_mm * (size - 1), abs=5)

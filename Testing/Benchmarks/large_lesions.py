@@ -1,4 +1,4 @@
-"""Put large lesions into a CT, one at a time, and find them as the pipeline does, preprocessing included.
+"""Put large lesions into a CT, one at a time, preprocess it, and find them in what lies within 48 mm of them.
 
     python -m Testing.Benchmarks.large_lesions --model M --scan CT --out DIR [--rounds N]
 
@@ -12,8 +12,9 @@ the figures. Each round has all lesions again, elsewhere. A killed study goes on
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def main() -> None:
     arguments = parser.parse_args()
     model, ct = model_or_run(arguments.model), read_ct(arguments.scan)
     compute = choose_compute("auto", arguments.precision, preset=model.preset)
-    folder = arguments.out / f"{model.sha256[:12]}-{compute.precision}-{arguments.scan.stem}"
+    constants = hashlib.sha256(json.dumps(asdict(model.preset)).encode()).hexdigest()[:8]
+    folder = arguments.out / f"{model.sha256[:12]}-{constants}-{compute.precision}-{arguments.scan.stem}"
     lungs = preprocess(ct, model.preset).lungs.labels
     places = places_of_scan(ct, lungs)
     rows: list[dict[str, Any]] = []
@@ -86,9 +88,8 @@ def of_lesion(
     lesion = place_lacking(rng, sort, diameter_mm, places)
     shown = preprocess(insert_nodules(ct, [lesion], lungs)[0], model.preset).working
     center = world_to_index(shown.kji_to_lps, np.array([lesion.center_lps_mm]))[0]
-    scan, start = around(
-        shown, center, round((diameter_mm + 2 * AROUND_MM) / shown.spacing_mm), model.preset.tissue_value
-    )
+    size = round((diameter_mm + 2 * AROUND_MM) / shown.spacing_mm)
+    scan, start = around(shown, center, size, model.preset.tissue_value)
     marks = detect(scan, model.detector, model.preset, compute).proposals
     away_mm = np.linalg.norm(marks.center_kji + start - center, axis=1) * shown.spacing_mm
     within = np.flatnonzero(away_mm <= diameter_mm / 2)
@@ -124,11 +125,12 @@ def write_report(out: Path, name: str, rows: list[dict[str, Any]]) -> None:
         if found:
             shares = np.array([one["box_diameter_mm"] / one["diameter_mm"] for one in found])
             basis = f"{len(found)} found"
-            figures.append(row(f"share of them found whole, {sort}", float((shares >= WHOLE).mean()), basis))
-            figures.append(row(f"median diameter over the lesion's, {sort}", float(np.median(shares)), basis))
-            figures.append(
-                row(f"mean number of marks in it, {sort}", float(np.mean([r["marks"] for r in found])), basis)
-            )
+            known = {
+                "share of them found whole": (shares >= WHOLE).mean(),
+                "median diameter over the lesion's": np.median(shares),
+                "mean number of marks in it": np.mean([one["marks"] for one in found]),
+            }
+            figures += [row(f"{what}, {sort}", float(value), basis) for what, value in known.items()]
     write_rows(figures, out / "summary.csv")
     text = markdown(f"Large lesions: {name}", figures, [f"Whole: at least {WHOLE:g} of the lesion's diameter."])
     write_text(out / "summary.md", text)

@@ -116,7 +116,7 @@ def test_presets_without_a_pyramid_look_once(levels, preset):
     assert len(_detected(preset)) == 0
 
 
-def test_progress_runs_from_one_level_into_the_other(levels, monkeypatch):
+def test_progress_runs_from_one_level_into_the_other(monkeypatch):
     told = []
 
     def output(net, image, location, preset, compute, slab, progress):

@@ -1,7 +1,8 @@
 """The suspicion of a nodule from what the network says and what its outline measures (late fusion; ours).
 
 Readers rate a nodule by its size and its calcification before all else, and a mask measures both better than a crop of
-fixed size shows them.
+fixed size shows them. But a mask does not tell a nodule from a hilum, a heart or a dome, as the network does: what the
+network finds harmless, size alone must not make suspicious.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ..volume import world_to_index
 
 REFERENCE_MM = 8.0
 DIAMETERS_MM = (4.0, 32.0)  # between which diameters tell nodules apart: few that were learned from lie outside
+MOST_RAISED = 3.0  # times the odds: what size alone would raise further is a false alarm far more often than a nodule
 _CLIP = 1e-6  # probabilities are kept this far from 0 and 1 before their logit is taken
 
 
@@ -24,7 +26,8 @@ _CLIP = 1e-6  # probabilities are kept this far from 0 and 1 before their logit 
 class LateFusion:
     """The mean of two logits, the network's and one by the outline's diameter and calcification, scaled.
 
-    logit P = network logit P_network + doubling log2(diameter / 8 mm) + calcified [is calcified] + intercept
+    logit P = network logit P_network + doubling log2(diameter / 8 mm) + calcified [is calcified] + intercept,
+    at most logit P_network + ln `MOST_RAISED`
     """
 
     network: float
@@ -34,8 +37,10 @@ class LateFusion:
 
     def malignancy(self, network: np.ndarray, diameter_mm: np.ndarray, is_calcified: np.ndarray) -> np.ndarray:
         """P (N,) of nodules from the network's P (N,), their measured diameters and whether they are calcified."""
+        by_network = logits(network)
         by_outline = outline_features(diameter_mm, is_calcified) @ (self.doubling, self.calcified)
-        return np.asarray(expit(self.network * logits(network) + by_outline + self.intercept))
+        fused = self.network * by_network + by_outline + self.intercept
+        return np.asarray(expit(np.minimum(fused, by_network + np.log(MOST_RAISED))))
 
 
 def logits(probability: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@
     lungcancerdx evaluate cases held-out/cases.csv held-out/truth.csv --truth held-out/truth.csv --out cases
 
 The patients are made straight at the networks' 1 mm, as in training; `phantom cohort` and `cohort` do the same through
-image files, at several times the cost. A killed study goes on where it was.
+image files, at several times the cost. A killed study goes on where it was, with the same code.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from LungCancerDxLib.preprocessing.working_grid import grey_ct
 from LungCancerDxLib.runtime.device import choose_compute
 from LungCancerDxLib.training.cases.prepare import synthetic_case
 from LungCancerDxLib.volume import index_to_world
+from Testing.Benchmarks.kept import kept_in
 from Testing.Benchmarks.outlined import rated_marks
 
 PLACE = ("id", "x_lps_mm", "y_lps_mm", "z_lps_mm")
 TABLES = {
     "cases": ("id", "score", "score_name"),
     "truth": ("id", "label", "bayes_probability", "leak", "nodule_count"),
-    "marks": (*PLACE, "box_diameter_mm", "logit", "malignancy"),
+    "marks": (*PLACE, "box_diameter_mm", "logit", "malignancy", "network_malignancy", "diameter_mm"),
     "nodules": (*PLACE, "diameter_mm", "probability"),
 }
 
@@ -57,7 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = find_model(arguments.model)
     precision = choose_compute("auto", arguments.precision, preset=model.preset).precision
-    folder = arguments.out / f"{model.sha256[:12]}-{precision}-{arguments.seed}"
+    folder = kept_in(arguments.out, model, precision, arguments.seed)
     numbers = range(arguments.patients)
     score = partial(scored, folder, arguments.model, precision, arguments.seed)
     with ProcessPoolExecutor(arguments.workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
@@ -85,20 +86,24 @@ def rows_of(model: Model, precision: str, seed: int, number: int) -> dict[str, l
     none, weighted = np.empty((0, 3)), model.weighted_by_confidence
     scores = score_case(scan, proposals, none, model.classifier, preset, compute, weighted_by_confidence=weighted)
     score, malignancy = scores.evidence.score, list(scores.malignancy)
+    outlined_mm: list[float | None] = [None] * len(malignancy)
     if model.fusion is not None:
         counted = [p or 0.0 for p in malignancy[: scores.scored]]
         rated = rated_marks(
             model, grey_ct(scan.image, scan.kji_to_lps, preset), scan, proposals[: scores.scored], counted
         )
         malignancy[: scores.scored] = [nodule.malignancy for nodule in rated]
+        outlined_mm[: scores.scored] = [nodule.diameter_mm for nodule in rated]
         counted = [expected(n.malignancy or 0.0, n.confidence if weighted else None) for n in rated]
         score = combine(model.join, counted, scores.leak, scores.blank_malignancy, scores.blank_count).score
     marks = [
-        [name, *place, float(diameter * scan.spacing_mm), float(logit), p]
-        for place, (logit, *_, diameter), p in zip(
+        [name, *place, float(diameter * scan.spacing_mm), float(logit), *what]
+        for place, (logit, *_, diameter), *what in zip(
             index_to_world(scan.kji_to_lps, proposals.center_kji).tolist(),
             proposals.rows(),
             malignancy,
+            scores.malignancy,
+            outlined_mm,
             strict=True,
         )
     ]

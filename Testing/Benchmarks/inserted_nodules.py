@@ -6,7 +6,7 @@ CASES is a folder of `train prepare`; its synthetic patients are left out. With 
 into the scan of that number, as both are held out by `train detector` and `train classifier --recipe readers --fold N`;
 without it all nodules go into all scans in turn. A nodule has the size that it has in its patient. `summary.md` and
 `summary.csv` have the figures, `nodules.csv`, `cubes.csv` and `false-positives.csv` what they rest on; what is found is
-in `ratings.csv`, for `lungcancerdx evaluate ratings`. A killed study goes on where it was.
+in `ratings.csv`, for `lungcancerdx evaluate ratings`. A killed study goes on where it was, with the same code.
 
 False positives are also counted in the scans as they are: of twenty nodules some have a tail that is marked as well.
 The cubes of the bank are shown in their own surroundings, as an image of 64 mm with tissue beyond the cube: what lies
@@ -45,6 +45,7 @@ from LungCancerDxLib.training.cases.real_nodules import cube_image, draw_point, 
 from LungCancerDxLib.training.cases.store import CaseStore
 from LungCancerDxLib.training.classifier.rated_crops import Background
 from LungCancerDxLib.volume import CTVolume, index_to_world, world_to_index
+from Testing.Benchmarks.kept import kept_in
 from Testing.Benchmarks.outlined import rated_marks
 
 SMALLEST_MM = 4.0
@@ -90,9 +91,9 @@ def main() -> None:
     model, store = model_or_run(arguments.model), CaseStore(arguments.data)
     compute = choose_compute("auto", arguments.precision, preset=model.preset)
     bank = read_nodule_bank(arguments.bank)
-    study = json.dumps([store.stamps, [nodule.id for nodule in bank], SUSPICIONS])
+    study = json.dumps([store.stamps, [nodule.id for nodule in bank]])
     shown = hashlib.sha256(study.encode()).hexdigest()[:8]
-    folder = arguments.out / f"{model.sha256[:12]}-{compute.precision}-{arguments.fold}-{arguments.seed}-{shown}"
+    folder = kept_in(arguments.out, model, compute.precision, arguments.fold, arguments.seed, shown)
     backgrounds: dict[int, Background] = {}
     parts: list[Rows] = []
     for job in jobs(store, bank, arguments.fold, arguments.seed):

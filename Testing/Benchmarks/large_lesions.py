@@ -6,15 +6,14 @@ The bank of real nodules has few of 20 mm and more, and none of 40. Lesions here
 part-solid nodules of the sorts that `train detector --recipe readers` shows, at other places and in other shapes. CT
 should have no finding of its own and no part in training. Found: a mark above logit 0 has its centre in the lesion.
 Whole: the best such mark has at least 0.7 of the lesion's diameter. `lesions.csv` has a row per lesion, `summary.md`
-the figures. Each round has all lesions again, elsewhere. A killed study goes on where it was.
+the figures. Each round has all lesions again, elsewhere. A killed study goes on where it was, with the same code.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.real_nodules import LACKING, Lacking, place_lacking
 from LungCancerDxLib.volume import CTVolume, world_to_index
 from Testing.Benchmarks.inserted_nodules import ABOVE_LOGIT, recall
+from Testing.Benchmarks.kept import kept_in
 
 SOLID, PART_SOLID, GROUND_GLASS = LACKING[:3]
 LESIONS: dict[str, tuple[Lacking, tuple[float, ...]]] = {
@@ -57,8 +57,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model, ct = model_or_run(arguments.model), read_ct(arguments.scan)
     compute = choose_compute("auto", arguments.precision, preset=model.preset)
-    constants = hashlib.sha256(json.dumps(asdict(model.preset)).encode()).hexdigest()[:8]
-    folder = arguments.out / f"{model.sha256[:12]}-{constants}-{compute.precision}-{arguments.scan.stem}"
+    folder = kept_in(arguments.out, model, compute.precision, arguments.scan.stem)
     lungs = preprocess(ct, model.preset).lungs.labels
     places = places_of_scan(ct, lungs)
     rows: list[dict[str, Any]] = []

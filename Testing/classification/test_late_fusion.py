@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from LungCancerDxLib.case import Case, CaseResult, Nodule
-from LungCancerDxLib.classification.late_fusion import LateFusion, rated_by_outline, rated_by_outlines
+from LungCancerDxLib.classification.late_fusion import MOST_RAISED, LateFusion, rated_by_outline, rated_by_outlines
 from LungCancerDxLib.evidence import combine
 from LungCancerDxLib.names import CALCIFIED, SOLID
 from LungCancerDxLib.volume import CTVolume
@@ -44,6 +44,13 @@ def test_diameters_beyond_what_was_learned_from_tell_no_more():
     assert by(0.5, 90.0) == by(0.5, 32.0)
     assert by(0.5, 1.0) == by(0.5, 4.0)
     assert 0 < by(0.0, 32.0) < by(1.0, 4.0) < 1
+
+
+def test_an_outline_does_not_make_suspicious_what_the_network_takes_for_no_nodule():
+    hilum = by(0.01, 30.0)
+    assert hilum / (1 - hilum) == pytest.approx(MOST_RAISED * 0.01 / 0.99)
+    assert hilum < 0.05 < FUSION.malignancy(np.array([0.1]), np.array([30.0]), np.array([0])).item() < 0.3
+    assert by(0.01, 4.0) == pytest.approx(1 / (1 + np.exp(-(np.log(0.01 / 0.99) - 2 - 1))))  # lowered as before
 
 
 def test_a_nodule_keeps_what_the_network_said_of_it():

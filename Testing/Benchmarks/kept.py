@@ -1,7 +1,6 @@
 """Where studies keep results, so that a killed one goes on and never with results of other weights or other code."""
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
 import LungCancerDxLib
@@ -12,16 +11,11 @@ _WITHOUT_PART = ("slicer", "cli")  # of the package: decide no result
 
 def kept_in(out: Path, model: Model, precision: str, *others: object) -> Path:
     """The folder within `out` of what a model finds with this code in a precision, and whatever else tells it apart."""
-    parts = (model.sha256[:12], source_digest(_sources()), precision, *others)
+    code = hashlib.sha256()
+    for path in _sources():
+        code.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    parts = (model.sha256[:12], code.hexdigest()[:8], precision, *others)
     return out / "-".join(str(part) for part in parts)
-
-
-def source_digest(paths: Iterable[Path]) -> str:
-    """Of files in this order, their names and contents: eight digits."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:8]
 
 
 def _sources() -> list[Path]:

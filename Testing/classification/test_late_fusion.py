@@ -49,7 +49,7 @@ def test_diameters_beyond_what_was_learned_from_tell_no_more():
 def test_an_outline_does_not_make_suspicious_what_the_network_takes_for_no_nodule():
     hilum = by(0.01, 30.0)
     assert hilum / (1 - hilum) == pytest.approx(MOST_RAISED * 0.01 / 0.99)
-    assert hilum < 0.05 < FUSION.malignancy(np.array([0.1]), np.array([30.0]), np.array([0])).item() < 0.3
+    assert hilum < 0.05 < by(0.1, 30.0) < 0.3
     assert by(0.01, 4.0) == pytest.approx(1 / (1 + np.exp(-(np.log(0.01 / 0.99) - 2 - 1))))  # lowered as before
 
 

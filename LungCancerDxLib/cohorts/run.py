@@ -187,6 +187,8 @@ def run_case(task: CaseTask) -> None:
     else:
         if not task.settings.masks:
             result = replace(result, lung_labels=None, nodule_labels=None)
+        if status_of(task.folder) == DONE:  # by another process, which a scheduler that lost sight of it gave it to
+            return
         with atomic_folder(task.folder, _replaceable(task.folder)) as staging:
             assert result.volume is not None
             write_result(result, result.volume, staging)

@@ -27,6 +27,7 @@ MIN_READERS = 3
 SURROUNDINGS_MM = 15.0
 SHELL_MM = (1.5, 4.0)
 FOLDS = 5
+_TAGS = ["SeriesInstanceUID", "PatientID", "Rows", "Columns"]
 _OFF_SLICE, _OFF_AXIS = 0.25, 1e-3  # of a slice; of a unit vector
 
 
@@ -54,7 +55,7 @@ def read_reading(path: Path) -> Reading | None:
     Raises
     ------
     CTReadError
-        Where it is damaged, or a nodule lacks a number.
+        Where it is damaged.
     """
     try:
         root = ElementTree.parse(path).getroot()
@@ -76,13 +77,15 @@ def read_reading(path: Path) -> Reading | None:
             if nodule.find("characteristics/malignancy", name) is not None
         ]
     except (TypeError, ValueError) as error:
-        raise CTReadError(f"{path}: a nodule lacks a number ({error}); download the file again.") from error
+        raise CTReadError(f"{path}: a nodule is damaged ({error}); download the file again.") from error
     return Reading(path, uid, tuple(outlines))
 
 
 def _contour(roi: ElementTree.Element, name: dict[str, str]) -> tuple[float, bool, np.ndarray]:
     edges = roi.iterfind("edgeMap", name)
     points = [[int(edge.findtext(axis, "", name)) for axis in ("xCoord", "yCoord")] for edge in edges]
+    if not points:
+        raise ValueError("an outline has no points")
     inside = (roi.findtext("inclusion", "TRUE", name) or "").strip().upper() == "TRUE"
     return float(roi.findtext("imageZposition", "", name)), inside, np.array(points)
 
@@ -198,12 +201,14 @@ def make_nodule_bank(
     rows: list[BankRow] = []
     left_out: list[str] = []
     series = _series(folder, left_out)
-    for number, (slices, patient, reading) in enumerate(series):
+    for number, (slices, patient, shape, reading) in enumerate(series):
         progress(f"reading {patient}, series {number + 1} of {len(series)}", number / len(series))
         try:
             volume = read_ct(slices)
             if np.abs(volume.kji_to_lps[:2, 1:3] / volume.spacing_mm_kji[1:] - [[0, 1], [1, 0]]).max() > _OFF_AXIS:
                 raise CTReadError(f"{slices}: rows and columns do not run along the patient; expected an axial series.")
+            if volume.shape_kji[1:] != shape:
+                raise CTReadError(f"{slices}: outlines do not fit, as slices lie aside of each other and were shifted.")
             rows += nodules_of(volume, reading, patient, min_readers)
         except LungCancerDxError as error:
             left_out.append(str(error))
@@ -216,8 +221,8 @@ def make_nodule_bank(
     return len(rows), len(series), left_out
 
 
-def _series(folder: Path, left_out: list[str]) -> list[tuple[Path, str, Reading]]:
-    """Folders of slices with their patient and reading."""
+def _series(folder: Path, left_out: list[str]) -> list[tuple[Path, str, tuple[int, int], Reading]]:
+    """Folders of slices with their patient, size (rows, columns) and reading."""
     import pydicom
 
     readings: dict[str, Reading] = {}
@@ -233,10 +238,11 @@ def _series(folder: Path, left_out: list[str]) -> list[tuple[Path, str, Reading]
     for slices in sorted({path.parent for path in folder.rglob("*.dcm")}):
         first = min(slices.glob("*.dcm"))
         try:
-            header = pydicom.dcmread(first, specific_tags=["SeriesInstanceUID", "PatientID"], stop_before_pixels=True)
+            header = pydicom.dcmread(first, specific_tags=_TAGS, stop_before_pixels=True)
         except (OSError, pydicom.errors.InvalidDicomError) as error:
             left_out.append(f"{first} cannot be read ({error}); download it again.")
             continue
         if (reading := readings.get(str(header.get("SeriesInstanceUID", "")))) is not None:
-            found.append((slices, str(header.get("PatientID", "")) or slices.name, reading))
+            shape = int(header.get("Rows", 0)), int(header.get("Columns", 0))
+            found.append((slices, str(header.get("PatientID", "")) or slices.name, shape, reading))
     return found

@@ -28,7 +28,7 @@ _SINGLE_FILE = (b"n+1", b"n+2")  # the magic of header and voxels in one
 _SCANNER = 1  # the code of a form that says where the patient lay in the scanner
 _UNITS_MM = {1: 1e3, 3: 1e-3}  # metres and micrometres; everything else is in mm
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_DAMAGED = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error)
+_DAMAGED = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, OverflowError, zlib.error)
 
 logging.getLogger("nibabel").setLevel(logging.CRITICAL)  # what a user must know is a warning or an error of ours
 
@@ -136,9 +136,9 @@ def _unsheared(volume: CTVolume, path: Path) -> CTVolume:
         )
     normal = np.cross(along[1], along[0])
     normal *= np.sign(normal @ steps[0])
-    offsets_mm = np.arange(volume.shape_kji[0])[:, None] * (along @ steps[0])
-    length_mm = (volume.shape_kji[0] - 1) * float(normal @ steps[0])
-    warnings = tilt_warning(offsets_mm, length_mm, pixel_mm, path)
+    numbers = np.arange(volume.shape_kji[0])
+    offsets_mm = numbers[:, None] * (along @ steps[0])
+    warnings = tilt_warning(offsets_mm, numbers * (normal @ steps[0]), pixel_mm, path)
     voxels, origin_px = shift_slices(volume.voxels, offsets_mm / pixel_mm) if warnings else (volume.voxels, np.zeros(2))
     affine = volume.kji_to_lps.copy()
     affine[:3, 0] = normal * (normal @ steps[0])

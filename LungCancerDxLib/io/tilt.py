@@ -14,20 +14,28 @@ DRIFT_TOLERANCE_PX = 0.2  # sideways, between any two slices, before they are sh
 MAX_TILT_DEGREES = 45.0  # no gantry tilts that far
 
 
-def tilt_warning(offsets_mm: np.ndarray, length_mm: float, pixel_mm: np.ndarray, path: Path) -> tuple[str, ...]:
+def tilt_warning(offsets_mm: np.ndarray, positions_mm: np.ndarray, pixel_mm: np.ndarray, path: Path) -> tuple[str, ...]:
     """One sentence where slices need to be shifted, none where they lie straight above each other.
 
-    `offsets_mm` (n, 2) are the places of the slices' first pixels along j and i, `length_mm` is the way along the
+    `offsets_mm` (n, 2) are the places of the slices' first pixels along j and i, `positions_mm` (n,) those along the
     slice normal. Raises CTReadError where the slices drift further than a gantry can tilt.
     """
     drift_mm = np.ptp(offsets_mm, axis=0)
     if (drift_mm <= DRIFT_TOLERANCE_PX * pixel_mm).all():
         return ()
+    length_mm = float(np.ptp(positions_mm))
     degrees = np.degrees(np.arctan2(np.linalg.norm(drift_mm), length_mm))
     found = f"drift sideways by {drift_mm.max():.1f} mm over {length_mm:.0f} mm"
     if degrees > MAX_TILT_DEGREES:
         raise CTReadError(f"{path}: the slices {found}: no stack of slices; copy or export the series again.")
-    return (f"The slices {found} (gantry tilt of {degrees:.1f} degrees); they were shifted onto an orthogonal grid.",)
+    line = np.polynomial.polynomial.polyfit(positions_mm, offsets_mm, 1)
+    astray_mm = np.abs(offsets_mm - np.polynomial.polynomial.polyval(positions_mm, line).T)
+    if (astray_mm <= pixel_mm).all():
+        why = f" (gantry tilt of {degrees:.1f} degrees)"
+    else:
+        furthest = int(np.argmax(astray_mm.max(axis=1)))
+        why = f", in no straight line (the furthest from one is slice {furthest + 1} of {len(positions_mm)})"
+    return (f"The slices {found}{why}; they were shifted onto an orthogonal grid.",)
 
 
 def shift_slices(voxels: np.ndarray, offsets_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

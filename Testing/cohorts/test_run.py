@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LungCancerDxLib.cohorts.run import run_cohort
-from LungCancerDxLib.datasets.folder import list_scans
+from LungCancerDxLib.cohorts.run import CaseTask, run_case, run_cohort
+from LungCancerDxLib.datasets.folder import Entry, list_scans
 from LungCancerDxLib.errors import Cancelled, OutputError, UsageError
 from LungCancerDxLib.options import ScoreOptions
 from Testing.cohorts.runs import rows, run_here, tables, write_scans
@@ -124,6 +124,14 @@ def test_a_damaged_result_gives_way_to_the_reason_why_there_is_none(with_broken,
     (with_broken / "a.nrrd").write_text("no image\n")
     assert run_here(with_broken, tmp_path / "out") == {"done": 1, "failed": 2}
     assert [path.name for path in (tmp_path / "out" / "cases" / "a").iterdir()] == ["failure.json"]
+
+
+def test_a_case_that_another_process_has_done_meanwhile_is_done(scans, tmp_path):
+    def overtaken(path, settings):
+        run_case(CaseTask(Entry(path.stem, path), tmp_path / "cases" / path.stem, settings, quick_work))
+        return quick_work(path, settings)
+
+    assert run_here(scans, tmp_path, overtaken) == {"done": 3}
 
 
 def test_an_unexpected_error_costs_its_scan_and_a_full_disk_ends_the_run(scans, tmp_path):

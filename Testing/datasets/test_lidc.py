@@ -133,7 +133,25 @@ def test_a_damaged_xml_is_told(series, tmp_path):
     (series / "lacks.xml").write_text((series / "good.xml").read_text().replace("<texture>3</texture>", ""))
     nodules, _, left_out = make_nodule_bank(tmp_path / "lidc", tmp_path / "bank")
     assert nodules == 1
-    assert ["bad.xml" in left_out[0], "lacks.xml: a nodule lacks a number" in left_out[1]] == [True, True]
+    assert ["bad.xml" in left_out[0], "lacks.xml: a nodule is damaged" in left_out[1]] == [True, True]
+
+
+def test_an_outline_without_points_costs_its_own_series_alone(series, tmp_path):
+    write_readings(series / "069.xml", [nodule(roi(10, []))])
+    with pytest.raises(CTReadError, match="an outline has no points"):
+        read_reading(series / "069.xml")
+
+
+def test_a_series_whose_slices_were_shifted_is_left_out(tmp_path):
+    """Outlines are pixels of the slices as they are."""
+    folder = tmp_path / "lidc" / "series"
+    folder.mkdir(parents=True)
+    positions = [(-40.0 - 6.0 * (k >= 12), -50.0, ORIGIN_Z + SPACING_K * k) for k in range(24)]
+    write_series(folder, chest_voxels(), positions, SeriesInstanceUID=UID, PatientID="LIDC-IDRI-0009")
+    write_readings(folder / "069.xml", *[[nodule(roi(10, square(10, 12, 4)))]] * 3)
+    nodules, _, left_out = make_nodule_bank(tmp_path / "lidc", tmp_path / "bank")
+    assert nodules == 0
+    assert "were shifted" in left_out[0]
 
 
 def test_radiographs_and_small_nodules_are_no_readings_of_nodules(tmp_path):

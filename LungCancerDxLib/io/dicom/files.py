@@ -20,7 +20,17 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 from ...errors import cannot_be_opened
 from ...names import listed
 from ..image_file import image_extension
-from .header import PATIENT_TAGS, NotACTSlice, SliceHeader, frame_slices, number, single_slice, text, texts
+from .header import (
+    PATIENT_TAGS,
+    NotACTSlice,
+    SliceHeader,
+    check_rescale,
+    frame_slices,
+    number,
+    single_slice,
+    text,
+    texts,
+)
 from .pixels import plain_pixels
 
 DAMAGED = "files with a damaged header"
@@ -182,9 +192,9 @@ def _ct_slices(path: Path) -> list[SliceHeader] | LeftOut:
             return [single_slice(dataset, path, plain_pixels(dataset, file))]
     except NotACTSlice as kind:
         return LeftOut(path, str(kind), text(dataset, "SeriesInstanceUID"), _is_cut_off(dataset))
-    except OSError as error:
-        raise cannot_be_opened(path, error) from error
-    except Exception:  # a damaged or foreign file can fail in any way, and must not hide the scan beside it
+    except Exception as error:  # a damaged or foreign file can fail in any way, and must not hide the scan beside it
+        if isinstance(error, OSError) and error.errno is not None:  # the system's own, not one that pydicom makes up
+            raise cannot_be_opened(path, error) from error
         return LeftOut(path, DAMAGED, text(dataset, "SeriesInstanceUID"), unreadable=True)
 
 
@@ -225,9 +235,7 @@ def _check_ct_image(dataset: Dataset) -> None:
     stored, high = number(dataset, "BitsStored"), number(dataset, "HighBit")
     if stored and high and high != stored - 1:
         raise NotACTSlice("images with a retired layout of their bits (HighBit)")
-    for keyword in ("RescaleSlope", "RescaleIntercept"):
-        if texts(dataset, keyword) and number(dataset, keyword) is None:
-            raise NotACTSlice(f"images with an unreadable {keyword}")
+    check_rescale(dataset)
 
 
 def _is_cut_off(dataset: Dataset) -> bool:

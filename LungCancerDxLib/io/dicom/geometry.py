@@ -24,6 +24,7 @@ MAX_MISSING_SHARE = 0.05  # of the slices of the whole stack
 MAX_UNEVEN_SHARE = 0.33  # of the steps from slice to slice, by which two neighbours may differ
 _UNEVEN_SHARE = 0.1  # of the usual step: two steps that differ by more are uneven
 _ROUNDING_MM = 1e-3
+_LOST_SHARE = 0.1  # of a slice's rows, that end in zeros and in its neighbours do not
 _LISTED = 5  # gaps named in a warning
 
 
@@ -42,12 +43,14 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
 
     pixel_mm = np.array(first.pixel_mm)
     offsets_mm = (corners_lps_mm - corners_lps_mm[0]) @ np.stack([along_j, along_i], axis=1)
-    tilt_warnings = tilt_warning(offsets_mm, positions_mm[-1] - positions_mm[0], pixel_mm, path)
+    tilt_warnings = tilt_warning(offsets_mm, positions_mm, pixel_mm, path)
 
+    _check_intercepts(slices, path)
     voxels, origin_px = stacked(slices), np.zeros(2)
-    shown = [not _is_zero(s, pixels) for s, pixels in zip(slices, voxels, strict=True)]
-    if any(shown) and not all(shown):
-        return _without_blank(slices, shown, path)
+    zero_rows = np.array([_zero_rows(s, pixels) for s, pixels in zip(slices, voxels, strict=True)])
+    broken = _are_broken(zero_rows, voxels.shape[1])
+    if broken.any() and not broken.all():
+        return _without_broken(slices, broken, path)
     if tilt_warnings:
         voxels, origin_px = shift_slices(voxels, offsets_mm / pixel_mm)
     if gap_warnings:
@@ -60,17 +63,43 @@ def volume_of(slices: Sequence[SliceHeader], path: Path) -> CTVolume:
     return CTVolume(voxels, kji_to_lps, _info(first, path), tilt_warnings + gap_warnings)
 
 
-def _is_zero(header: SliceHeader, pixels: np.ndarray) -> bool:
-    """Whether a slice holds only zeros, as where a copy broke off."""
-    return header.plain is not None and bool((pixels == max(header.plain.intercept, AIR_HU)).all())
+def _check_intercepts(slices: Sequence[SliceHeader], path: Path) -> None:
+    """CTReadError where some slices state what makes Hounsfield units of their pixels, and others do not."""
+    without = [s for s in slices if not s.has_intercept]
+    if 0 < len(without) < len(slices):
+        which = listed_files([s.path for s in without])
+        raise CTReadError(
+            f"{path}: {len(without)} of {len(slices)} slices do not state their RescaleIntercept ({which}), without "
+            "which they would be about 1000 HU too bright. Copy or export the series again."
+        )
 
 
-def _without_blank(slices: Sequence[SliceHeader], shown: Sequence[bool], path: Path) -> CTVolume:
-    """The volume of the slices that show something."""
-    blank = [s.path for s, image in zip(slices, shown, strict=True) if not image]
-    what = f"Left out slices that hold only zeros: {len(blank)} ({listed_files(blank)})."
+def _zero_rows(header: SliceHeader, pixels: np.ndarray) -> int:
+    """How many rows at the end of a slice (J, I) hold only zeros."""
+    if header.plain is None:
+        return 0
+    shown = np.flatnonzero((pixels != max(header.plain.intercept, AIR_HU)).any(axis=1))
+    return len(pixels) - 1 - int(shown[-1]) if len(shown) else len(pixels)
+
+
+def _are_broken(zero_rows: np.ndarray, rows: int) -> np.ndarray:
+    """Which slices (n,) hold only zeros, else which end in many more rows of them than their neighbours.
+
+    That is how files look whose copy broke off: some wholly empty, which are left out first, and one in part.
+    """
+    empty: np.ndarray = zero_rows == rows
+    if empty.any():
+        return empty
+    beside = np.maximum(np.r_[0, zero_rows[:-1]], np.r_[zero_rows[1:], 0])
+    return np.asarray(zero_rows > beside + _LOST_SHARE * rows)
+
+
+def _without_broken(slices: Sequence[SliceHeader], broken: np.ndarray, path: Path) -> CTVolume:
+    """The volume of the other slices."""
+    files = [s.path for s, is_broken in zip(slices, broken, strict=True) if is_broken]
+    what = f"Left out slices that hold only zeros, or end in them: {len(files)} ({listed_files(files)})."
     try:
-        volume = volume_of([s for s, image in zip(slices, shown, strict=True) if image], path)
+        volume = volume_of([s for s, is_broken in zip(slices, broken, strict=True) if not is_broken], path)
     except CTReadError as error:
         raise CTReadError(f"{error} {what}") from error
     return replace(volume, warnings=(what, *volume.warnings))

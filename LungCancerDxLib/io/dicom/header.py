@@ -65,8 +65,9 @@ class SliceHeader:
     `orientation` holds the LPS directions of growing column index (i) and growing row index (j), six numbers;
     `position_lps_mm` is the centre of the first pixel; `pixel_mm` its size along j and i; `shape` is (rows, columns).
     `acquisition`, `temporal`, `cardiac_phase`, `event`, `time` (empty where missing) and `instance` may tell apart
-    slices of several acquisitions. `to_hu` is (slope, intercept) still to be applied to what the decoder gives, which
-    turns the values of an `inverted` image (MONOCHROME1) round; `plain` is there where no decoder is needed.
+    slices of several acquisitions. `has_intercept` tells whether it states its RescaleIntercept. `to_hu` is (slope,
+    intercept) still to be applied to what the decoder gives, which turns the values of an `inverted` image
+    (MONOCHROME1) round; `plain` is there where no decoder is needed.
     """
 
     path: Path
@@ -83,6 +84,7 @@ class SliceHeader:
     event: str = ""
     time: str = ""
     instance: int | None = None
+    has_intercept: bool = True
     to_hu: tuple[float, float] = (1.0, 0.0)
     inverted: bool = False
     plain: PlainPixels | None = None
@@ -125,6 +127,7 @@ def single_slice(dataset: Dataset, path: Path, plain: PlainPixels | None) -> Sli
         event=text(dataset, "IrradiationEventUID"),
         time=text(dataset, "AcquisitionDateTime") or text(dataset, "AcquisitionTime"),
         instance=_whole(dataset, "InstanceNumber"),
+        has_intercept=number(dataset, "RescaleIntercept") is not None,
         inverted=_is_inverted(dataset),
         plain=plain,
     )
@@ -171,6 +174,13 @@ def number(dataset: Dataset, keyword: str) -> float | None:
     return _number(found[0]) if found else None
 
 
+def check_rescale(dataset: Dataset) -> None:
+    """Raises NotACTSlice where what makes Hounsfield units of the pixels is there and no number."""
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if texts(dataset, keyword) and number(dataset, keyword) is None:
+            raise NotACTSlice(f"images with an unreadable {keyword}")
+
+
 class _Frame:
     """The functional groups of one frame: its own first, else those shared by all frames."""
 
@@ -186,10 +196,11 @@ class _Frame:
         return "LOCALIZER" in texts(self.group("CTImageFrameTypeSequence"), "FrameType")
 
     @property
-    def rescale(self) -> tuple[float, float]:
-        """Slope and intercept."""
+    def rescale(self) -> tuple[float, float | None]:
+        """Slope and intercept, the latter None where it is not stated."""
         group = self.group("PixelValueTransformationSequence")
-        return number(group, "RescaleSlope") or 1.0, number(group, "RescaleIntercept") or 0.0
+        check_rescale(group)
+        return number(group, "RescaleSlope") or 1.0, number(group, "RescaleIntercept")
 
 
 def _frame_slice(dataset: Dataset, path: Path, n: int, frame: _Frame, first: _Frame) -> SliceHeader:
@@ -211,7 +222,8 @@ def _frame_slice(dataset: Dataset, path: Path, n: int, frame: _Frame, first: _Fr
         cardiac_phase=text(frame.group("CardiacSynchronizationSequence"), "NominalPercentageOfCardiacPhase"),
         time=text(content, "FrameAcquisitionDateTime"),
         instance=n + 1,
-        to_hu=(gain, intercept - gain * first_intercept),
+        has_intercept=intercept is not None,
+        to_hu=(gain, (intercept or 0.0) - gain * (first_intercept or 0.0)),
         inverted=_is_inverted(dataset),
     )
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -133,12 +134,12 @@ def _decode_file(path: Path, inverted: bool = False) -> np.ndarray:
             image_reader(file, "GDCMImageIO") as reader,
         ):
             frames: np.ndarray = sitk.GetArrayFromImage(reader.Execute())
-    except RuntimeError as error:
+            _check_length(file, path)
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:  # of damaged headers
         raise CTReadError(
             f"{path}: the pixels cannot be decoded ({reason(error)}): the slice is truncated, damaged, or compressed "
             f"in an unknown way. Copy or export the series again."
         ) from error
-    _check_length(path)
     return frames
 
 
@@ -153,13 +154,20 @@ def _as_monochrome2(path: Path) -> Iterator[Path]:
         yield copy
 
 
-def _check_length(path: Path) -> None:
-    """GDCM fills what uncompressed pixel data lacks with zeros, silently; so compare its length with the header."""
+def _check_length(file: Path, path: Path) -> None:
+    """GDCM fills what pixel data lacks with zeros, silently; so look for their end, which the header tells.
+
+    `path` names the file in a message. Raises CTReadError.
+    """
     tags = ["Rows", "Columns", "NumberOfFrames", "BitsAllocated", "PixelData"]
-    dataset = pydicom.dcmread(path, force=True, defer_size=_DEFER_BYTES, specific_tags=tags)
-    if "PixelData" not in dataset:
-        return
-    found = getattr(dataset.get_item("PixelData"), "length", _UNKNOWN_LENGTH)
+    dataset = pydicom.dcmread(file, force=True, defer_size=_DEFER_BYTES, specific_tags=tags)
+    if "PixelData" not in dataset:  # pydicom has not found the mark at the end of compressed ones
+        raise CTReadError(f"{path}: truncated: its compressed pixels have no end; copy or export the series again.")
+    element = dataset.get_item("PixelData")
+    if isinstance(element, DataElement):  # pydicom has decoded it already
+        found = _UNKNOWN_LENGTH if element.is_undefined_length else len(element.value or b"")
+    else:
+        found = element.length
     pixels = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames") or 1)
     expected = pixels * int(dataset.BitsAllocated) // 8
     if found < expected:

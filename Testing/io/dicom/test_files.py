@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1
 
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
@@ -361,3 +362,21 @@ def test_a_number_with_a_comma_or_none_at_all_does_not_lose_the_scan(tmp_path, k
     np.testing.assert_allclose(volume.kji_to_lps @ (2, 4, 5, 1), (-30, -38, -54, 1), atol=1e-6)
     assert volume.warnings == ()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_report_that_was_cut_off_does_not_hide_the_scan_beside_it(tmp_path):
+    """pydicom calls that an OSError, though the system refused nothing."""
+    write_series(tmp_path, VOXELS)
+    report, item = Dataset(), Dataset()
+    report.file_meta = FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    report.SOPClassUID, report.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.88.22", "1.2.3.9"
+    report.Modality = "SR"
+    item.TextValue = "dose"
+    item.is_undefined_length_sequence_item = True
+    report.ContentSequence = [item]
+    report["ContentSequence"].is_undefined_length = True
+    path = write_dicom(tmp_path / "dose.dcm", report)
+    for lost in (4, 8, 12, 20):
+        path.write_bytes(path.read_bytes()[:-lost])
+        np.testing.assert_array_equal(read_ct(tmp_path).voxels, VOXELS)

@@ -6,7 +6,7 @@ import pytest
 from LungCancerDxLib.errors import CTReadError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.volume import index_to_world
-from Testing.io.dicom.dicom_files import write_series
+from Testing.io.dicom.dicom_files import chest_voxels, write_series
 
 CENTRE_LPS = np.array([3.0, -4.0, 41.0])
 RADIUS_MM = 12.0
@@ -71,3 +71,13 @@ def test_slices_that_drift_further_than_a_gantry_tilts_are_refused(tmp_path):
     _write_tilted_ball(tmp_path, 0.0, sideways_mm=3.0)
     with pytest.raises(CTReadError, match=r"the slices drift sideways by 117.0 mm over 78 mm: no stack of slices"):
         read_ct(tmp_path)
+
+
+@pytest.mark.parametrize("is_step", [False, True])
+def test_slices_that_lie_aside_in_no_straight_line_are_not_called_tilted(tmp_path, is_step):
+    aside = [20.0 if (k >= 50 if is_step else k == 50) else 0.0 for k in range(100)]
+    positions = [(-40.0 + x, -50.0, -60.0 + 3 * k) for k, x in enumerate(aside)]
+    write_series(tmp_path, chest_voxels((100, 32, 40)), positions)
+    (warning,) = read_ct(tmp_path).warnings
+    assert "tilt" not in warning
+    assert "slice 51 of 100" in warning or (is_step and "slice 50 of 100" in warning)

@@ -106,3 +106,66 @@ def test_bytes_in_a_path_that_are_no_utf8_do_not_matter(tmp_path, compressed):
     for path in write_series(folder, VOXELS, rle=compressed):
         path.rename(folder / os.fsdecode(b"\xe4" + os.fsencode(path.name)))
     np.testing.assert_array_equal(read_ct(folder).voxels, VOXELS)
+
+
+@pytest.mark.parametrize("is_multiframe", [False, True])
+def test_a_truncated_monochrome1_file_is_named(tmp_path, is_multiframe):
+    path = write_multiframe(tmp_path / "000.dcm", VOXELS) if is_multiframe else write_series(tmp_path, VOXELS)[0]
+    dataset = pydicom.dcmread(path)
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(path)
+    path.write_bytes(path.read_bytes()[: -len(dataset.PixelData) // 3])
+    with pytest.raises(CTReadError, match=r"000.dcm: truncated: \d+ bytes of pixels"):
+        read_ct(tmp_path)
+
+
+def test_a_compressed_slice_whose_end_was_lost_to_zeros_is_named(tmp_path):
+    for k, pixels in enumerate(VOXELS):
+        write_compressed(tmp_path / f"{k:03d}.dcm", pixels, -60 + 3 * k)
+    path = tmp_path / "007.dcm"
+    content = path.read_bytes()
+    path.write_bytes(content[:-600] + bytes(600))
+    with pytest.raises(CTReadError, match=r"007.dcm: truncated"):
+        read_ct(tmp_path)
+
+
+def test_slices_without_a_rescale_among_others_are_refused_by_name(tmp_path):
+    """Read as they are they would be 1024 HU too bright."""
+    for path in write_series(tmp_path, VOXELS)[5:8]:
+        dataset = pydicom.dcmread(path)
+        del dataset.RescaleIntercept
+        dataset.save_as(path)
+    with pytest.raises(
+        CTReadError, match=r"3 of 24 slices do not state their RescaleIntercept \(005.dcm, 006.dcm, 007"
+    ):
+        read_ct(tmp_path)
+
+
+@pytest.mark.parametrize(("intercept", "said"), [(None, "1 of 24 slices"), (b"-1O24 ", "unreadable RescaleIntercept")])
+def test_a_frame_without_a_rescale_is_refused(tmp_path, intercept, said):
+    path = write_multiframe(tmp_path / "frames.dcm", VOXELS)
+    dataset = pydicom.dcmread(path)
+    frame = dataset.PerFrameFunctionalGroupsSequence[3]
+    if intercept is None:
+        del frame.PixelValueTransformationSequence
+        dataset.save_as(path)
+    else:
+        frame.PixelValueTransformationSequence[0].RescaleIntercept = "-1924"
+        dataset.save_as(path)
+        path.write_bytes(path.read_bytes().replace(b"-1924 ", intercept))
+    with pytest.raises(CTReadError, match=said):
+        read_ct(path)
+
+
+def test_slices_that_end_in_zeros_where_their_neighbours_do_not_are_left_out_and_told(tmp_path):
+    """As a copy leaves them that broke off: one slice in part, those after it empty."""
+    paths = write_series(tmp_path, VOXELS)
+    for path, share in ((paths[9], 0.5), (paths[22], 0.7), (paths[23], 1.0)):
+        content = path.read_bytes()
+        lost = int(share * VOXELS[0].size * 2)
+        path.write_bytes(content[:-lost] + bytes(lost))
+    volume = read_ct(tmp_path)
+    assert volume.shape_kji == (22, *VOXELS.shape[1:])
+    told = " ".join(volume.warnings)
+    assert all(name in told for name in ("009.dcm", "022.dcm", "023.dcm"))
+    np.testing.assert_array_equal(np.delete(volume.voxels, 9, axis=0), np.delete(VOXELS[:22], 9, axis=0))

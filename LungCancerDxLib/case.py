@@ -26,6 +26,7 @@ from .names import (
     UNKNOWN_SIDE,
     describe_model,
     model_title,
+    printable,
 )
 from .volume import CTVolume
 
@@ -153,6 +154,11 @@ class CaseResult:
     volume: CTVolume | None = field(default=None, compare=False, repr=False)
     lung_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
     nodule_labels: np.ndarray | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """What quotes names of files is made fit for scenes and reports, which take nothing but UTF-8."""
+        object.__setattr__(self, "warnings", tuple(map(printable, self.warnings)))
+        object.__setattr__(self, "model", {key: printable(value) for key, value in self.model.items()})
 
     @property
     def score_label(self) -> str:

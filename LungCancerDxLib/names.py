@@ -73,6 +73,11 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def printable(text: str) -> str:
+    """A text in which bytes that are no UTF-8, as names of files may hold, are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def listed(names: Sequence[str], at_most: int = 5) -> str:
     """The first of some names, and how many more there are."""
     more = f" and {len(names) - at_most} more" if len(names) > at_most else ""

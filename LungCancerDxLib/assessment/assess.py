@@ -6,7 +6,6 @@ outline there is neither size nor type. What a rule needs and nobody knows is go
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -20,6 +19,7 @@ from .brock import Risk, brock_risk, mayo_risk
 from .fleischner import Recommendation
 from .lung_rads import Category
 from .patient import GROWING, INCIDENTAL, JUXTAPLEURAL, SCREENING, SLOWLY, NoduleFacts, Patient
+from .reported import nodule_around, with_lent_outlines
 
 DECIDES = "Suggested by measurements; a radiologist decides."
 _EMPHYSEMA_FROM = 0.05  # the usual bound of quantitative CT; traces that are seen lie below it
@@ -117,13 +117,6 @@ def assessed(result: CaseResult, patient: Patient) -> CaseResult:
     return replace(result, patient=patient.to_table(), assessment=to_table(assess(result, patient)))
 
 
-def with_told_types(result: CaseResult) -> CaseResult:
-    """The case with the types that follow from what the user told, where they are others than the measured ones."""
-    patient = Patient.from_table(result.patient)
-    told = ((nodule, possible.told_type(nodule, patient.facts(nodule.rank))) for nodule in result.nodules)
-    return replace(result, nodules=tuple(replace(nodule, type=kind) if kind else nodule for nodule, kind in told))
-
-
 def to_table(assessment: Assessment) -> dict[str, Any]:
     """As it stands in `case.json`."""
     return asdict(assessment)
@@ -143,10 +136,11 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
         Where that one is damaged.
     """
     patient = Patient.from_table(result.patient) if patient is None else patient
-    candidates = [nodule for nodule in result.nodules if nodule.is_reported]
+    candidates = [nodule for nodule in with_lent_outlines(result).nodules if nodule.is_reported]
     measured = [nodule for nodule in candidates if nodule.volume_mm3 is not None]
     others = [nodule for nodule in candidates if nodule.volume_mm3 is None]
-    same = {nodule.rank: rank for nodule in others if (rank := _rank_around(nodule, measured))}
+    same = {nodule.rank: around.rank for nodule in others if (around := nodule_around(nodule, measured))}
+    lent = {nodule.rank for nodule in measured} - {n.rank for n in result.nodules if n.volume_mm3 is not None}
     share = result.lungs.get(EMPHYSEMA_SHARE)
     emphysema = _emphysema(patient, share)
     counts = (patient.nodule_count,) * 2 if patient.nodule_count else (1, max(len(candidates) - len(same), 1))
@@ -160,17 +154,21 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
         emphysema_share=share,
         remarks=(
             *_remarks(result, patient, bool(candidates), not_assessed),
-            *(f"Nodule {rank} lies in nodule {around} and is taken for a part of it." for rank, around in same.items()),
+            *(
+                _taken_for_parts(around, [rank for rank in same if same[rank] == around])
+                for around in sorted({*same.values()})
+            ),
+            *(f"Nodule {rank} lies in another, which does not count, and has its outline." for rank in sorted(lent)),
         ),
     )
 
 
-def _rank_around(nodule: Nodule, measured: list[Nodule]) -> int | None:
-    """The rank of a measured nodule in whose sphere another one has its centre."""
-    for other in measured:
-        if math.dist(nodule.center_lps_mm, other.center_lps_mm) < (other.diameter_mm or 0.0) / 2:
-            return other.rank
-    return None
+def _taken_for_parts(around: int, ranks: list[int]) -> str:
+    many = len(ranks) > 1
+    which = (
+        f"{'Nodules' if many else 'Nodule'} {', '.join(map(str, ranks))} {'lie' if many else 'lies'} in nodule {around}"
+    )
+    return f"{which} and {'are taken for parts' if many else 'is taken for a part'} of it."
 
 
 def _emphysema(patient: Patient, share: float | None) -> bool | None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from ..case import CaseResult, Nodule
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
-from .assess import DECIDES, NoduleAssessment, assess, category_text, may_be_0, with_told_types
+from .assess import DECIDES, NoduleAssessment, assess, category_text, may_be_0
 from .lung_rads import NAME
 from .possible import AT_PLEURA_MM
+from .reported import as_reported
 
 
 def dictated(result: CaseResult) -> str:
@@ -19,7 +20,7 @@ def dictated(result: CaseResult) -> str:
     UsageError
         Where what is known of the patient is damaged.
     """
-    result = with_told_types(result)
+    result = as_reported(result)
     assessment = assess(result)
     shown = [nodule for nodule in result.nodules if nodule.is_reported]
     lines = [_sentence(nodule, assessment.of(nodule.rank), result) for nodule in shown]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -179,8 +181,8 @@ class Patient:
         UsageError
         """
         try:
-            table = json.loads(text)
-        except ValueError as error:
+            table = json.loads(text, object_pairs_hook=partial(_table, source))
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{source} is no JSON ({error}).") from error
         return Patient.from_table(table, source)
 
@@ -198,6 +200,15 @@ def read_patient(path: Path) -> Patient:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageError(f"{path}: cannot be read ({reason}); check the path.") from error
+
+
+def _table(source: str, entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of JSON, which may not have an entry twice: one of them would be lost."""
+    table = dict(entries)
+    if len(table) < len(entries):
+        twice = next(name for name, count in Counter(name for name, _ in entries).items() if count > 1)
+        raise UsageError(f"{source}: {twice!r} is there twice; give it once.")
+    return table
 
 
 def _known(table: dict[str, Any]) -> dict[str, Any]:

@@ -82,8 +82,11 @@ def rated_by_outlines(result: CaseResult, fusion: LateFusion | None) -> CaseResu
 
 
 def _at_most(nodule: Nodule, same: Nodule | None) -> Nodule:
-    """A nodule that was not fused, no more suspicious than the one that is the same, if any."""
-    if same is None or nodule.malignancy is None or same.malignancy is None:
+    """A nodule that was not fused, no more suspicious than the one that is the same, if any.
+
+    One that counts is compared with others that count alone: what was asked about beside them changes no score.
+    """
+    if same is None or nodule.malignancy is None or same.malignancy is None or (nodule.scored and not same.scored):
         return nodule
     if nodule.network_malignancy is not None or nodule.malignancy <= same.malignancy:
         return nodule

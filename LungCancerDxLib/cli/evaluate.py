@@ -74,7 +74,7 @@ def run_detection(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..evaluation.detections import read_detections
     from ..evaluation.figures import save_froc_figure, save_top_k_figure
     from ..evaluation.report import markdown, write_rows
-    from ..io.tables import write_table
+    from ..io.tables import write_table, write_text
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = DETECTION_FILES if arguments.overwrite else ()
@@ -86,7 +86,7 @@ def run_detection(arguments: argparse.Namespace, stop: Stop) -> str:
     curve = report.curve
     points = list(zip(curve.threshold, curve.rate, curve.sensitivity, strict=True))
     with atomic_folder(arguments.out, replaceable) as staging:
-        (staging / "detection.md").write_text(message, encoding="utf-8")
+        write_text(staging / "detection.md", message)
         write_rows(report.rows, staging / "detection.csv")
         write_table(staging / "froc.csv", ("threshold", "false_positives_per_scan", "sensitivity"), points)
         save_froc_figure(report, staging / "froc.png")
@@ -102,7 +102,7 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..evaluation.figures import case_basis, save_histograms, save_reliability_figure, save_roc_figure
     from ..evaluation.outcomes import read_predictions
     from ..evaluation.report import markdown, write_rows
-    from ..io.tables import write_table
+    from ..io.tables import write_table, write_text
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = CASE_FILES if arguments.overwrite else ()
@@ -113,7 +113,7 @@ def run_cases(arguments: argparse.Namespace, stop: Stop) -> str:
     false_rate, true_rate, threshold = report.roc
     points = list(zip(threshold, false_rate, true_rate, strict=True))
     with atomic_folder(arguments.out, replaceable) as staging:
-        (staging / "cases.md").write_text(message, encoding="utf-8")
+        write_text(staging / "cases.md", message)
         write_rows(report.rows, staging / "cases.csv")
         write_table(staging / "roc.csv", ("threshold", "false_positive_rate", "true_positive_rate"), points)
         save_roc_figure(report, outcomes, staging / "roc.png")
@@ -130,6 +130,7 @@ def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
     from ..evaluation.figures import save_reliability_figure
     from ..evaluation.ratings import ratings_report, read_rated_nodules
     from ..evaluation.report import markdown, write_rows
+    from ..io.tables import write_text
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = RATING_FILES if arguments.overwrite else ()
@@ -138,7 +139,7 @@ def run_ratings(arguments: argparse.Namespace, stop: Stop) -> str:
     report = ratings_report(rated, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Suspicion of nodules", report.rows, report.remarks)
     with atomic_folder(arguments.out, replaceable) as staging:
-        (staging / "ratings.md").write_text(message, encoding="utf-8")
+        write_text(staging / "ratings.md", message)
         write_rows(report.rows, staging / "ratings.csv")
         bins, event = report.calibration, "ratings over 3"
         save_reliability_figure(bins, "suspicion", event, rated.nodules.basis, staging / "reliability.png")
@@ -151,7 +152,7 @@ def run_segmentation(arguments: argparse.Namespace, stop: Stop) -> str:
 
     from ..evaluation.report import markdown, write_rows
     from ..evaluation.segmentation import COLUMNS, read_outlines, save_worst, segmentation_report
-    from ..io.tables import write_table
+    from ..io.tables import write_table, write_text
     from ..runtime.atomic import atomic_folder, check_target
 
     replaceable = SEGMENTATION_FILES if arguments.overwrite else ()
@@ -160,7 +161,7 @@ def run_segmentation(arguments: argparse.Namespace, stop: Stop) -> str:
     rows, remarks = segmentation_report(outlines, np.random.default_rng(arguments.seed), arguments.bootstrap)
     message = markdown("Segmentation", rows, remarks)
     with atomic_folder(arguments.out, replaceable) as staging:
-        (staging / "segmentation.md").write_text(message, encoding="utf-8")
+        write_text(staging / "segmentation.md", message)
         write_rows(rows, staging / "segmentation.csv")
         write_table(staging / "nodules.csv", COLUMNS, [[getattr(one, name) for name in COLUMNS] for one in outlines])
         save_worst(outlines, staging / "worst.png")

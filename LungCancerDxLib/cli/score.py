@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import UsageError
+from ..errors import Cancelled, OutputError, UsageError
 from ..options import ScoreOptions, add_score_options
 from ..runtime.interruption import Stop
 from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, path
@@ -50,13 +50,17 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
     progress = stop.watched(make_progress(arguments.progress))
     with_scene = scene_is_wanted(arguments.scene)
     result = score_file(arguments.ct, options, progress=part(progress, 0.0, 0.9))
-    refused: UsageError | None = None
+    refused: Exception | None = None
     with atomic_folder(arguments.out, replaceable) as staging:
         remarks = write_files(result, staging, with_scene, part(progress, 0.9, 1.0))
         try:
             write_exports(result, arguments.ct, staging, *exports)
-        except UsageError as error:  # minutes of work are not thrown away for it
+        except (OutputError, Cancelled):
+            raise
+        except Exception as error:  # minutes of work are not thrown away for it
             refused = error
-    if refused:
+    if isinstance(refused, UsageError):
         raise UsageError(f"{refused} The result itself is in {arguments.out}.") from refused
+    if refused:
+        raise refused
     return summary(result, arguments.out, arguments.scene, remarks)

@@ -36,7 +36,7 @@ def read_points(path: Path) -> list[Point]:
         return list(zip(x, y, z, strict=True))
     try:
         points = _of_fcsv(read_text(path)) if name.endswith(".fcsv") else _of_markups(json.loads(read_text(path)))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as points of 3D Slicer ({error}).") from error
     if not points:
         raise UsageError(f"{path} holds no points; place some in 3D Slicer and save them again.")

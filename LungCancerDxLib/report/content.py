@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .. import __version__
-from ..assessment.assess import (
-    DECIDES,
-    Assessment,
-    NoduleAssessment,
-    assess,
-    category_text,
-    with_told_types,
-)
+from ..assessment.assess import DECIDES, Assessment, NoduleAssessment, assess, category_text
 from ..assessment.brock import BROCK_NAME, MAYO_NAME, Risk
 from ..assessment.lung_rads import MANAGEMENT
 from ..assessment.patient import Patient
+from ..assessment.reported import as_reported
 from ..case import CaseResult, Nodule
 from ..names import EMPHYSEMA_SHARE, OUTCOME_REMARKS, RESEARCH_USE_ONLY, UNTRAINED_NOTICE, capitalised
 from ..volume import CTVolume
@@ -114,7 +108,9 @@ def report_of(
         Where matplotlib is not installed, or what is known of the patient is damaged.
     """
     assessment = assess(result)
-    shown = [nodule for nodule in with_told_types(result).nodules if nodule.is_reported]
+    reported = as_reported(replace(result, nodule_labels=nodule_labels))
+    assert reported.nodule_labels is not None
+    shown = [nodule for nodule in reported.nodules if nodule.is_reported]
     pictured = sorted(shown, key=_picture_order)[:_PICTURED]
     return Report(
         warning=_warning(result),
@@ -124,7 +120,7 @@ def report_of(
         notes=tuple(_notes(result, shown, assessment)),
         pictures=tuple(
             Picture(png, f"Nodule {nodule.rank}: axial, coronal, sagittal", 3.0)
-            for nodule, png in zip(pictured, key_images(volume, nodule_labels, pictured), strict=True)
+            for nodule, png in zip(pictured, key_images(volume, reported.nodule_labels, pictured), strict=True)
         ),
         lungs=Picture(*lung_map(result, volume)),
         method=tuple(_method(result, volume, checksums or {})),

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from ..assessment.assess import assess, with_told_types
+from ..assessment.assess import assess
+from ..assessment.reported import as_reported
 from ..case import CaseResult, Nodule
 from ..errors import UsageError
 from ..io.dicom.source import source_datasets
@@ -74,7 +75,7 @@ def save_dicom(result: CaseResult, volume: CTVolume, ct: Path, folder: Path) -> 
     except ImportError:
         raise UsageError("DICOM objects need highdicom: pip install 'lungcancerdx[dicom]'.") from None
     source = _source_images(ct, result.input.get("series_uid"), volume)
-    result = with_told_types(result)
+    result = as_reported(result)
     segments = list(_segments(result))
     digest = derived_uid(result.to_json(), *(_sha256(segment.labels == segment.label) for segment in segments))
     paths = folder / DICOM_FILES[0], folder / DICOM_FILES[1]

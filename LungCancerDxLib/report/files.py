@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 from ..case import CaseResult
 from ..errors import UsageError
 from ..io.result_folder import CASE_FILE, DICOM_FILES, REPORT_FILES
+from ..io.tables import write_text
 from ..runtime.atomic import atomic_file
 from ..volume import CTVolume
 from .content import report_of
@@ -54,8 +55,7 @@ def save_report(
     digest = hashlib.sha256(result.to_json().encode()).hexdigest()
     report = report_of(result, volume, result.nodule_labels, identity, {CASE_FILE: digest})
     html_path, pdf_path = (folder / name for name in REPORT_FILES)
-    with atomic_file(html_path) as staging:
-        staging.write_text(to_html(report), encoding="utf-8")
+    write_text(html_path, to_html(report))
     with atomic_file(pdf_path) as staging:
         save_pdf(report, staging)
     return html_path, pdf_path

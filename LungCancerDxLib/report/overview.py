@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
+from ..assessment.reported import as_reported
 from ..case import CaseResult, Nodule
 from ..names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, figure_text
 from ..volume import CTVolume, world_to_index
@@ -76,7 +78,9 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
         Where matplotlib is not installed.
     """
     plot = pyplot()
-    drawn = [nodule for nodule in result.nodules if nodule.is_reported]
+    reported = as_reported(replace(result, nodule_labels=nodule_labels))
+    drawn, masks = [nodule for nodule in reported.nodules if nodule.is_reported], reported.nodule_labels
+    assert masks is not None
     rows = max(len(drawn), 2)
     height = 1.9 + 3.0 * rows
     figure = plot.figure(figsize=(15, height), facecolor=BACKGROUND)
@@ -89,7 +93,7 @@ def save_overview(result: CaseResult, volume: CTVolume, nodule_labels: np.ndarra
     for row, nodule in enumerate(drawn):
         for column, (plane, directions) in enumerate(PLANES.items()):
             axes = figure.add_subplot(grid[row, column])
-            draw_plane(axes, volume, nodule_labels == nodule.rank, nodule, directions)
+            draw_plane(axes, volume, masks == nodule.rank, nodule, directions)
             if row == 0:
                 axes.set_title(plane, color=TEXT, fontsize=11)
         axes = figure.add_subplot(grid[row, 3])

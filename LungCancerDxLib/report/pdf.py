@@ -13,6 +13,7 @@ from ..names import RESEARCH_USE_ONLY
 from .content import NODULE_COLUMNS, PROPOSALS, TITLE, Picture, Report
 
 _FREE_SHARE = 0.7  # of a page
+_MOST_BESIDE = 1500  # characters beside the pictures
 _MARGIN_MM, _WIDTH_MM = 12.0, 186.0  # of A4
 _PICTURES_MM, _LUNGS_MM, _HIGHEST_LUNGS_MM = 108.0, 74.0, 70.0
 _COLUMN_SHARES = (0.06, 0.2, 0.11, 0.17, 0.1, 0.07, 0.16, 0.13)
@@ -45,6 +46,7 @@ def save_pdf(report: Report, path: Path) -> None:
     *notes, on_all = [
         text(f"<b>{escape(heading)}.</b> {escape(' '.join(lines))}", "small") for heading, lines in report.notes
     ]
+    beside = [on_all] if len(on_all.text) < _MOST_BESIDE else []  # a row of columns is not broken over pages
     lungs_mm = min(_LUNGS_MM, _HIGHEST_LUNGS_MM * report.lungs.aspect)
     story = [
         text(TITLE, "title"),
@@ -57,8 +59,9 @@ def save_pdf(report: Report, path: Path) -> None:
         Spacer(0, 2 * mm),
         *([text(escape(PROPOSALS), "soft"), _nodules(report.nodules, text)] if report.nodules else []),
         Spacer(0, 2 * mm),
-        _columns(pictures or notes, [*_captioned(report.lungs, lungs_mm, text), on_all]),
+        _columns(pictures or notes, [*_captioned(report.lungs, lungs_mm, text), *beside]),
         *(notes if pictures else []),
+        *([] if beside else [on_all]),
         CondPageBreak(_FREE_SHARE * A4[1]),  # what does not fit on the first page begins the second
         text("Method", "heading"),
         _facts(report.method, text, 42),

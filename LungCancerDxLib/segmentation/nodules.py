@@ -59,7 +59,11 @@ class Masks(NamedTuple):
 
 def is_outlined(nodule: Nodule) -> bool:
     """Whether a nodule is worth an outline: one that counts, was asked for or set by the user, or stands out."""
-    return nodule.is_reported or nodule.malignancy is not None or (nodule.logit or 0.0) > 0
+    return _stands_out(nodule) or nodule.malignancy is not None
+
+
+def _stands_out(nodule: Nodule) -> bool:
+    return nodule.is_reported or (nodule.logit or 0.0) > 0
 
 
 def segment_nodules(
@@ -97,12 +101,14 @@ def segment_nodules(
 def _outlined(
     nodules: Sequence[Nodule], outline_of: Callable[[Nodule], Masks | None], labels: np.ndarray, progress: Progress
 ) -> dict[int, Masks]:
-    """The masks of the nodules that are worth it, by their number, the better rank first; they go into the labels.
+    """The masks of the nodules that are worth it, by their number; they go into the labels.
 
-    What lies for the most part in the mask of a better rank is the same nodule and has none.
+    The better rank comes first, what is outlined only because its malignancy was asked for last, so that asking takes
+    no outline away. What lies for the most part in an earlier mask is the same nodule and has none.
     """
     found: dict[int, Masks] = {}
-    wanted = sorted((n for n, nodule in enumerate(nodules) if is_outlined(nodule)), key=lambda n: nodules[n].rank)
+    wanted = [n for n, nodule in enumerate(nodules) if is_outlined(nodule)]
+    wanted.sort(key=lambda n: (not _stands_out(nodules[n]), nodules[n].rank))
     for number, n in enumerate(wanted):
         progress("outlining nodules", number / len(wanted))
         masks = outline_of(nodules[n])

@@ -108,6 +108,17 @@ def test_what_lies_in_anothers_outline_is_no_more_suspicious_than_that():
     assert (made.nodule_labels == 2).sum() == 2
 
 
+@pytest.mark.parametrize("of_runner_up", [None, 0.1])
+def test_what_is_asked_about_beside_the_score_does_not_change_it(of_runner_up):
+    counted, runner_up = nodule(1, 0.6, 9.0, outlined=False), nodule(2, of_runner_up, 13.0, scored=False)
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[0, 0, 1] = 2
+    volume = CTVolume(np.zeros(labels.shape, np.int16), np.eye(4)[[2, 1, 0, 3]])
+    made = rated_by_outlines(replace(case_of(counted, runner_up), nodule_labels=labels, volume=volume), FUSION)
+    assert made.nodules[0].malignancy == 0.6
+    assert made.case.score == pytest.approx(1 - (1 - LEAK) * (1 - 0.6))
+
+
 def test_equal_nodules_keep_their_order():
     one = nodule(1, 0.5, 9.0)
     made = rated_by_outlines(case_of(one, replace(one, rank=2, center_lps_mm=(2.0, 0, 0))), FUSION)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from LungCancerDxLib import pipeline
 from LungCancerDxLib.case import Case, CaseResult, Nodule
 from LungCancerDxLib.cli import main
-from LungCancerDxLib.errors import UsageError
+from LungCancerDxLib.errors import OutputError, UsageError
 from LungCancerDxLib.io import read_ct
 from LungCancerDxLib.io.dicom.writer import write_dicom_series
 from LungCancerDxLib.io.image_file import write_volume
@@ -236,18 +236,36 @@ def test_a_damaged_case_is_refused_with_its_file_and_entry_before_anything_is_wr
     assert contents(result_folder) == before
 
 
-def test_a_series_that_no_object_can_refer_to_does_not_cost_the_result(
-    result_folder, scan, tmp_path, monkeypatch, capsys
-):
+def scored_with_an_export_that_raises(error, result_folder, scan, out, monkeypatch):
+    """What `score --dicom` does of a case that is known."""
     pytest.importorskip("highdicom")
 
     def refuse(*_):
-        raise UsageError("The series has odd headers.")
+        raise error
 
     monkeypatch.setattr(dicom, "save_dicom", refuse)
     known = replace(read_result(result_folder), volume=read_ct(scan))
     monkeypatch.setattr(pipeline, "score_file", lambda *_, **__: known)
-    out = tmp_path / "out"
-    assert main(["score", str(scan), "--out", str(out), "--dicom", "--no-scene"]) == 2
+    return main(["score", str(scan), "--out", str(out), "--dicom", "--no-scene"])
+
+
+def test_a_series_that_no_object_can_refer_to_does_not_cost_the_result(
+    result_folder, scan, tmp_path, monkeypatch, capsys
+):
+    out, error = tmp_path / "out", UsageError("The series has odd headers.")
+    assert scored_with_an_export_that_raises(error, result_folder, scan, out, monkeypatch) == 2
     assert f"The series has odd headers. The result itself is in {out}." in capsys.readouterr().err
-    assert read_result(out).case == known.case
+    assert read_result(out).case == read_result(result_folder).case
+
+
+def test_nor_does_an_export_that_breaks(result_folder, scan, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="broken"):
+        scored_with_an_export_that_raises(RuntimeError("broken"), result_folder, scan, out, monkeypatch)
+    assert read_result(out).case == read_result(result_folder).case
+
+
+def test_but_a_disk_that_is_full_leaves_nothing(result_folder, scan, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert scored_with_an_export_that_raises(OutputError("full"), result_folder, scan, out, monkeypatch) == 6
+    assert not out.exists()

@@ -205,3 +205,13 @@ def test_the_pdf_has_a_page_for_the_case_and_one_for_the_method(volume, labels, 
     assert len(re.findall(rb"/Type /Page\b", pdf.read_bytes())) == 2
     assert html.stat().st_size > 10_000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.pdf"]
+
+
+def test_as_many_points_as_a_user_may_set_do_not_break_the_pdf(volume, labels, tmp_path):
+    pytest.importorskip("reportlab")
+    point = {"source": "user", "scored": False, "volume_mm3": None, "diameter_mm": None, "type": None}
+    points = [nodule(rank, **point, network_malignancy=0.35) for rank in range(2, 236)]
+    result = case_of(nodule(1), *points, warnings=["Left out slices: 1 (Sch\udce4del.dcm)."])
+    html, pdf = save_report(replace(result, nodule_labels=labels), volume, tmp_path)
+    assert pdf.stat().st_size > 1000
+    assert r"(Sch\udce4del.dcm)" in html.read_text(encoding="utf-8")

@@ -237,6 +237,17 @@ def test_the_better_rank_keeps_the_voxels_that_two_masks_share(plain_scan):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("logit", [-0.5, 0.5])
+def test_asking_about_a_proposal_takes_no_outline_away(plain_scan, logit):
+    runner_up = replace(proposal(CENTER, 12, 2), logit=logit, malignancy=None, scored=False)
+    point = replace(proposal(CENTER, None, 3), source="user", logit=None)
+    before = segment(*plain_scan, [runner_up, point])
+    asked = segment(*plain_scan, [replace(runner_up, malignancy=0.3), point])
+    assert before.labels.any()
+    assert np.array_equal(asked.labels, before.labels)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("axes", "flips"), [((0, 1, 2), (0,)), ((0, 1, 2), (1, 2)), ((2, 0, 1), ()), ((1, 2, 0), (0, 2))]
 )

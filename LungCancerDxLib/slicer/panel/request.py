@@ -21,6 +21,7 @@ from ...names import capitalised
 from ...options import ScoreOptions
 from ..scene.build import CaseNodes, add_case, add_outlines, cases_of, remove, update
 from ..scene.ct import Grid, check_rigid, grid_of, header_patient, voxels_checksum, world_lps
+from ..scene.segmentation import remove_outlines
 from ..scene.text import case_result
 from ..scene.validity import has_work_of_the_user, why_outdated
 from .background import Outcome, Work
@@ -265,7 +266,8 @@ def apply_result(
     result = replace(result, case=replace(result.case, weighted_by_confidence=earlier.case.weighted_by_confidence))
     overruled = result.rescored(earlier.scored_ranks | request.count) if can_overrule(result) else result
     overruled = assessed(overruled, patient_of(earlier))
-    new = _outlined(result) - _outlined(earlier)
+    new, lost = _outlined(result) - _outlined(earlier), _outlined(earlier) - _outlined(result)
+    remove_outlines(request.case.segmentation, lost)
     filling = add_outlines(request.case, result, new) if new else iter(())
     update(scene, request.case, overruled)
     return request.case, filling

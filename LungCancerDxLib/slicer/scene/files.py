@@ -24,7 +24,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ...case import CaseResult
 from ...io.image_file import utf8_path
 from ...io.result_folder import SCENE_FILE
-from ...names import RESEARCH_USE_ONLY
+from ...names import RESEARCH_USE_ONLY, printable
 from ...volume import CTVolume
 from .build import CaseNodes, show_case
 from .ct import volume_node
@@ -135,8 +135,7 @@ def _right_handed(result: CaseResult, volume: CTVolume) -> CaseResult:
 
 def _name(volume: CTVolume) -> str:
     """The CT's node is called after its file or folder."""
-    name = Path(str(volume.info.get("path", ""))).name.split(".")[0] or "CT"
-    return name.encode(errors="replace").decode()  # bytes of a file's name need not be UTF-8
+    return printable(Path(str(volume.info.get("path", ""))).name.split(".")[0] or "CT")
 
 
 def _write_node(node: slicer.vtkMRMLStorableNode, path: Path) -> None:

@@ -28,7 +28,7 @@ _MEASUREMENTS: dict[str, Callable[[Nodule], float | None]] = {
     "confidence": lambda nodule: nodule.confidence,
     "malignancy": lambda nodule: nodule.malignancy,
     "contribution": lambda nodule: nodule.contribution,
-    "diameter": lambda nodule: nodule.diameter_mm,
+    "diameter": lambda nodule: None if nodule.is_box else nodule.diameter_mm,
 }
 _COLUMNS: dict[str, Callable[[Nodule], str]] = {
     "Rank": lambda n: str(n.rank),
@@ -36,7 +36,8 @@ _COLUMNS: dict[str, Callable[[Nodule], str]] = {
     "{score_name}": lambda n: figure_text(n.malignancy, ".3f"),
     "Share of evidence": lambda n: figure_text(n.contribution, ".3f"),
     "Confidence of detection": lambda n: figure_text(n.confidence, ".3f"),
-    "Diameter (mm)": lambda n: figure_text(n.diameter_mm, ".1f"),
+    "Diameter (mm)": lambda n: figure_text(None if n.is_box else n.diameter_mm, ".1f"),
+    "Detector's box (mm)": lambda n: figure_text(n.box_diameter_mm, ".1f"),
     "Longest axial diameter (mm)": lambda n: figure_text(n.longest_axial_diameter_mm, ".1f"),
     "Solid part (mm)": lambda n: figure_text(n.solid_component_mm, ".1f"),
     "Volume (mm3)": lambda n: figure_text(n.volume_mm3, ".0f"),

@@ -125,6 +125,13 @@ def update_segmentation(node: slicer.vtkMRMLSegmentationNode, result: CaseResult
             segment.SetColor(*planned.colour)
 
 
+def remove_outlines(node: slicer.vtkMRMLSegmentationNode | None, ranks: Collection[int]) -> None:
+    """Remove the segments of nodules that have no outline any more; one that the user edited stays."""
+    for segment_id in {nodule_segment_id(rank) for rank in ranks} & set(segment_ids(node)):
+        if node is not None and not was_edited(node, segment_id):
+            node.GetSegmentation().RemoveSegment(segment_id)
+
+
 def segment_ids(node: slicer.vtkMRMLSegmentationNode | None) -> tuple[str, ...]:
     """The segments of a segmentation, in their order."""
     return () if node is None else tuple(node.GetSegmentation().GetSegmentIDs())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 
 from ...case import CaseResult, Nodule
-from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY
+from ...names import OUTCOME_REMARKS, RESEARCH_USE_ONLY, figure_text
 
 
 def nodule_label(nodule: Nodule) -> str:
@@ -15,9 +15,9 @@ def nodule_label(nodule: Nodule) -> str:
 
 def nodule_description(nodule: Nodule, score_name: str) -> str:
     """One line on a nodule: size, type, place, score and what became of it."""
-    diameter = nodule.diameter_mm if nodule.diameter_mm is not None else nodule.box_diameter_mm
+    size = figure_text(nodule.diameter_mm, ".1f", " mm", "size unknown")
     parts = [
-        "size unknown" if diameter is None else f"{diameter:.1f} mm",
+        f"about {size}, not outlined" if nodule.is_box else size,
         nodule.type or "type unknown",
         nodule.lung,
         f"{nodule.third} third" if nodule.third else "",

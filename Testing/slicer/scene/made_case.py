@@ -92,6 +92,7 @@ def _result(centres_lps_mm: np.ndarray) -> CaseResult:
             center_lps_mm=second,
             box_diameter_mm=10.4,
             diameter_mm=10.0,
+            volume_mm3=523.6,
             type="part-solid",
             side="right",
             confidence=0.769,

@@ -47,6 +47,16 @@ def test_an_update_recolours_segments_and_follows_points_that_come_and_go(scene)
     )
 
 
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_an_outline_that_a_nodule_has_lost_goes_but_not_the_users_own(scene, is_edited):
+    nodes = reading.shown(scene, made_case())
+    if is_edited:
+        nodes.segmentation.GetSegmentation().GetSegment("Nodule_1").SetTag("LungCancerDx.Made", "another")
+    segmentation.remove_outlines(nodes.segmentation, {1, 3})
+    left = {"LeftLung", "RightLung", "Nodule_2"} | ({"Nodule_1"} if is_edited else set())
+    assert set(segmentation.segment_ids(nodes.segmentation)) == left
+
+
 def test_what_the_user_deleted_stays_away(scene):
     made = made_case()
     nodes = reading.shown(scene, made)

@@ -34,6 +34,17 @@ def test_points_carry_rank_score_and_figures(scene):
     np.testing.assert_array_equal(found["diameter"], [14.0, 10.0, np.nan])
 
 
+def test_the_detectors_box_is_not_called_a_diameter(scene):
+    made = made_case()
+    boxed = replace(made.result.nodules[0], volume_mm3=None, diameter_mm=14.2)
+    nodes = reading.shown(scene, replace(made, result=replace(made.result, nodules=(boxed,))))
+    (described,) = reading.descriptions(nodes.markups)
+    assert described.startswith("about 14.2 mm, not outlined, ")
+    assert "diameter" not in reading.measurements(nodes.markups)
+    row = dict(zip(*reading.table_rows(nodes.table), strict=True))
+    assert (row["Diameter (mm)"], row["Detector's box (mm)"]) == ("", "14.2")
+
+
 def test_points_are_drawn_in_mm_and_cannot_be_dragged_away(scene):
     markups = reading.shown(scene, made_case()).markups
     assert not markups.GetDisplayNode().GetUseGlyphScale()

@@ -168,6 +168,17 @@ def test_any_name_of_a_scan_survives(tmp_path, scene, path):
     assert opened.markups.GetName() == f"{opened.ct.GetName()} nodules"
 
 
+def test_names_in_messages_that_are_not_utf8_are_written_as_escapes(tmp_path, scene):
+    made = made_case()
+    model = {**made.result.model, "name": "M\udce4rz"}
+    result = replace(made.result, warnings=("Left out slices: 1 (Sch\udce4del.dcm).",), model=model)
+    save_scene_files(result, tmp_path)
+    assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"), True)
+    (opened,) = find_cases(scene)
+    assert r"(Sch\udce4del.dcm)" in opened.summary.GetText()
+    assert r"M\udce4rz" in opened.summary.GetText()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
 def test_a_folder_whose_name_is_not_utf8_gets_its_files(tmp_path, saved):
     made, _ = saved

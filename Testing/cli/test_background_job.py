@@ -10,7 +10,7 @@ import pytest
 
 from LungCancerDxLib.cli import main
 from Testing.cli.files import names
-from Testing.helpers import COMMAND, TINY_PROGRAM, environment
+from Testing.helpers import TINY_PROGRAM, environment
 
 pytestmark = pytest.mark.slow
 
@@ -51,15 +51,6 @@ def test_the_end_of_its_input_and_no_input_stops_a_job_within_a_second_and_nothi
     assert time.monotonic() - begun < ALLOWED_S
     assert json.loads(rest.splitlines()[-1]) == {"error": "Stopped; nothing was written.", "exit_code": 130}
     assert "Stopped; nothing was written." in error
-    assert names(tmp_path) == []
-
-
-def test_the_demo_stops_too_while_it_makes_its_patient(tmp_path):
-    process = job("demo", "--out", tmp_path / "out", program=COMMAND)
-    until_report(process, "making a patient")
-    process.stdin.close()
-    process.stdout.read()
-    assert process.wait(timeout=30) == 130
     assert names(tmp_path) == []
 
 

@@ -150,7 +150,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         raise UsageError("--score-blanks is for scheme F; where the backbone learns, the detector's preset decides.")
     recipe = replace(CLASSIFIER_RECIPES[arguments.recipe.upper()], false_alarm_loss=0.0, miss_loss=0.0)
     if arguments.epochs:
-        recipe = replace(recipe, epochs=arguments.epochs, steps=None)
+        recipe = replace(recipe, asked_epochs=arguments.epochs, steps=None)
     changes = {name: getattr(arguments, name) for name in ("steps", "batch") if getattr(arguments, name)}
     model = model_or_run(arguments.detector)
     crop = arguments.crop or (_BANK_CROP if arguments.bank else model.preset.crop_size)
@@ -223,7 +223,8 @@ def _config(arguments: argparse.Namespace, data: Data, trainer: Trainer, compute
 def _remarks(arguments: argparse.Namespace, trainer: Trainer, reference: Method) -> list[str]:
     recipe, preset = trainer.recipe, trainer.detector.preset
     blanks = "count" if trainer.score_blanks or preset.blanks_scored else "do not count"
-    length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs} epochs"
+    epochs = f"{recipe.asked_epochs} epochs" if recipe.asked_epochs else "the recipe's epochs"
+    length = f"{recipe.steps} steps" if recipe.steps else epochs
     remarks = [
         f"Losses, accuracy and AUC of held-out cases; outcome of the labels: {trainer.outcome}. "
         f"Reference: {reference.name}.",

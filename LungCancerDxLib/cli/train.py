@@ -275,7 +275,7 @@ def _recipe(arguments: argparse.Namespace) -> ClassifierRecipe:
 
     recipe = CLASSIFIER_RECIPES[arguments.recipe.upper()]
     if arguments.epochs:
-        recipe = replace(recipe, epochs=arguments.epochs, steps=None)
+        recipe = replace(recipe, asked_epochs=arguments.epochs, steps=None)
     if arguments.partly_described:
         recipe = replace(recipe, false_alarm_loss=0.0)
     if arguments.miss_loss is not None:
@@ -290,8 +290,6 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
     recipe = _recipe(arguments)
     stages = parse_scheme(arguments.scheme or recipe.scheme)
-    if arguments.epochs:
-        stages = tuple(replace(stage, epochs=None) for stage in stages)
     return Plan(recipe, stages, arguments.outcome, arguments.join, arguments.proposals, arguments.seed)
 
 

@@ -218,6 +218,12 @@ def without_fusion(trained_on: str) -> str:
     return re.sub(f"{_FUSION_SAID}[^;]*; ", "", trained_on)
 
 
+def detector_said(model: Model) -> str:
+    """What a model's detector was trained on, without what is said of its classifier."""
+    _, found, others = model.trained_on.partition(_DETECTOR_SAID)
+    return f"{found}{others}" if found else f"detector of {model.name}: {model.trained_on}"
+
+
 def combined(detector: Model, classifier: Model) -> Model:
     """The classifier, and all else of its model, with another model's detector.
 
@@ -232,9 +238,7 @@ def combined(detector: Model, classifier: Model) -> Model:
             "they would see different voxels. Train both with the same one."
         )
     own, _, _ = classifier.trained_on.partition(_DETECTOR_SAID)
-    _, found, others = detector.trained_on.partition(_DETECTOR_SAID)
-    theirs = f"{found}{others}" if found else f"detector of {detector.name}: {detector.trained_on}"
-    said = "; ".join(filter(None, (own.removesuffix("; "), theirs)))
+    said = "; ".join(filter(None, (own.removesuffix("; "), detector_said(detector))))
     folds = tuple(sorted({*detector.bank_folds, *classifier.bank_folds}))
     bank = one_bank(detector.bank, classifier.bank)
     return replace(classifier, trained_on=said, detector=detector.detector, sha256="", bank_folds=folds, bank=bank)

@@ -13,6 +13,7 @@ from LungCancerDxLib.models.bundle import load_model, save_model
 from LungCancerDxLib.runtime.interruption import Stop
 from LungCancerDxLib.training.cases.store import write_case, write_outcomes
 from LungCancerDxLib.training.classifier import readers
+from LungCancerDxLib.training.classifier.recipe import STAGES
 from LungCancerDxLib.training.engine.run_folder import VALIDATION_FILE, read_log
 from Testing.real_nodules import write_bank
 from Testing.training.classifier_tiny import labelled_store, tiny_detector
@@ -167,13 +168,13 @@ def recipe_of(*options):
 
 def test_epochs_take_the_place_of_the_recipes_steps():
     recipe = recipe_of("--epochs", "7")
-    assert (recipe.name, recipe.epochs, recipe.steps) == ("CPU", 7, None)
+    assert (recipe.name, recipe.epochs_of(STAGES["F"]), recipe.steps) == ("CPU", 7, None)
 
 
 def test_epochs_take_the_place_of_a_stages_own_too():
     options = ("--data", "d", "--detector", "m", "--out", "o", "--outcome", "synthetic", "--recipe", "grt123")
     of = [_plan(parsed("classifier", *options, "--scheme", "net4", *more)) for more in ((), ("--epochs", 1))]
-    assert [(plan.stages[0].epochs, plan.recipe.epochs) for plan in of] == [(30, 100), (None, 1)]
+    assert [plan.recipe.epochs_of(plan.stages[0]) for plan in of] == [30, 1]
 
 
 @pytest.mark.parametrize("more", [(), ("--resume",)])

@@ -70,6 +70,12 @@ def refuse_known_fold(start: Model, fold: int | None, bank: Sequence[BankNodule]
             f"{cases.folder} has cases with nodules of part {fold} of the bank, which would be learned although they "
             "are to be held out. Leave --fold out, or prepare cases without nodules of that part."
         )
+    if fold is not None and cases.bank_folds and cases.bank not in ("", bank_digest(bank)):
+        raise UsageError(
+            f"{cases.folder} has cases with nodules of another bank ({cases.bank}, this one is {bank_digest(bank)}), "
+            f"whose parts are others: any patient of part {fold} may be among them. Leave --fold out, or prepare cases "
+            "without nodules of it."
+        )
     if fold is not None and start.bank_folds and start.bank not in ("", bank_digest(bank)):
         raise UsageError(
             f"Model '{start.name}' has learned from another bank ({start.bank}, this one is {bank_digest(bank)}), "

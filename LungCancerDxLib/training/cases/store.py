@@ -76,8 +76,13 @@ def write_case(folder: Path, case: TrainingCase, preset: str) -> None:
         Where the name is no file's name or the store is of another preset.
     OutputError
     """
-    if not case.name or Path(case.name).name != case.name or case.name.startswith("."):
-        raise UsageError(f"'{case.name}' cannot name a case; use a file's name without folders.")
+    if (
+        not case.name
+        or Path(case.name).name != case.name
+        or case.name.startswith(".")
+        or case.name != case.name.strip()
+    ):
+        raise UsageError(f"'{case.name}' cannot name a case; use a file's name without folders or blanks at its ends.")
     listed = _listed_of(folder, preset)
     nodules, regions = (np.asarray(rows, float).reshape(-1, 4) for rows in (case.nodules, case.exclusion_regions))
     fold = _NO_FOLD if case.bank_fold is None else case.bank_fold

@@ -112,7 +112,7 @@ def measured(module: RatedNodules, others: HeldOut, batch: int) -> dict[str, flo
     middle = (diameter >= MIDDLE_SIZES_MM[0]) & (diameter <= MIDDLE_SIZES_MM[1])
     clipped = np.clip(suspicion, 1e-6, 1 - 1e-6)
     spread = [np.std([one, *again]) for one, again in zip(suspicion, anew, strict=False)]
-    row = {"loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped)))}
+    row = {"rating_loss": float(-np.mean(target * np.log(clipped) + (1 - target) * np.log(1 - clipped)))}
     for name, score in (("", suspicion), ("_diameter", diameter)):
         row[f"auc{name}"] = rated_auc(score, rating)
         row[f"auc_middle{name}"] = rated_auc(score[middle], rating[middle])

@@ -58,6 +58,7 @@ class ClassifierRecipe:
     optimizer: OptimizerConfig = PUBLISHED_OPTIMIZER  # of the first stage
     later_rate: float = 0.1  # learning rate of later stages that have none of their own, as a share of the first one's
     epochs: int = 100  # of a stage; one of a stage that alternates has an epoch of both networks
+    asked_epochs: int | None = None  # of every stage, also of one that has a number of its own
     steps: int | None = None  # instead of epochs
     initial_logit: float = 0.0  # of a nodule's malignancy
     # The leak's logit is learned as if it were counted in units of this size: AdamW, which moves every number by about
@@ -66,6 +67,10 @@ class ClassifierRecipe:
     detector: Recipe = recipe.PAPER  # patches and losses of the detector in stages that alternate
     cached_crops: int = 3  # of each proposal, in a stage on cached features: one as at test time, the others augmented
     cached_proposals: int = 6  # the best so many of a case that such a stage knows
+
+    def epochs_of(self, stage: Stage) -> int:
+        """How long a stage is, where it is not measured in steps."""
+        return self.asked_epochs or stage.epochs or self.epochs
 
 
 PAPER = ClassifierRecipe(name="PAPER")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...detection.proposals import Proposals
-from ...models.bundle import Model, one_bank, save_model
+from ...models.bundle import Model, detector_said, one_bank, save_model
 from ...models.registry import MODEL_FOLDER
 from ...names import LEAKY_NOISY_OR
 from ...networks.cnet import CNet
@@ -107,7 +107,7 @@ def train_classifier(
         progress = _progress_of_stage(options.progress, number, plan)
         with leak_in_units(net, plan.recipe.leak_rate):
             task, epoch = stages.task(number, progress)
-            steps = plan.recipe.steps or (stage.epochs or plan.recipe.epochs) * epoch
+            steps = plan.recipe.steps or plan.recipe.epochs_of(stage) * epoch
             checks = stages.validation(number, task, steps, progress)
             folder, optimizer = out / f"{number + 1}-{stage.name}", optimizer_of(stage, plan.recipe, number)
             config = {"stage": asdict(stage), "optimizer": asdict(optimizer), "steps": steps}
@@ -247,7 +247,7 @@ def _model(net: CNet, detector: Model, plan: Plan, store: CaseStore, name: str) 
     source = "" if plan.proposals == "detector" else ", proposals made from the described nodules, not by a detector"
     trained_on = (
         f"classifier: {store.description}, scheme {plan.scheme}, recipe {plan.recipe.name}, join {plan.join}, seed "
-        f"{plan.seed}{source}; {detector.trained_on}"
+        f"{plan.seed}{source}; {detector_said(detector)}"
     )
     own = net.NoduleNet if shared else detector.detector
     folds = folds_learned(detector, store)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,10 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ...errors import UsageError
+
+# How long processes wait for each other, say while the first finds the proposals of a cohort. Torch's own 10 or 30
+# minutes are for hangs; where a process dies torchrun ends the others.
+_PATIENCE = timedelta(days=30)
 
 T = TypeVar("T")
 
@@ -95,7 +100,7 @@ def ranks_of_torchrun(device: torch.device) -> Iterator[Ranks]:
     ranks = Ranks(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(ranks.local)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield ranks
     finally:

@@ -15,7 +15,7 @@ import torch
 from ...errors import OutputError, UsageError
 from ...names import listed
 from ...report.plotting import pyplot
-from ...runtime.atomic import atomic_file
+from ...runtime.atomic import atomic_file, remove_leftovers
 
 CONFIG_FILE, LOG_FILE, VALIDATION_FILE = "config.json", "log.csv", "validation.csv"
 CHECKPOINT_FILE, CURVES_FILE = "checkpoint.pt", "curves.png"
@@ -47,6 +47,7 @@ class RunFolder:
         ------
         UsageError, OutputError
         """
+        remove_leftovers(self.folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"{self.folder} is a file; choose a folder that does not exist yet.")
         if self.folder.exists() and any(self.folder.iterdir()):
@@ -66,6 +67,7 @@ class RunFolder:
             Where the folder holds no run or one with another configuration.
         """
         path = self.folder / CONFIG_FILE
+        remove_leftovers(self.folder)
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             self.create()
             return

@@ -225,7 +225,10 @@ def _feature_scores(
     net = new_classifier(detector.detector, preset, method.join, recipe, seed)
     shown = [case for case, is_learned in zip(known.cases, known.learned, strict=True) if is_learned]
     blank, labels = known.blank if preset.blanks_scored else None, known.labels[known.learned]
-    optimizer, steps = optimizer_of(FROZEN, recipe, 0), recipe.steps or recipe.epochs * -(-len(shown) // recipe.batch)
+    optimizer, steps = (
+        optimizer_of(FROZEN, recipe, 0),
+        recipe.steps or recipe.epochs_of(FROZEN) * -(-len(shown) // recipe.batch),
+    )
     full = replace(options.compute, dtype=torch.float32)  # as these layers compute anyway
     options = replace(options, compute=full, events_and_curves=False)
     with leak_in_units(net, recipe.leak_rate):

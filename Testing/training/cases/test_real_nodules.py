@@ -79,10 +79,19 @@ def test_no_fold_of_another_bank_is_held_out_from_a_model(bank, tmp_path):
 
 
 def test_a_fold_whose_nodules_are_in_the_cases_is_not_held_out(bank, tmp_path):
-    cases = store_of(tmp_path, replace(ball_case("rated"), bank_fold=3, bank="ab12"), ball_case("plain"))
+    rated = replace(ball_case("rated"), bank_fold=3, bank=bank_digest(bank))
+    cases = store_of(tmp_path, rated, ball_case("plain"))
     refuse_known_fold(untrained_model(), 2, bank, cases)
     with pytest.raises(UsageError, match="cases with nodules of part 3 of the bank, which would be learned although"):
         refuse_known_fold(untrained_model(), 3, bank, cases)
+
+
+def test_no_fold_is_held_out_from_cases_with_nodules_of_another_bank(bank, tmp_path):
+    """Its parts are others: a patient of part 0 here may be of part 3 there."""
+    cases = store_of(tmp_path, replace(ball_case("rated"), bank_fold=3, bank="ab12"))
+    refuse_known_fold(untrained_model(), None, bank, cases)
+    with pytest.raises(UsageError, match="nodules of another bank"):
+        refuse_known_fold(untrained_model(), 0, bank, cases)
 
 
 def test_test_scans_are_refused():

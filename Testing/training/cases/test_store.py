@@ -114,7 +114,7 @@ def test_a_store_has_one_preset(tmp_path):
         write_case(tmp_path, ball_case("two"), "GRT123")
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "blank ", " blank"])
 def test_a_case_is_named_by_a_files_name(tmp_path, name):
     with pytest.raises(UsageError, match="cannot name a case"):
         write_case(tmp_path, ball_case(name), "DEFAULT")

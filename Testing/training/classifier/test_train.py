@@ -224,3 +224,14 @@ def test_the_code_of_2017_keeps_the_detector_of_its_first_stage(tmp_path):
     assert model.detector is detector.detector
     assert not backbone_is_shared(model)
     assert model.classifier.leak.item() < 1e-10  # a leak of e-30 learns nothing
+
+
+def test_a_model_says_what_its_own_networks_learned_from_and_nothing_of_the_classifier_it_replaces(
+    store, detector, tmp_path
+):
+    said = "suspicion of outlined nodules fitted to 147 nodules; classifier: ratings; detector: real nodules; scans"
+    model = trained(store, replace(detector, trained_on=said), tmp_path / "run", "F")
+    assert model.trained_on.startswith("classifier: 3 scans, scheme F")
+    assert model.trained_on.endswith("; detector: real nodules; scans")
+    assert "ratings" not in model.trained_on
+    assert "fitted" not in model.trained_on

@@ -70,3 +70,11 @@ def test_a_run_whose_configuration_is_none_is_not_resumed(tmp_path, content):
     (tmp_path / CONFIG_FILE).write_text(content)
     with pytest.raises(UsageError, match=r"holds no run to resume: .*config\.json cannot be read"):
         RunFolder(tmp_path, {}).resume()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_run_that_was_killed_while_it_wrote_its_settings_can_be_started_again(tmp_path, resumed):
+    (tmp_path / f".{CONFIG_FILE}.0123abcd.part").write_text("{")
+    run = RunFolder(tmp_path, {"seed": 1})
+    run.resume() if resumed else run.create()
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]

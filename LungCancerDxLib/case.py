@@ -157,8 +157,11 @@ class CaseResult:
 
     def __post_init__(self) -> None:
         """What quotes names of files is made fit for scenes and reports, which take nothing but UTF-8."""
-        object.__setattr__(self, "warnings", tuple(map(printable, self.warnings)))
-        object.__setattr__(self, "model", {key: printable(value) for key, value in self.model.items()})
+        warnings = tuple(map(printable, self.warnings))
+        model = {key: printable(value) for key, value in self.model.items()}
+        if (warnings, model) != (self.warnings, self.model):
+            object.__setattr__(self, "warnings", warnings)
+            object.__setattr__(self, "model", model)
 
     @property
     def score_label(self) -> str:

@@ -164,11 +164,10 @@ def assess(result: CaseResult, patient: Patient | None = None) -> Assessment:
 
 
 def _taken_for_parts(around: int, ranks: list[int]) -> str:
-    many = len(ranks) > 1
-    which = (
-        f"{'Nodules' if many else 'Nodule'} {', '.join(map(str, ranks))} {'lie' if many else 'lies'} in nodule {around}"
-    )
-    return f"{which} and {'are taken for parts' if many else 'is taken for a part'} of it."
+    which = ", ".join(map(str, ranks))
+    if len(ranks) == 1:
+        return f"Nodule {which} lies in nodule {around} and is taken for a part of it."
+    return f"Nodules {which} lie in nodule {around} and are taken for parts of it."
 
 
 def _emphysema(patient: Patient, share: float | None) -> bool | None:

@@ -42,10 +42,9 @@ def with_lent_outlines(result: CaseResult) -> CaseResult:
         if owner is None or owner.is_reported:
             continue
         figures = {name: getattr(owner, name) for name in (*_BY_OUTLINE, *_BY_PLACE)}
-        nothing: dict[str, Any] = dict.fromkeys(_BY_OUTLINE)
-        nodules[nodule.rank] = replace(nodule, **figures)
+        boxed: dict[str, Any] = {**dict.fromkeys(_BY_OUTLINE), "diameter_mm": owner.box_diameter_mm}
+        nodules[nodule.rank], nodules[owner.rank] = replace(nodule, **figures), replace(owner, **boxed)
         outlined = [nodules[nodule.rank], *(other for other in outlined if other != owner)]
-        nodules[owner.rank] = replace(owner, **{**nothing, "diameter_mm": owner.box_diameter_mm})
         if labels is not None:
             labels = labels.copy()
             labels[labels == owner.rank] = nodule.rank

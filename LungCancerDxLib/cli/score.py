@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import Cancelled, OutputError, UsageError
+from ..errors import OutputError, UsageError
 from ..options import ScoreOptions, add_score_options
 from ..runtime.interruption import Stop
 from .arguments import EXIT_CODES, Commands, add_command, add_progress_options, path
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> str:
         remarks = write_files(result, staging, with_scene, part(progress, 0.9, 1.0))
         try:
             write_exports(result, arguments.ct, staging, *exports)
-        except (OutputError, Cancelled):
+        except OutputError:
             raise
         except Exception as error:  # minutes of work are not thrown away for it
             refused = error

@@ -24,7 +24,7 @@ _CLIP = 1e-6  # probabilities are kept this far from 0 and 1 before their logit 
 
 @dataclass(frozen=True)
 class LateFusion:
-    """The mean of two logits, the network's and one by the outline's diameter and calcification, scaled.
+    """A logistic regression on the network's logit and the outline's diameter and calcification (`evaluation.fusion`).
 
     logit P = network logit P_network + doubling log2(diameter / 8 mm) + calcified [is calcified] + intercept,
     at most logit P_network + ln `MOST_RAISED`

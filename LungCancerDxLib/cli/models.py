@@ -47,10 +47,13 @@ def add_models(commands: Commands) -> None:
     )
     calibrate.add_argument("model", metavar="MODEL|RUN", help="of outcome readers")
     calibrate.add_argument("scores", metavar="CSV", type=path, nargs="+", help="held-out.csv of trainings with --fold")
-    calibrate.add_argument(
-        "--outlines", metavar="CSV", type=path, help="outlines.csv of a training: weigh what outlines measure, too"
-    )
     calibrate.add_argument("--out", metavar="DIR", type=path, required=True, help="the new model, called as its folder")
+    calibrate.add_argument(
+        "--cross-validated",
+        metavar="NEW_CSV",
+        type=path,
+        help="each suspicion as fitted without its part of the patients",
+    )
     combine = add_command(actions, "combine", run_combine, help="one model's detector and another's classifier")
     combine.add_argument("detector", metavar="DETECTOR", help="a model or run")
     combine.add_argument("classifier", metavar="CLASSIFIER", help="a model or run")
@@ -104,16 +107,19 @@ def _described(model: Model, folder: Path | None) -> str:
 
 
 def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
-    """Calibrate a model by Platt scaling and, with other nodules' outlines, late fusion; returns the message."""
+    """Calibrate a model by Platt scaling and, with nodules' outlines, late fusion; returns the message."""
     from dataclasses import replace
 
-    from ..evaluation.fusion import fitted_fusion, read_outlined_nodules, read_outlines, with_network_scaled
-    from ..evaluation.ratings import platt_scaling, read_rated_nodules
+    from ..evaluation.fusion import cross_validated, fitted_scale, read_outlined_nodules
+    from ..evaluation.ratings import COLUMNS
+    from ..io.tables import write_table
     from ..models.bundle import calibrated, save_model, with_fusion
     from ..models.find import model_or_run, segmenter_of
     from ..runtime.atomic import check_target
 
     check_target(arguments.out)
+    if arguments.cross_validated is not None:
+        check_target(arguments.cross_validated)
     model = model_or_run(arguments.model)
     if model.outcome != "readers":
         raise UsageError(
@@ -123,26 +129,26 @@ def run_calibrate(arguments: argparse.Namespace, stop: Stop) -> str:
         raise UsageError(
             f"Model '{model.name}' scores the case as a whole: its nodules have no suspicion to calibrate."
         )
-    outlined = read_outlined_nodules(arguments.scores)
-    rated = read_rated_nodules(arguments.scores) if outlined is None else outlined.rated
-    slope, intercept = platt_scaling(rated.suspicion, rated.over_three)
-    made = calibrated(model, slope, intercept, rated.basis)
+    nodules = read_outlined_nodules(arguments.scores)
+    slope, intercept, fusion = fitted_scale(nodules)
+    made = calibrated(model, slope, intercept, nodules.rated.basis)
     said, slopes = f"The logit of a suspicion is now {slope:.3f} times itself {intercept:+.3f}.", [slope]
-    if arguments.outlines is not None:
-        if outlined is None:
-            raise UsageError(f"{arguments.scores[0]} has no outlines, which --outlines needs there, too.")
-        others = read_outlines(arguments.outlines)
-        fusion = fitted_fusion(with_network_scaled(outlined, slope, intercept), others)
+    if fusion is not None:
         slopes.append(fusion.network)
-        made = with_fusion(made, fusion, f"{rated.basis}, by outlines of {others.there.sum()} others")
+        made = with_fusion(made, fusion, nodules.chosen(nodules.there).rated.basis)
         made = replace(made, segmenter=segmenter_of(model))  # whose outlines these are
         said += " That of a nodule with an outline weighs its diameter and calcification, too."
     elif model.fusion is not None:
-        said += " Its late fusion, which was fitted to the logits before, is gone: give --outlines."
+        said += " Its late fusion, which was fitted to the logits before, is gone: these tables have too few outlines."
     if min(slopes) <= 0:
         raise UsageError("Nodules of higher suspicion are rated lower in these tables; are they of another model?")
     made = replace(made, name=arguments.out.resolve().name)
+    suspicion = None if arguments.cross_validated is None else cross_validated(nodules)
     made = replace(made, sha256=save_model(made, arguments.out, half_precision=True))
+    if suspicion is not None:
+        rated = nodules.rated
+        shown = (nodules.names, rated.patients, rated.rating.astype(int), rated.diameter_mm, suspicion)
+        write_table(arguments.cross_validated, COLUMNS, zip(*(column.tolist() for column in shown), strict=True))
     return f"{_described(made, arguments.out)}\n{said}"
 
 

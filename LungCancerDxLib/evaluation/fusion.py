@@ -1,10 +1,11 @@
-"""Fitting the late fusion of a nodule's suspicion with what its outline measures."""
+"""Fitting suspicions to the readers' ratings: Platt scaling, and late fusion with what outlines measure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
@@ -12,31 +13,29 @@ from scipy.special import expit
 from ..classification.late_fusion import LateFusion, logits, outline_features
 from ..errors import UsageError
 from ..io.tables import Table, read_table
-from .ratings import FEWEST_SCALED, RatedNodules, platt_scaling, read_rated_nodules, scaled
+from .ratings import FEWEST_SCALED, RatedNodules, parts_of_patients, platt_scaling, read_rated_nodules, scaled
 
-OUTLINE_COLUMNS = ("id", "patient", "malignancy", "outlined_mm", "calcified")
-COLUMNS = ("network_suspicion", *OUTLINE_COLUMNS[-2:])  # beside those of `ratings`
-NETWORK_SHARE = 0.5  # of the mean: outlines alone cannot tell false alarms, and so few nodules held out fit no weight
+COLUMNS = ("network_suspicion", "outlined_mm", "calcified")  # beside those of `ratings`
 
 
 @dataclass(frozen=True)
-class Outlines:
-    """Nodules and false alarms with a rating and an outline.
+class OutlinedNodules:
+    """Rated nodules and false alarms that a network did not learn from, and what their outlines measure.
 
     Parameters
     ----------
-    patients
-        (N,) whose they are.
-    rating
-        (N,) the readers' malignancy, 1 to 5; 0 for false alarms.
+    names
+        (N,) what they are called in their tables.
+    rated
+        With the network's own suspicion.
     outlined_mm
         (N,) diameter by the outline; NaN where there is none.
     is_calcified
         (N,) bool.
     """
 
-    patients: np.ndarray
-    rating: np.ndarray
+    names: np.ndarray
+    rated: RatedNodules
     outlined_mm: np.ndarray
     is_calcified: np.ndarray
 
@@ -46,109 +45,88 @@ class Outlines:
         found: np.ndarray = np.isfinite(self.outlined_mm)
         return found
 
-
-@dataclass(frozen=True)
-class OutlinedNodules:
-    """Rated nodules and false alarms that a network did not learn from.
-
-    Parameters
-    ----------
-    rated
-        With the network's own suspicion.
-    outlines
-        Of the same, in the same order.
-    """
-
-    rated: RatedNodules
-    outlines: Outlines
+    def chosen(self, those: np.ndarray) -> OutlinedNodules:
+        """Those (N,) bool among them."""
+        rated = RatedNodules(*(getattr(self.rated, one.name)[those] for one in fields(self.rated)))
+        return OutlinedNodules(self.names[those], rated, self.outlined_mm[those], self.is_calcified[those])
 
 
-def read_outlines(path: Path) -> Outlines:
-    """The rows of a table with `OUTLINE_COLUMNS`.
+class Scale(NamedTuple):
+    """Slope and intercept of the logits of a network's suspicions, and their fusion with outlines, if any."""
 
-    Raises
-    ------
-    UsageError
-        Where the table cannot be read or lacks a column, a nodule is there twice, or a number is out of its range.
-    """
-    table = read_table(path, OUTLINE_COLUMNS)
-    seen: set[str] = set()
-    for line, name in zip(table.lines, table.texts("id"), strict=True):
-        if name in seen:
-            raise table.complaint(line, f"nodule {name} is there twice.", "id")
-        seen.add(name)
-    return _outlines([table])
+    slope: float
+    intercept: float
+    fusion: LateFusion | None
+
+    def suspicion(self, nodules: OutlinedNodules) -> np.ndarray:
+        """(N,) of nodules, as the pipeline would give it."""
+        network, there = scaled(nodules.rated.suspicion, self.slope, self.intercept), nodules.there
+        if self.fusion is not None:
+            known = (network[there], nodules.outlined_mm[there], nodules.is_calcified[there])
+            network[there] = self.fusion.malignancy(*known)
+        return network
 
 
-def read_outlined_nodules(paths: Sequence[Path]) -> OutlinedNodules | None:
-    """The rows of tables of ratings with `COLUMNS`, too; None where the tables have none of them.
+def read_outlined_nodules(paths: Sequence[Path]) -> OutlinedNodules:
+    """The rows of tables of ratings, with `COLUMNS` where one has any of them; without these no outline is known.
 
     Raises
     ------
     UsageError
-        As `read_rated_nodules` and `read_outlines`.
+        As `read_rated_nodules`; where a table lacks a column that another has, or a number is out of its range.
     """
     rated, tables = read_rated_nodules(paths), [read_table(path) for path in paths]
+    names = np.array([name for table in tables for name in table.texts("id")])
     if not any(table.has(name) for table in tables for name in COLUMNS):
-        return None
-    network = np.concatenate([_within(table, COLUMNS[0], 1.0) for table in tables])
-    return OutlinedNodules(replace(rated, suspicion=network), _outlines(tables))
+        return OutlinedNodules(names, rated, np.full(len(names), np.nan), np.zeros(len(names), dtype=bool))
+    network, outlined_mm, calcified = (
+        np.concatenate([_within(table, name, high, empty_allowed=name == "outlined_mm") for table in tables])
+        for name, high in zip(COLUMNS, (1.0, np.inf, 1.0), strict=True)
+    )
+    return OutlinedNodules(names, replace(rated, suspicion=network), outlined_mm, calcified > 0)
 
 
-def fitted_fusion(nodules: OutlinedNodules, others: Outlines) -> LateFusion:
-    """The mean of two logits of "rated over 3": the network's, and a logistic regression on other nodules' outlines;
-    scaled so that it fits the outlined ones among the nodules (Platt scaling).
+def fitted_scale(nodules: OutlinedNodules) -> Scale:
+    """Platt scaling of the network to "rated over 3" and, where enough nodules have outlines, their late fusion.
+
+    The fusion is a logistic regression of nodules on the scaled logit and the outline (stacking; Wolpert 1992), scaled
+    so that it fits false alarms that have an outline, too.
 
     Raises
     ------
     UsageError
-        Where a patient is in both, or there are fewer than `FEWEST_SCALED` of either kind; see `platt_scaling`.
+        See `platt_scaling`.
     """
+    slope, intercept = platt_scaling(nodules.rated.suspicion, nodules.rated.over_three)
+    outlined = nodules.chosen(nodules.there)
+    event, is_nodule = outlined.rated.over_three, outlined.rated.rating > 0
+    if min((is_nodule & event).sum(), (is_nodule & ~event).sum()) < FEWEST_SCALED:
+        return Scale(slope, intercept, None)
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError:
         raise UsageError("A late fusion needs scikit-learn: pip install 'lungcancerdx[evaluate]'.") from None
-    known, event, there = others.there & (others.rating > 0), others.rating > 3, nodules.outlines.there
-    if both := sorted({*nodules.rated.nodules.patients} & {*others.patients[known]}):
-        raise UsageError(f"Patient {both[0]} is among the nodules held out and in --outlines: give those of others.")
-    if min((known & event).sum(), (known & ~event).sum()) < FEWEST_SCALED:
-        raise UsageError(
-            f"{(known & event).sum()} outlined nodules rated over 3 and {(known & ~event).sum()} others in --outlines "
-            f"are too few for a late fusion, which needs {FEWEST_SCALED} of each."
-        )
-    own = nodules.rated.over_three[there]
-    if min(own.sum(), (~own).sum()) < FEWEST_SCALED:
-        raise UsageError(
-            f"{own.sum()} outlined nodules rated over 3 and {(~own).sum()} others among those held out are too few for "
-            f"a late fusion, which needs {FEWEST_SCALED} of each."
-        )
-    by_outline = LogisticRegression().fit(_features(others)[known], event[known])
-    own_share, their_share = NETWORK_SHARE, 1 - NETWORK_SHARE
-    outlined = by_outline.decision_function(_features(nodules.outlines)[there])
-    mean = own_share * logits(nodules.rated.suspicion[there]) + their_share * outlined
-    slope, intercept = platt_scaling(expit(mean), own)
-    doubling, calcified = (slope * their_share * by_outline.coef_[0]).tolist()
-    offset = slope * their_share * float(by_outline.intercept_[0])
-    return LateFusion(slope * own_share, doubling, calcified, offset + intercept)
+    network = logits(scaled(outlined.rated.suspicion, slope, intercept))
+    seen = np.column_stack([network, outline_features(outlined.outlined_mm, outlined.is_calcified)])
+    stacked = LogisticRegression().fit(seen[is_nodule], event[is_nodule])
+    steeper, shift = platt_scaling(expit(stacked.decision_function(seen)), event)
+    by_network, doubling, calcified = (steeper * stacked.coef_[0]).tolist()
+    constant = steeper * float(stacked.intercept_[0]) + shift
+    return Scale(slope, intercept, LateFusion(by_network, doubling, calcified, constant))
 
 
-def with_network_scaled(nodules: OutlinedNodules, slope: float, intercept: float) -> OutlinedNodules:
-    """The same with the logits of the network scaled (Platt scaling)."""
-    return replace(nodules, rated=replace(nodules.rated, suspicion=scaled(nodules.rated.suspicion, slope, intercept)))
+def cross_validated(nodules: OutlinedNodules) -> np.ndarray:
+    """Suspicions (N,), each by the scale that is fitted without a fifth of the patients, among them its own.
 
-
-def _features(outlines: Outlines) -> np.ndarray:
-    return outline_features(outlines.outlined_mm, outlines.is_calcified)
-
-
-def _outlines(tables: Sequence[Table]) -> Outlines:
-    patients = np.array([patient for table in tables for patient in table.texts("patient")])
-    limits = {"malignancy": 5.0, "outlined_mm": np.inf, "calcified": 1.0}
-    rating, outlined_mm, calcified = (
-        np.concatenate([_within(table, name, high, empty_allowed=name == "outlined_mm") for table in tables])
-        for name, high in limits.items()
-    )
-    return Outlines(patients, rating, outlined_mm, calcified > 0)
+    Raises
+    ------
+    UsageError
+        See `platt_scaling`: too few are left without a fifth.
+    """
+    parts, suspicion = parts_of_patients(nodules.rated.patients), np.zeros(len(nodules.names))
+    for part in np.unique(parts):
+        suspicion[parts == part] = fitted_scale(nodules.chosen(parts != part)).suspicion(nodules.chosen(parts == part))
+    return suspicion
 
 
 def _within(table: Table, name: str, high: float, empty_allowed: bool = False) -> np.ndarray:

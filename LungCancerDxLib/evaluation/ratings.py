@@ -143,7 +143,7 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
         row("rank correlation of the diameter", _spearman(rated.diameter_mm, rated.rating), rated.basis, ranks[1]),
         row("expected calibration error against ratings over 3, 10 bins", bins.expected_error, rated.basis),
         row("the same by chance, were the suspicions right", by_chance.mean(), rated.basis, by_chance),
-        row("the same after Platt scaling on other patients, in five parts", _scaled_error(rated, owner), rated.basis),
+        row("the same after Platt scaling on other patients, in five parts", _scaled_error(rated), rated.basis),
         row("mean suspicion minus share rated over 3", gap.mean(), rated.basis, resampled_mean(gap, times)),
     ]
     if len(alarms):
@@ -156,9 +156,15 @@ def ratings_report(rated: RatedNodules, rng: np.random.Generator, samples: int =
     return RatingsReport(bins, tuple(one for one in rows if not np.isnan(one.value)), remarks)
 
 
-def _scaled_error(rated: RatedNodules, owner: np.ndarray) -> float:
-    """The calibration error of suspicions scaled on others than the owners (N,) of theirs; NaN where none can be."""
-    parts, others_say = owner % CALIBRATION_PARTS, np.zeros(len(owner))
+def parts_of_patients(patients: np.ndarray) -> np.ndarray:
+    """(N,) the part, 0 to `CALIBRATION_PARTS` - 1, of the patient whose each of N nodules is."""
+    owner: np.ndarray = np.unique(patients, return_inverse=True)[1]
+    return owner % CALIBRATION_PARTS
+
+
+def _scaled_error(rated: RatedNodules) -> float:
+    """The calibration error of suspicions scaled on other patients' nodules; NaN where none can be."""
+    parts, others_say = parts_of_patients(rated.patients), np.zeros(len(rated.rating))
     if len(np.unique(parts)) < CALIBRATION_PARTS:
         return np.nan
     for part in range(CALIBRATION_PARTS):

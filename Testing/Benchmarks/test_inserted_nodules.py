@@ -113,6 +113,5 @@ def test_the_report_gives_recalls_false_positives_and_a_table_of_ratings(tmp_pat
     assert figures["logit above which there is one false positive a scan"] == 1.5
     assert figures["recall above logit 1.50, all"] == 0.25
     rated = read_outlined_nodules([tmp_path / "ratings.csv"])
-    assert rated is not None
     assert rated.rated.rating.tolist() == [5, 1, 0]
-    assert rated.outlines.there.tolist() == [True, True, False]
+    assert rated.there.tolist() == [True, True, False]

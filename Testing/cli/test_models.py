@@ -12,9 +12,8 @@ from scipy.special import expit
 from LungCancerDxLib.classification.late_fusion import LateFusion
 from LungCancerDxLib.cli import main
 from LungCancerDxLib.evaluation.fusion import COLUMNS as FUSION_COLUMNS
-from LungCancerDxLib.evaluation.fusion import OUTLINE_COLUMNS
 from LungCancerDxLib.evaluation.ratings import COLUMNS
-from LungCancerDxLib.io.tables import write_table
+from LungCancerDxLib.io.tables import read_table, write_table
 from LungCancerDxLib.models import published, registry
 from LungCancerDxLib.models.bundle import save_model
 from LungCancerDxLib.models.find import find_model, untrained_model
@@ -242,21 +241,20 @@ def test_a_calibrated_model_scales_every_nodules_logit(tmp_path, capsys):
     assert made.classifier.leak == model.classifier.leak
 
 
-def test_outlines_of_other_nodules_give_a_model_a_late_fusion(tmp_path, capsys):
+def test_outlines_give_a_model_a_late_fusion(tmp_path, capsys):
     pytest.importorskip("sklearn")
     save_model(replace(untrained_model(), outcome="readers"), tmp_path / "model", half_precision=True)
-    rng, table, outlines = np.random.default_rng(0), tmp_path / "ratings.csv", tmp_path / "outlines.csv"
+    rng, table, own = np.random.default_rng(0), tmp_path / "ratings.csv", tmp_path / "cross-validated.csv"
     network, mm = rng.uniform(0.05, 0.95, 2000), rng.uniform(4, 30, 2000)
-    rating = np.where(rng.random(2000) < LateFusion(1.0, 2.0, 0.0, -2.0).malignancy(network, mm, np.zeros(2000)), 5, 2)
+    true = LateFusion(1.0, 2.0, 0.0, -2.0).malignancy(network, mm, np.zeros(2000))
+    rating = np.where(rng.random(2000) < true, 5, 2)
     rows = [(n, n, rating[n], 8.0, 0.5, network[n], mm[n], 0) for n in range(2000)]
     write_table(table, (*COLUMNS, *FUSION_COLUMNS), rows)
-    write_table(outlines, OUTLINE_COLUMNS, [(f"o{n}", f"o{n}", rating[n], mm[n], 0) for n in range(2000)])
 
-    def calibrate(name="model", to="other"):
-        options = ("--outlines", str(outlines), "--out", str(tmp_path / to))
-        return main(["models", "calibrate", str(tmp_path / name), str(table), *options])
+    def calibrate(name="model", to="other", *options):
+        return main(["models", "calibrate", str(tmp_path / name), str(table), "--out", str(tmp_path / to), *options])
 
-    assert calibrate(to="fused") == 0
+    assert calibrate("model", "fused", "--cross-validated", str(own)) == 0
     assert "weighs its diameter and calcification, too" in capsys.readouterr().out
     made, before = find_model(str(tmp_path / "fused")), find_model(str(tmp_path / "model"))
     assert made.fusion is not None
@@ -265,20 +263,21 @@ def test_outlines_of_other_nodules_give_a_model_a_late_fusion(tmp_path, capsys):
     assert made.fusion.doubling == pytest.approx(2.0, abs=0.4)
     assert "suspicion calibrated on 2000 nodules" in made.trained_on
     assert "fitted to 2000 nodules of 2000 patients" in made.trained_on
-    assert "by outlines of 2000 others" in made.trained_on
-    assert main(["models", "calibrate", str(tmp_path / "fused"), str(table), "--out", str(tmp_path / "bare")]) == 0
-    assert "Its late fusion, which was fitted to the logits before, is gone" in capsys.readouterr().out
-    assert find_model(str(tmp_path / "bare")).fusion is None
+    shown = read_table(own, COLUMNS)
+    assert shown.texts("id") == [str(n) for n in range(2000)]
+    assert np.array_equal(shown.numbers("malignancy"), rating)
+    assert np.abs(shown.numbers("suspicion") - true).mean() < 0.05
+    assert calibrate("model", "again", "--cross-validated", str(own)) == 2  # it is there
+    assert str(own) in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
     save_model(replace(untrained_model(join="feature-combining"), outcome="readers"), tmp_path / "whole")
     assert calibrate("whole") == 2
     assert "its nodules have no suspicion" in capsys.readouterr().err
-    write_table(outlines, OUTLINE_COLUMNS, [("a", 7, 5, 8.0, 0)])
-    assert calibrate() == 2
-    assert "Patient 7 is among the nodules held out and in --outlines" in capsys.readouterr().err
-    write_table(table, COLUMNS, [(*row[:4], network[row[0]]) for row in rows])
-    assert calibrate() == 2
-    assert "has no outlines, which --outlines needs there, too" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+    write_table(table, COLUMNS, [(*row[:4], network[row[0]]) for row in rows])
+    assert calibrate("fused", "bare") == 0
+    assert "Its late fusion, which was fitted to the logits before, is gone" in capsys.readouterr().out
+    assert find_model(str(tmp_path / "bare")).fusion is None
 
 
 @pytest.mark.slow

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ...case import Nodule
-from ...datasets.nodule_bank import BankNodule
 from ...evaluation import fusion
 from ...evaluation.ratings import COLUMNS, NOT_A_NODULE
 from ...io.tables import write_table
@@ -17,13 +15,12 @@ from ...names import CALCIFIED
 from ...networks.segmenter import SegmenterNet
 from ...preprocessing.working_grid import grey_ct
 from ...preset import Preset
-from ...runtime.progress import Progress, silent
 from ...segmentation.nodules import outlined
-from .held_out import HeldOut, held_out
-from .rated_crops import Background, Rated
+from .held_out import HeldOut
+from .rated_crops import Rated
 from .rated_network import RatedNodules, suspicions
 
-SCORES_FILE, OUTLINES_FILE = "held-out.csv", "outlines.csv"
+SCORES_FILE = "held-out.csv"
 _ALARM_MM = 10.0  # the box of a false alarm
 
 
@@ -44,26 +41,6 @@ def write_scores(path: Path, module: RatedNodules, others: HeldOut, batch: int, 
         for row, score, crop, box in zip(shown, scores, crops, boxes, strict=True)
     ]
     write_table(path, (*COLUMNS, *fusion.COLUMNS), rows)
-
-
-def write_outlines(
-    path: Path,
-    backgrounds: Sequence[Background],
-    nodules: Sequence[BankNodule],
-    preset: Preset,
-    segmenter: SegmenterNet,
-    seed: int,
-    progress: Progress = silent,
-) -> None:
-    """What outlines measure of nodules that were learned from, put into the scans in turn, beside their ratings."""
-    rows = []
-    for number, background in enumerate(backgrounds):
-        there = held_out(background, nodules[number :: len(backgrounds)], preset, seed, 0)
-        for nodule, crop in zip(there.nodules, there.crops, strict=True):
-            progress("outlining nodules", 1.0)
-            known = _outlined(crop, nodule.diameter_mm, segmenter, preset)
-            rows.append((nodule.id, nodule.patient, nodule.malignancy, *known))
-    write_table(path, fusion.OUTLINE_COLUMNS, rows)
 
 
 def _outlined(crop: Rated, box_mm: float, segmenter: SegmenterNet, preset: Preset) -> tuple[float | None, int]:

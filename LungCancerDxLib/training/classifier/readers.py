@@ -35,7 +35,7 @@ from ..engine.optimizer import OptimizerConfig
 from ..engine.precision import autocast
 from ..engine.validation import Validation
 from .held_out import held_out
-from .held_out_scores import OUTLINES_FILE, SCORES_FILE, write_outlines, write_scores
+from .held_out_scores import SCORES_FILE, write_scores
 from .rated_crops import Background, CropAugmentation, RatedCrops, without_nodule
 from .rated_network import RatedNodules, measured, suspicions
 
@@ -195,9 +195,9 @@ def train_readers(
         run = Run(out / stage.folder, config, stage.optimizer, stage.steps, seed + done, checks)
         train(Task(module, items, recipe.batch), run, replace(options, progress=part(options.progress, *ends)))
         done += stage.steps
-    alone = [nodule for nodule in learned if not nodule.is_cube]
-    real_scans = [scan for scan in scans if not scan.case.synthetic]
     if module.net.leak is not None:
+        alone = [nodule for nodule in learned if not nodule.is_cube]
+        real_scans = [scan for scan in scans if not scan.case.synthetic]
         _learn_leak(module, real_scans, alone, preset, recipe, compute, seed)
     net = copy.deepcopy(module.net).cpu().eval().requires_grad_(True)
     trained_on = (
@@ -225,8 +225,6 @@ def train_readers(
         outlining = None if segmenter is None else segmenter.net
         with autocast(next(module.parameters()).device, compute.dtype):
             write_scores(out / SCORES_FILE, module.eval(), unlearned, recipe.batch, outlining)
-        if outlining is not None:
-            write_outlines(out / OUTLINES_FILE, real_scans, alone, preset, outlining, seed, options.progress)
     return model
 
 

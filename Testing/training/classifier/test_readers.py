@@ -11,7 +11,6 @@ from LungCancerDxLib.classification.classifier import classify_nodules, mirrored
 from LungCancerDxLib.datasets.nodule_bank import bank_digest
 from LungCancerDxLib.detection.proposals import Proposals
 from LungCancerDxLib.errors import UsageError
-from LungCancerDxLib.evaluation.fusion import OUTLINE_COLUMNS, read_outlines
 from LungCancerDxLib.io.tables import read_table
 from LungCancerDxLib.models.bundle import load_model
 from LungCancerDxLib.models.find import segmenter_of, untrained_model
@@ -20,7 +19,7 @@ from LungCancerDxLib.runtime.device import Compute, choose_compute
 from LungCancerDxLib.training.cases.store import CaseStore, write_case
 from LungCancerDxLib.training.classifier import readers
 from LungCancerDxLib.training.classifier.held_out import held_out
-from LungCancerDxLib.training.classifier.held_out_scores import write_outlines, write_scores
+from LungCancerDxLib.training.classifier.held_out_scores import write_scores
 from LungCancerDxLib.training.classifier.rated_crops import (
     NO_NODULE,
     Background,
@@ -178,12 +177,6 @@ def test_what_is_held_out_is_outlined_where_it_lies(background, bank, tmp_path):
     assert np.array_equal(table.numbers("network_suspicion"), table.numbers("suspicion"))
     write_scores(path, module, others, 2, None)
     assert not read_table(path).has("outlined_mm")
-    learned = [bank[0], replace(bank[0], id="twin", patient="other", malignancy=4)]
-    write_outlines(path, [background, background], learned, PRESET, ThresholdNet(), 0)
-    outlines = read_outlines(path)
-    assert outlines.outlined_mm.tolist() == [outlined] * 2
-    assert outlines.patients.tolist() == [bank[0].patient, "other"]
-    assert outlines.rating.tolist() == [bank[0].malignancy, 4]
 
 
 @pytest.mark.slow
@@ -210,7 +203,6 @@ def test_a_run_holds_out_fold_and_background_and_leaves_a_model(tmp_path, case, 
     assert rows[0] == "id,patient,malignancy,diameter_mm,suspicion,network_suspicion,outlined_mm,calcified"
     assert rows[1].startswith("a-1,P-1,2,")
     assert rows[-1].startswith("one-0,one,0,")
-    assert set(read_table(tmp_path / "run" / "outlines.csv", OUTLINE_COLUMNS).texts("id")) <= {"a-2"}
     model = load_model(tmp_path / "run" / "model")
     assert (model.outcome, model.bank_folds, model.learned_from) == ("readers", (1,), "nodules")
     assert model.bank == bank_digest(bank)

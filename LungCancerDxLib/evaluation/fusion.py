@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class OutlinedNodules:
 
     def chosen(self, those: np.ndarray) -> OutlinedNodules:
         """Those (N,) bool among them."""
-        rated = RatedNodules(*(getattr(self.rated, one.name)[those] for one in fields(self.rated)))
+        rated = self.rated.chosen(those)
         return OutlinedNodules(self.names[those], rated, self.outlined_mm[those], self.is_calcified[those])
 
 

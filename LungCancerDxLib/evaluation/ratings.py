@@ -46,8 +46,11 @@ class RatedNodules:
     @property
     def nodules(self) -> RatedNodules:
         """Without the false alarms."""
-        kept = self.rating != NOT_A_NODULE
-        return RatedNodules(*(values[kept] for values in vars(self).values()))
+        return self.chosen(self.rating != NOT_A_NODULE)
+
+    def chosen(self, those: np.ndarray) -> RatedNodules:
+        """Those (N,) bool among them."""
+        return RatedNodules(*(values[those] for values in vars(self).values()))
 
     @property
     def over_three(self) -> np.ndarray:
